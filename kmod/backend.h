@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a vendor's backend does for the core: one list, from which the ops struct, the static
+ * calls and their updates are made. Backends translate; they do not decide (no policy here).
+ * At most 30 operations.
+ */
+#ifndef VMM_BACKEND_H
+#define VMM_BACKEND_H
+
+#include <linux/static_call.h>
+#include "vmm.h"
+
+/* Events that set_windows() asks to be told about. */
+#define WINDOW_IRQ	BIT(0)	/* exit as soon as the guest can take an interrupt */
+#define WINDOW_NMI	BIT(1)	/* exit as soon as the guest can take an NMI */
+#define WINDOW_TPR	BIT(2)	/* exit when the guest writes CR8 (an interrupt waits below TPR) */
+
+/*
+ * X(return type, name, (parameters), (arguments)). Context: T may sleep, P preemption off,
+ * I interrupts off. "loaded" = on the vCPU's own thread between vcpu_load and vcpu_put.
+ *
+ * cpu_enable		I: switch virtualization on, on this CPU; -EBUSY: somebody else has it
+ * cpu_disable		I: off; also called from reboot and crash, where it must be harmless twice
+ * vm_create		T: allocate vm->backend; 0 or errno
+ * vm_destroy		T: free it; no vCPU is left
+ * vcpu_create		T: allocate vcpu->backend; 0 or errno
+ * vcpu_destroy		T: free it; the vCPU is not loaded
+ * vcpu_reset		T loaded: state of control fields after RESET (init: after INIT); the register
+ *			state itself is written by cpu/regs.c into vcpu->state
+ * vcpu_load		P: vcpu is now on processor cpu (vcpu->cpu is the former one)
+ * vcpu_put		P: it leaves this processor
+ * state_fetch		loaded: fill the groups STATE_* of mask in vcpu->state
+ * run			I loaded: write what is dirty, enter, leave; fill gpr, rip, rflags, cr8,
+ *			int_shadow, cpl; clear state.valid; the host's segment and spectre state is
+ *			back; host NMIs and machine checks are handled. Exit codes stay in the VMCB.
+ * exit_decode		P or T loaded: translate the exit into vcpu->exit (all fields)
+ * inject		I loaded: deliver this event with the next entry
+ * inject_cancel	I loaded: take back what inject() was given (entry called off)
+ * set_windows		I loaded: WINDOW_* wanted from the next entry on
+ * update_intercepts	loaded: policy changed (exceptions, DR, single step, HLT, PAUSE, MWAIT, CR3)
+ * msr_intercept	T or loaded: intercept reads and writes of this MSR, or pass it through
+ * set_tdp_root		I loaded: hpa of the top nested table, and its level (4 or 5)
+ * tlb_flush		I loaded: flush this vCPU's translations at the next entry; guest_only:
+ *			linear ones only
+ * set_tsc		loaded: vcpu->tsc.offset or .ratio changed
+ * get_msr, set_msr	loaded: an MSR that lives in vendor fields (DEBUGCTL, LBR, SPEC_CTRL ..);
+ *			0, or -ENOENT when it is none of the backend's
+ * dump			loaded: print the control fields to the kernel log, rate-limited
+ */
+#define BACKEND_OPS(X)								\
+	X(int, cpu_enable, (void), ())						\
+	X(void, cpu_disable, (void), ())					\
+	X(int, vm_create, (struct vmm *vm), (vm))				\
+	X(void, vm_destroy, (struct vmm *vm), (vm))				\
+	X(int, vcpu_create, (struct vcpu *vcpu), (vcpu))			\
+	X(void, vcpu_destroy, (struct vcpu *vcpu), (vcpu))			\
+	X(void, vcpu_reset, (struct vcpu *vcpu, bool init), (vcpu, init))	\
+	X(void, vcpu_load, (struct vcpu *vcpu, int cpu), (vcpu, cpu))		\
+	X(void, vcpu_put, (struct vcpu *vcpu), (vcpu))				\
+	X(void, state_fetch, (struct vcpu *vcpu, u32 mask), (vcpu, mask))	\
+	X(void, run, (struct vcpu *vcpu), (vcpu))				\
+	X(void, exit_decode, (struct vcpu *vcpu), (vcpu))			\
+	X(void, inject, (struct vcpu *vcpu, const struct event *ev), (vcpu, ev)) \
+	X(void, inject_cancel, (struct vcpu *vcpu), (vcpu))			\
+	X(void, set_windows, (struct vcpu *vcpu, u32 windows), (vcpu, windows))	\
+	X(void, update_intercepts, (struct vcpu *vcpu), (vcpu))			\
+	X(void, msr_intercept, (struct vcpu *vcpu, u32 msr, bool rd, bool wr),	\
+	  (vcpu, msr, rd, wr))							\
+	X(void, set_tdp_root, (struct vcpu *vcpu, hpa_t root, int level),	\
+	  (vcpu, root, level))							\
+	X(void, tlb_flush, (struct vcpu *vcpu, bool guest_only), (vcpu, guest_only)) \
+	X(void, set_tsc, (struct vcpu *vcpu), (vcpu))				\
+	X(int, get_msr, (struct vcpu *vcpu, u32 msr, u64 *val), (vcpu, msr, val)) \
+	X(int, set_msr, (struct vcpu *vcpu, u32 msr, u64 val), (vcpu, msr, val)) \
+	X(void, dump, (struct vcpu *vcpu), (vcpu))
+
+/**
+ * struct backend - a vendor's half of the hypervisor
+ * @name: "svm" or "vmx"
+ * @tdp_format: how nested tables are written (memory/tdp_format.h)
+ * @caps: what this CPU offers, filled by @probe; read-only afterwards
+ * @probe: at load, once: 0; -ENODEV: not this vendor; -EOPNOTSUPP: a required feature is missing
+ *	(the log line names it)
+ * @unprobe: at unload
+ */
+struct backend {
+	const char *name;
+	const struct tdp_format *tdp_format;
+	int (*probe)(void);
+	void (*unprobe)(void);
+#define X(ret, name, params, args) ret (*name) params;
+	BACKEND_OPS(X)
+#undef X
+};
+
+/* What the processor offers, for the core's policy (CPUID, capabilities, exit handling). */
+struct backend_caps {
+	bool insn_len;		/* exits carry the instruction length (NRIPS) */
+	bool decode_assist;	/* exits carry register numbers and instruction bytes */
+	bool tsc_scaling;
+	u8 tsc_ratio_frac_bits;
+	u64 tsc_ratio_max;
+	bool page_1g;
+	bool vnmi;
+	u32 asids;
+};
+
+extern struct backend_caps backend_caps;
+extern const struct backend *backend;		/* chosen at load */
+extern const struct backend svm_backend;
+extern const struct backend vmx_backend;
+
+#define X(ret, name, params, args)						\
+	ret backend_absent_##name params;					\
+	DECLARE_STATIC_CALL(backend_##name, backend_absent_##name);		\
+	static inline ret backend_##name params					\
+	{									\
+		return static_call(backend_##name) args;			\
+	}
+BACKEND_OPS(X)
+#undef X
+
+/* Read a group of registers that may still be in the VMCB/VMCS. */
+static inline struct vcpu_state *state_get(struct vcpu *vcpu, u32 mask)
+{
+	u32 missing = mask & ~vcpu->state.valid;
+
+	if (missing)
+		backend_state_fetch(vcpu, missing);
+	return &vcpu->state;
+}
+
+/* The caller has changed members of these groups, each of which it had by state_get(). */
+static inline void state_dirty(struct vcpu *vcpu, u32 mask)
+{
+	vcpu->state.dirty |= mask;
+}
+
+#endif /* VMM_BACKEND_H */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The processor as the guest sees it: registers, CPUID, MSRs, extended state, debug registers,
+ * events, time stamp counter. Policy is written here once, for every backend.
+ * Context of all functions unless said: the vCPU is loaded, vcpu->mutex held, may sleep.
+ */
+#ifndef VMM_CPU_H
+#define VMM_CPU_H
+
+#include "../vmm.h"
+
+/* ---- regs.c: KVM_GET/SET_REGS, SREGS, SREGS2, INIT/RESET state, TRANSLATE's registers ---- */
+void regs_reset(struct vcpu *vcpu, bool init);	/* APM vol. 2, 14.1.3; writes state, events, msrs */
+void regs_get(struct vcpu *vcpu, struct kvm_regs *regs);
+int regs_set(struct vcpu *vcpu, const struct kvm_regs *regs);
+void sregs_get(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs);	/* -EINVAL: impossible state */
+void sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs);
+int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs);
+void segment_to_kvm(const struct segment *seg, struct kvm_segment *out);
+void segment_from_kvm(const struct kvm_segment *in, struct segment *seg);
+/* Start a vCPU at SIPI's vector: CS = vector << 8, IP = 0 */
+void regs_sipi(struct vcpu *vcpu, u8 vector);
+
+/* ---- cr.c: what a guest may write to control registers ---- */
+/* 0: written (TLB and MMU side effects done); 1: #GP(0) must be raised by the caller */
+int cr_write(struct vcpu *vcpu, int nr, u64 val);
+u64 cr_read(struct vcpu *vcpu, int nr);
+int efer_write(struct vcpu *vcpu, u64 val, bool host);	/* 0 or 1 */
+bool cr_valid_state(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
+int xcr_write(struct vcpu *vcpu, u32 nr, u64 val);	/* XSETBV: 0 or 1 (#GP) */
+/* Exits: decode has been done (vcpu->exit.reg); RESUME_*. */
+int cr_access(struct vcpu *vcpu);
+
+/* ---- cpuid.c ---- */
+int cpuid_get_supported(struct kvm_cpuid2 *cpuid, u32 room, bool emulated); /* -E2BIG sets nent */
+int cpuid_set(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 nent);
+int cpuid_get(struct vcpu *vcpu, struct kvm_cpuid2 *cpuid, u32 room);	/* -E2BIG sets nent */
+void cpuid_free(struct vcpu *vcpu);
+void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx); /* as the guest sees */
+int cpuid_exit(struct vcpu *vcpu);		/* RESUME_* */
+void cpuid_update(struct vcpu *vcpu);		/* dynamic bits after CR4, XCR0, APIC base change */
+bool guest_has(struct vcpu *vcpu, unsigned int x86_feature);	/* X86_FEATURE_* by its CPUID leaf */
+void cpuid_setup(void);				/* at load: what this host and backend can offer */
+
+/* ---- msr.c ---- */
+/* 0: done; 1: #GP for the guest, not settable for user space. host: user space asks. */
+int msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host);
+int msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host);
+int msr_exit(struct vcpu *vcpu, bool write);	/* RDMSR, WRMSR exits: RESUME_* */
+/* Number of entries served: KVM_GET_MSRS, KVM_SET_MSRS stop at the first that fails. */
+int msrs_get(struct vcpu *vcpu, struct kvm_msr_entry *entries, u32 n);
+int msrs_set(struct vcpu *vcpu, const struct kvm_msr_entry *entries, u32 n);
+int msr_index_list(struct kvm_msr_list *list, u32 room);		/* -E2BIG sets nmsrs */
+int msr_feature_index_list(struct kvm_msr_list *list, u32 room);
+int msr_feature_read(u32 msr, u64 *val);	/* system KVM_GET_MSRS: 0 or 1 */
+void msr_init(struct vcpu *vcpu);		/* pass-through map of a new vCPU */
+void msr_setup(void);
+
+/* ---- xstate.c: x87/SSE/AVX/AVX-512 by the kernel's exported guest-FPU functions ---- */
+int fpu_create(struct vcpu *vcpu);		/* 0, -ENOMEM */
+void fpu_destroy(struct vcpu *vcpu);
+void fpu_load_guest(struct vcpu *vcpu);		/* at the start of KVM_RUN */
+void fpu_put_guest(struct vcpu *vcpu);		/* at its end */
+/* Right around the entry, interrupts off: XCR0 (and XSS) only where it differs from the host's. */
+void xstate_enter(struct vcpu *vcpu);
+void xstate_leave(struct vcpu *vcpu);
+void fpu_reset(struct vcpu *vcpu, bool init);
+void fpu_get(struct vcpu *vcpu, struct kvm_fpu *fpu);
+void fpu_set(struct vcpu *vcpu, const struct kvm_fpu *fpu);
+void xsave_get(struct vcpu *vcpu, void *buf, u32 size);
+int xsave_set(struct vcpu *vcpu, const void *buf);	/* -EINVAL */
+void xcrs_get(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
+int xcrs_set(struct vcpu *vcpu, const struct kvm_xcrs *xcrs);
+u64 xstate_supported(void);			/* XCR0 bits this host can give */
+u32 xstate_size(u64 xcr0, bool compacted);	/* bytes, CPUID 0xD */
+
+/* ---- debug.c: DR0-DR7, KVM_SET_GUEST_DEBUG ---- */
+int debug_get(struct vcpu *vcpu, struct kvm_debugregs *regs);
+int debug_set(struct vcpu *vcpu, const struct kvm_debugregs *regs);
+int debug_guest_set(struct vcpu *vcpu, const struct kvm_guest_debug *dbg); /* -EBUSY, -EINVAL */
+/* Right around the entry, interrupts off: DR0-DR3, DR6 only while breakpoints are armed. */
+void debug_enter(struct vcpu *vcpu);
+void debug_leave(struct vcpu *vcpu);
+int dr_access(struct vcpu *vcpu);		/* exit: RESUME_* */
+int dr_read(struct vcpu *vcpu, int nr, u64 *val);	/* 0, 1: #UD */
+int dr_write(struct vcpu *vcpu, int nr, u64 val);	/* 0, 1: #UD, 2: #GP */
+/* #DB and #BP exits: for user space (KVM_EXIT_DEBUG), else back to the guest. RESUME_*. */
+int debug_exception(struct vcpu *vcpu);
+/* After an interpreted or skipped instruction: TF trap and guest debug single step. RESUME_*. */
+int debug_after_insn(struct vcpu *vcpu, u64 rflags_before);
+
+/* ---- events.c: exceptions, NMIs, interrupts on their way in ---- */
+void events_raise(struct vcpu *vcpu, u8 vector);			/* contributory merging: #DF, triple fault */
+void events_raise_error(struct vcpu *vcpu, u8 vector, u32 error);
+void events_raise_payload(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 payload);
+void events_requeue(struct vcpu *vcpu);		/* after an exit: exit.vectoring, or injected is done */
+/*
+ * Before an entry, interrupts off: hand over what is deliverable and ask for windows.
+ * 0: enter; RESUME_USER: an exit to user space is due instead (run->exit_reason is set).
+ */
+int events_prepare(struct vcpu *vcpu);
+void events_cancel(struct vcpu *vcpu);		/* the entry was called off after events_prepare */
+bool events_interrupt_allowed(struct vcpu *vcpu);
+bool events_nmi_allowed(struct vcpu *vcpu);
+bool events_pending(struct vcpu *vcpu);		/* something would be delivered at once: ends HLT */
+int events_get(struct vcpu *vcpu, struct kvm_vcpu_events *ev);
+int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *ev);
+void events_nmi(struct vcpu *vcpu);		/* any context */
+int events_user_interrupt(struct vcpu *vcpu, u32 vector);	/* KVM_INTERRUPT: -EINVAL, -ENXIO, -EEXIST */
+int events_exception_exit(struct vcpu *vcpu);	/* an intercepted exception; RESUME_* */
+
+/* ---- tsc.c: TSC, KVM_GET/SET_CLOCK ---- */
+u64 tsc_read(struct vcpu *vcpu);		/* guest TSC now; any context */
+u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
+void tsc_write(struct vcpu *vcpu, u64 val, bool host);	/* MSR_IA32_TSC; keeps vCPUs of a VM in step */
+void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);
+int tsc_set_khz(struct vcpu *vcpu, u32 khz);	/* -EINVAL: needs scaling that is not there */
+void tsc_init(struct vcpu *vcpu);
+int clock_get(struct vmm *vm, struct kvm_clock_data *data);
+int clock_set(struct vmm *vm, const struct kvm_clock_data *data);
+u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta);
+
+#endif /* VMM_CPU_H */

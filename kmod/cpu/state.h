@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The state of a vCPU that is the same for every vendor, and which of it is at hand. */
+#ifndef VMM_CPU_STATE_H
+#define VMM_CPU_STATE_H
+
+#include <linux/kvm.h>
+#include <linux/atomic.h>
+#include <asm/fpu/types.h>
+#include "../types.h"
+
+/*
+ * Groups of registers. General registers, RIP, RFLAGS, CR8, the interrupt shadow and CPL are always at
+ * hand after an exit. The others stay in the VMCB/VMCS until somebody asks: a group is read
+ * through state_get(), and whoever writes it does so between state_get() and state_dirty(). The
+ * backend writes dirty groups back before the next entry.
+ */
+#define STATE_SEGS	BIT(0)	/* seg[], without CPL */
+#define STATE_TABLES	BIT(1)	/* gdtr, idtr */
+#define STATE_CRS	BIT(2)	/* cr0, cr2, cr3, cr4, efer as the guest sees them */
+#define STATE_MSRS	BIT(3)	/* star .. sysenter_eip, kernel_gs_base, pat */
+#define STATE_DRS	BIT(4)	/* dr6, dr7 */
+#define STATE_ALL	(STATE_SEGS | STATE_TABLES | STATE_CRS | STATE_MSRS | STATE_DRS)
+
+struct vcpu_state {
+	u64 gpr[REG_COUNT];
+	u64 rip;
+	u64 rflags;
+	u64 cr8;		/* TPR bits 7:4 */
+	u8 int_shadow;		/* KVM_X86_SHADOW_INT_*: interrupts held for one instruction */
+	u8 cpl;
+	u32 valid;		/* STATE_*: at hand */
+	u32 dirty;		/* STATE_*: newer than the VMCB/VMCS; implies valid */
+	struct segment seg[SEG_COUNT];
+	struct dtable gdtr, idtr;
+	u64 cr0, cr2, cr3, cr4, efer;
+	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	u64 pat;
+	u64 dr6, dr7;
+	u64 db[4];		/* DR0-DR3 as the guest sees them */
+	u64 xcr0;
+};
+
+/*
+ * struct vcpu_events - events on their way into the guest (meaning as in KVM_GET_VCPU_EVENTS)
+ *
+ * At most one event is "injected": handed to the hardware and, when its delivery was interrupted
+ * by an exit, handed over again. An exception that is pending has not been handed over yet.
+ */
+struct vcpu_events {
+	struct event injected;		/* type EVENT_NONE when there is none */
+	struct {
+		bool pending;
+		u8 vector;
+		bool has_error;
+		bool has_payload;	/* CR2 / DR6 not yet written */
+		u32 error;
+		u64 payload;
+	} exception;
+	bool nmi_masked;		/* an NMI handler runs: until IRET */
+	atomic_t nmi_queued;		/* KVM_NMI, NMI messages: at most 2 */
+	u8 nmi_pending;			/* taken over from nmi_queued */
+	int ext_irq;			/* KVM_INTERRUPT without in-kernel irqchip: vector or -1 */
+	bool triple_fault;
+};
+
+/* struct vcpu_policy - what must be intercepted; the backend's update_intercepts translates it */
+struct vcpu_policy {
+	u32 exceptions;		/* BIT(vector): intercepted exceptions */
+	bool dr_access;		/* MOV DR */
+	bool single_step;	/* guest debug: TF is set on entry and hidden from the guest */
+	bool hlt;		/* HLT, MWAIT, PAUSE: intercepted unless disabled by KVM_ENABLE_CAP */
+	bool mwait;
+	bool pause;
+	bool cr3;		/* CR3 writes (introspection); off by default */
+};
+
+#define CPUID_MAX_ENTRIES	256
+
+struct vcpu_cpuid {
+	struct kvm_cpuid_entry2 *entries;	/* as set by KVM_SET_CPUID2, dynamic bits kept up to date */
+	u32 nent;
+	u8 maxphyaddr;
+	u8 vendor_amd;		/* guest CPUID says AuthenticAMD/HygonGenuine */
+	u64 reserved_gpa;	/* GPA bits above maxphyaddr */
+	u64 cr4_reserved;	/* CR4 bits the guest cannot set */
+	u64 efer_reserved;
+	u64 xcr0_supported;	/* XCR0 bits the guest may set */
+	u32 pv_features;	/* KVM_CPUID_FEATURES EAX the guest was given */
+};
+
+/* MSRs that no hardware field holds. */
+struct vcpu_msrs {
+	u64 apic_base;
+	u64 misc_enable;
+	u64 tsc_aux;
+	u64 tsc_adjust;
+	u64 mtrr_def_type;
+	u64 mtrr_fixed[11];
+	u64 mtrr_var[16];	/* base, mask pairs */
+	u64 mcg_cap, mcg_status, mcg_ctl;
+	u64 mc_bank[32 * 4];
+	u64 arch_capabilities;
+	u64 spec_ctrl;		/* as last seen; the backend switches it around the guest */
+	u64 virt_spec_ctrl;
+	u64 microcode;
+	u64 hwcr;		/* MSR_K7_HWCR */
+	u64 xss;
+	u64 smi_count;
+	u64 debugctl;
+	u64 kvm_wall_clock, kvm_system_time, kvm_steal_time, kvm_eoi, kvm_poll_control;
+	u64 kvm_async_pf;
+};
+
+struct vcpu_fpu {
+	struct fpu_guest guest;	/* exported FPU API: fpu_swap_kvm_fpstate() */
+	u64 host_xcr0;
+	bool loaded;
+};
+
+struct vcpu_debug {
+	u32 guest_debug;	/* KVM_GUESTDBG_* */
+	u64 db[4];		/* effective DR0-DR3: user space's while USE_HW_BP, else the guest's */
+	u64 dr7;		/* effective DR7 */
+	u64 singlestep_rip;
+	bool switch_db;		/* breakpoints armed: DR0-DR3 must be loaded on entry */
+};
+
+struct vcpu_tsc {
+	u64 offset;		/* guest TSC = host TSC * scale + offset */
+	u64 ratio;		/* backend's fixed-point ratio; 0: no scaling */
+	u32 khz;		/* virtual frequency */
+	u64 deadline;		/* MSR_IA32_TSC_DEADLINE lives in the APIC; here for the backend timer */
+};
+
+struct vm_clock {
+	s64 offset_ns;		/* guest clock = ktime_get_boottime_ns() + offset_ns */
+};
+
+/* Capabilities that KVM_ENABLE_CAP switched on. */
+struct vm_policy {
+	u64 disabled_exits;	/* KVM_X86_DISABLE_EXITS_* */
+	u64 disabled_quirks;	/* KVM_X86_QUIRK_* */
+	u64 manual_dirty;	/* KVM_DIRTY_LOG_* */
+	bool x2apic_ids, x2apic_no_broadcast_quirk;
+	bool exception_payload, triple_fault_event;
+	u32 max_vcpu_ids;
+	unsigned int halt_poll_ns_max;
+	bool halt_poll_set;
+};
+
+#endif /* VMM_CPU_STATE_H */

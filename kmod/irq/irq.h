@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Interrupt controllers and the ways into them. Everything that an exit or an eventfd can reach runs without
+ * sleeping: state under raw spinlocks (inner to nothing but vcpu_wake/kick), routing under RCU,
+ * IRR/ISR of the APIC by atomic bit operations.
+ */
+#ifndef VMM_IRQ_H
+#define VMM_IRQ_H
+
+#include <linux/kvm.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include "../types.h"
+
+struct pic;
+struct ioapic;
+struct pit;
+struct lapic;
+struct irq_routes;
+
+#define IRQ_MAX_ROUTES		4096
+#define IOAPIC_PINS		24
+#define IRQ_SOURCE_USER		0	/* KVM_IRQ_LINE */
+#define IRQ_SOURCE_PIT		1
+#define IRQ_SOURCE_RESAMPLE	2
+
+enum irqchip_mode { IRQCHIP_NONE, IRQCHIP_KERNEL, IRQCHIP_SPLIT };
+
+struct irqchip {
+	int mode;			/* [l] enum irqchip_mode, set once before vCPUs exist */
+	struct mutex lock;		/* irq_lock: routes, irqfds */
+	struct irq_routes __rcu *routes;
+	struct pic *pic;
+	struct ioapic *ioapic;
+	struct pit *pit;
+	struct list_head irqfds;	/* under lock */
+	struct list_head resamplers;	/* under lock, readers by RCU */
+	struct list_head ioeventfds;	/* under mem.slots_lock */
+	struct lapic_map __rcu *map;	/* destinations: physical and logical ids to vCPUs */
+	struct mutex map_lock;
+	u8 split_pins;
+};
+
+/* struct irq_msg - one interrupt message, as in an ICR or an MSI */
+struct irq_msg {
+	u32 dest;
+	u8 vector;
+	u8 delivery;		/* 0 fixed, 1 lowest, 2 SMI, 4 NMI, 5 INIT, 6 SIPI, 7 ExtINT */
+	bool logical;
+	bool level;
+	bool assert;
+	u8 shorthand;		/* 0 none, 1 self, 2 all, 3 all but self */
+};
+
+/* ---- irqchip lifetime (irqchip.c) ---- */
+int irq_vm_create(struct vmm *vm);
+void irq_vm_release(struct vmm *vm);	/* the VM fd is gone: eventfds and timers off, before vCPUs go */
+void irq_vm_destroy(struct vmm *vm);
+int irqchip_create(struct vmm *vm);			/* vm->lock; -EEXIST, -EINVAL */
+int irqchip_split(struct vmm *vm, u32 pins);		/* KVM_CAP_SPLIT_IRQCHIP */
+int irqchip_get(struct vmm *vm, struct kvm_irqchip *chip);	/* -ENXIO: none, -EINVAL: id */
+int irqchip_set(struct vmm *vm, const struct kvm_irqchip *chip);
+static inline bool irqchip_in_kernel(const struct irqchip *irq)
+{
+	return READ_ONCE(irq->mode) != IRQCHIP_NONE;
+}
+
+/* ---- pit.c ---- */
+int pit_create(struct vmm *vm, const struct kvm_pit_config *config);	/* -EEXIST, -ENOENT */
+int pit_get(struct vmm *vm, struct kvm_pit_state2 *state);	/* -ENXIO */
+int pit_set(struct vmm *vm, const struct kvm_pit_state2 *state);
+int pit_reinject(struct vmm *vm, const struct kvm_reinject_control *ctl);
+
+/* ---- routing.c ---- */
+int irq_set_routing(struct vmm *vm, const struct kvm_irq_routing_entry *e, u32 n, u32 flags);
+/* Drive a GSI. <0: no such GSI, 0: coalesced, >0: number of vCPUs that got it. Any context. */
+int irq_set_gsi(struct vmm *vm, u32 gsi, int source, bool level);
+int irq_send_msi(struct vmm *vm, const struct kvm_msi *msi);	/* likewise; -EINVAL */
+int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg);
+void irq_notify_ack(struct vmm *vm, unsigned int chip, unsigned int pin); /* EOI reached: resample */
+
+/* ---- irqfd.c, ioeventfd.c ---- */
+int irqfd_assign(struct vmm *vm, const struct kvm_irqfd *args);
+int ioeventfd_assign(struct vmm *vm, const struct kvm_ioeventfd *args);	/* slots_lock */
+
+/* ---- lapic.c ---- */
+int lapic_create(struct vcpu *vcpu);
+void lapic_destroy(struct vcpu *vcpu);
+void lapic_reset(struct vcpu *vcpu, bool init);
+int lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *s);
+int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s);
+u64 lapic_base_get(struct vcpu *vcpu);
+int lapic_base_set(struct vcpu *vcpu, u64 val, bool host);	/* 0 or 1 (#GP) */
+/* Highest deliverable vector (IRR above PPR), or -1; PIC's ExtINT included in irq_pending(). */
+int lapic_pending(struct vcpu *vcpu);
+bool irq_pending(struct vcpu *vcpu);	/* APIC or PIC has an interrupt the guest could take if IF=1 */
+int irq_acknowledge(struct vcpu *vcpu);	/* take it: vector into ISR, or PIC's; -1: none */
+u8 lapic_tpr(struct vcpu *vcpu);
+void lapic_set_tpr(struct vcpu *vcpu, u8 tpr);	/* CR8 << 4 */
+/* Should CR8 writes exit? true when an interrupt waits that TPR blocks. */
+bool lapic_blocked_by_tpr(struct vcpu *vcpu);
+bool lapic_enabled(struct vcpu *vcpu);
+/* MMIO at the APIC base page: 0 served, -EOPNOTSUPP not mine (disabled, x2APIC, other address) */
+int lapic_mmio_read(struct vcpu *vcpu, gpa_t addr, int len, void *val);
+int lapic_mmio_write(struct vcpu *vcpu, gpa_t addr, int len, const void *val);
+int lapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);	/* x2APIC 0x800..0x8ff: 0 or 1 (#GP) */
+int lapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
+u64 lapic_tsc_deadline_get(struct vcpu *vcpu);
+void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val);
+void lapic_tsc_changed(struct vcpu *vcpu);	/* the guest's TSC moved: re-arm the deadline */
+void lapic_timer_expired(struct vcpu *vcpu);	/* on REQ_TIMER, vCPU loaded: inject, re-arm */
+/* INIT and SIPI that arrived for this vCPU: called in the run loop; may change mp_state. */
+void lapic_accept_init_sipi(struct vcpu *vcpu);
+bool lapic_init_sipi_pending(struct vcpu *vcpu);
+void lapic_vcpu_load(struct vcpu *vcpu);	/* after migration of the thread: move the timer */
+/* The in-kernel irqchip is split: EOI of these vectors exits with KVM_EXIT_IOAPIC_EOI. */
+bool lapic_eoi_exit_pending(struct vcpu *vcpu, u8 *vector);
+
+#endif /* VMM_IRQ_H */

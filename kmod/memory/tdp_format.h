@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How one vendor writes nested page tables: all that differs between NPT and EPT. */
+#ifndef VMM_TDP_FORMAT_H
+#define VMM_TDP_FORMAT_H
+
+#include <linux/types.h>
+
+/**
+ * struct tdp_format - the bits of a nested table entry
+ * @present: set in every present entry, table or leaf
+ * @table: further bits of a non-leaf entry (NPT: writable, user, accessed)
+ * @leaf: further bits of a readable leaf (NPT: user; EPT: memory type WB, ignore PAT)
+ * @write: the leaf is writable
+ * @exec_deny: set to forbid execution (NPT: NX; EPT: 0)
+ * @exec: set to allow execution (EPT: X; NPT: 0)
+ * @large: the leaf maps 2M or 1G
+ * @accessed: set by hardware on use, 0 where not tracked
+ * @dirty: set by hardware on write, 0 where not tracked
+ * @soft_host_writable: a bit ignored by hardware: the host page may be written
+ * @addr_mask: address bits of an entry, up to the CPU's MAXPHYADDR
+ * @levels: depth of the tables
+ * @max_leaf_level: 2: 2M leaves, 3: 1G leaves
+ *
+ * APM vol. 2, 15.25.5 and 5.3; SDM vol. 3C, 29.3.2 (29.2.2 in older editions).
+ */
+struct tdp_format {
+	u64 present;
+	u64 table;
+	u64 leaf;
+	u64 write;
+	u64 exec_deny;
+	u64 exec;
+	u64 large;
+	u64 accessed;
+	u64 dirty;
+	u64 soft_host_writable;
+	u64 addr_mask;
+	int levels;
+	int max_leaf_level;
+};
+
+#endif /* VMM_TDP_FORMAT_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Counters of a VM and of a vCPU: one list each; the binary stats fds are generated from it. */
+#ifndef VMM_STATS_H
+#define VMM_STATS_H
+
+#include <linux/kvm.h>
+#include <linux/types.h>
+
+struct vmm;
+struct vcpu;
+struct file;
+
+#define VCPU_STATS(X)							\
+	X(exits)		/* VM exits */				\
+	X(irq_exits)		/* for a host interrupt */		\
+	X(io_exits)							\
+	X(mmio_exits)							\
+	X(halt_exits)							\
+	X(hypercalls)							\
+	X(signal_exits)							\
+	X(irq_window_exits)						\
+	X(nmi_window_exits)						\
+	X(request_irq_exits)						\
+	X(pf_taken)		/* nested page faults */		\
+	X(pf_fixed)							\
+	X(pf_mmio)							\
+	X(pf_spurious)							\
+	X(irq_injections)						\
+	X(nmi_injections)						\
+	X(exceptions)		/* injected by software */		\
+	X(insn_interpreted)						\
+	X(insn_interpreted_fail)					\
+	X(tlb_flush)							\
+	X(host_state_reload)						\
+	X(fpu_reload)							\
+	X(halt_successful_poll)						\
+	X(halt_attempted_poll)						\
+	X(halt_wakeup)							\
+	X(user_exits)		/* returns of KVM_RUN */
+
+struct vcpu_stats {
+#define X(name) u64 name;
+	VCPU_STATS(X)
+#undef X
+	u64 exit_kind[64];	/* by VMEXIT_* */
+};
+
+#define VM_STATS(X)							\
+	X(mmu_zaps)							\
+	X(mmu_invalidations)						\
+	X(dirty_pages_logged)						\
+	X(remote_tlb_flushes)						\
+	X(slot_changes)
+
+struct vm_stats {
+#define X(name) atomic64_t name;
+	VM_STATS(X)
+#undef X
+};
+
+int stats_vm_fd(struct vmm *vm);
+int stats_vcpu_fd(struct vcpu *vcpu);
+
+#endif /* VMM_STATS_H */
