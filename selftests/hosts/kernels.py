@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Where a test host's kernel, its modules and its build folder are."""
 
@@ -99,3 +100,10 @@ def build_vmm(kernel):
     if done.returncode:
         raise Missing(f'building vmm.ko for the {kernel.name} kernel failed')
     return out
+
+
+if __name__ == '__main__':
+    try:
+        print(Kernel(sys.argv[1]).build)
+    except Missing as e:
+        sys.exit(f'kernels: {e}')

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+# vmm: "make help" says what there is.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+HOST ?= svm
+PREFIX ?= /usr/local
+DESTDIR ?=
+V ?=
+export V
+
+B := $(CURDIR)/build
+CHECK := selftests/check --host $(HOST) $(if $(V),-v)
+
+# The running kernel's build folder, else the newest headers that are installed.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /usr/src/linux-headers-*-amd64 /lib/modules/*/build 2>/dev/null | sort -rV))
+
+# Make targets of the parts that are there.
+part = $(if $(wildcard $(1)/Makefile),+$(MAKE) -C $(1) OUTPUT=$(2) $(3),@:)
+
+.PHONY: all
+all: module userspace
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make                    vmm.ko (build/native) and vmctl (build/userctl)
+.PHONY: module userspace
+module:
+	@[ -n "$(KDIR)" ] || { echo "No kernel headers found: apt-get install linux-headers-amd64" >&2; exit 1; }
+	@scripts/build-module "$(KDIR)" build/native
+
+userspace:
+	@mkdir -p $B/userctl
+	$(call part,userctl,$B/userctl)
+
+## make module-KERNEL      vmm.ko for stock, slim or debug (build/KERNEL)
+.PHONY: module-stock module-slim module-debug
+module-stock:
+	@scripts/build-module "$$(selftests/hosts/kernels.py stock)" build/stock
+module-slim module-debug: module-%:
+	@scripts/build-module "$$(selftests/hosts/build-kernel $*)" build/$*
+
+## make modules_install install   into /lib/modules and PREFIX (/usr/local), under DESTDIR
+.PHONY: modules_install install
+modules_install: module
+	$(MAKE) -C "$(KDIR)" M=$B/native/module $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+
+install: userspace
+	$(call part,userctl,$B/userctl,PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install)
+
+## make clean
+.PHONY: clean
+clean:
+	rm -rf build
+
+## make demo               boot Debian under vmctl on an emulated AMD host (HOST=native: here)
+.PHONY: demo
+demo:
+	@HOST=$(HOST) scripts/demo
+
+## make check              all tests: check-quick and everything else below it
+## make check-quick        unit and abi tests on the slim kernel
+## make check-unit         KUnit on the slim kernel, unit tests in user space
+## make check-abi          the ioctl interface on vmm.ko
+## make check-oracle       the same tests on in-tree KVM; differences must be documented
+## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
+## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel
+## make check-debug        unit and abi tests on the debug kernel
+## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
+.PHONY: check check-quick check-unit check-abi check-oracle check-boot check-load check-debug lint
+QUICK := unit abi
+REST := lint oracle boot load unit-debug abi-debug
+check:
+	@$(CHECK) $(QUICK) $(REST)
+check-quick:
+	@$(CHECK) $(QUICK)
+check-unit check-abi check-oracle check-boot check-load: check-%:
+	@$(CHECK) $*
+check-debug:
+	@$(CHECK) unit-debug abi-debug
+lint:
+	@$(CHECK) lint
+
+## make bench              host instructions per round trip: in-tree KVM's, ours, ratio
+.PHONY: bench
+bench:
+	@selftests/bench/run $(HOST)
+
+## Variables: V=1 more output, HOST=svm, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
+
+# What the suites need built.
+.PHONY: build-unit build-abi build-bench build-boot
+build-unit:
+	@mkdir -p $B/unit
+	$(call part,selftests/unit,$B/unit)
+	$(call part,userctl/tests,$B/unit)
+build-abi:
+	@mkdir -p $B/abi
+	$(call part,selftests/abi,$B/abi)
+build-bench:
+	@mkdir -p $B/bench
+	$(call part,selftests/bench,$B/bench)
+build-boot: userspace
+	@mkdir -p $B/boot
+	$(call part,selftests/boot,$B/boot)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Compare the abi tests' results on vmm.ko with those on in-tree KVM.
+
+A difference has to be explained in Documentation/differences.rst by a line
+  .. difference: TEST: REASON
+and such a line has to belong to a difference.
+"""
+
+import re
+
+from tap import Case, FAIL, PASS, SKIP
+
+LINE = re.compile(r'^\.\. difference: ([^:\s]+): (\S.*)$', re.M)
+# Cases about the run, not about the interface.
+NOT_TESTS = ('host stays clean', 'plan', 'end', 'exit')
+
+
+def explained(path):
+    """{test: reason} from the document."""
+    try:
+        with open(path, encoding='utf-8') as f:
+            return dict(LINE.findall(f.read()))
+    except FileNotFoundError:
+        return {}
+
+
+def _outcome(case):
+    """pass, fail or skip; a failure that the test itself foresees is a failure."""
+    if case is None:
+        return 'absent'
+    if case.result == SKIP and case.why.startswith('known: '):
+        return FAIL
+    return case.result
+
+
+def _one(name, ours, theirs, reason):
+    a, b = _outcome(ours), _outcome(theirs)
+    if a == b:
+        if reason:
+            return Case(name, FAIL, 'is explained in differences.rst, but does not differ')
+        if a == FAIL:
+            known = ours.result == SKIP and theirs.result == SKIP
+            return Case(name, SKIP if known else FAIL,
+                        ours.why if known else 'fails on both: is the test right?')
+        return Case(name, a, theirs.why)
+    if not reason:
+        return Case(name, FAIL, f'ours: {a}, in-tree: {b}; not explained in differences.rst')
+    return Case(name, PASS)
+
+
+def compare(ours, theirs, path):
+    """Print the table of differences; return one case per test."""
+    left = {c.name: c for c in ours if c.name not in NOT_TESTS}
+    right = {c.name: c for c in theirs if c.name not in NOT_TESTS}
+    reasons = explained(path)
+    rows = [(n, _outcome(left.get(n)), _outcome(right.get(n)), reasons.get(n, '?'))
+            for n in left | right if _outcome(left.get(n)) != _outcome(right.get(n))]
+    print(f'{"test":<40} {"ours":<7} {"in-tree":<8} why')
+    for row in rows:
+        print('{:<40} {:<7} {:<8} {}'.format(*row))
+    if not rows:
+        print('(no differences)')
+    cases = [_one(n, left.get(n), right.get(n), reasons.get(n)) for n in left | right]
+    cases += [Case(n, FAIL, 'is explained in differences.rst, but there is no such test')
+              for n in reasons if n not in left | right]
+    return cases + [c for c in theirs if c.name in NOT_TESTS]
