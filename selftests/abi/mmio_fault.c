@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/* MMIO that ends otherwise: faults delivered to the guest, instructions nobody emulates. */
+#include <string.h>
+#include <unistd.h>
+#include "vm.h"
+
+#define SUITE "mmio_fault"
+
+#define GVA	0x7000000000ull
+
+static struct vm *make_vm(u64 second_page_bits)
+{
+	struct vm *vm = vm_create(0);
+
+	vm_map(vm, GVA, FREE_BASE, PTE_P | PTE_W);
+	if (second_page_bits)
+		vm_map(vm, GVA + PAGE_SIZE, FREE_BASE + PAGE_SIZE, second_page_bits);
+	return vm;
+}
+
+static void serve_reads(struct vcpu *v, u32 want)
+{
+	u32 n = 0;
+
+	for (;;) {
+		while (vcpu_run(v))
+			CHECK_EQ(errno, EINTR);
+		if (vcpu_take_ucall(v))
+			break;
+		CHECK_EQ(v->run->exit_reason, KVM_EXIT_MMIO);
+		CHECK_EQ(v->run->mmio.is_write, 0);
+		memset(v->run->mmio.data, 0x5c, 8);
+		n++;
+	}
+	CHECK_EQ(v->uc.kind, UCALL_DONE);
+	CHECK(n >= want);
+}
+
+/* MOVS from MMIO to a page that is absent: #PF with the address and what was done. */
+static void guest_movs_absent(void)
+{
+	u64 si = HOLE_BASE, di = GVA + PAGE_SIZE - 8, cx = 4;
+
+	TRY("rep movsl", : "+S"(si), "+D"(di), "+c"(cx) : : "memory");
+	GASSERT_TRAP(PF_VECTOR, PFEC_W);
+	GASSERT_EQ(this_cpu()->cr2, GVA + PAGE_SIZE);
+	GASSERT_EQ(cx, 2);
+	GASSERT_EQ(di, GVA + PAGE_SIZE);
+	GASSERT_EQ(si, HOLE_BASE + 8);
+	GASSERT_EQ(*(volatile u32 *)(GVA + PAGE_SIZE - 4), 0x5c5c5c5c);
+	GUEST_DONE();
+}
+
+CASE(movs_to_absent_page)
+{
+	serve_reads(vcpu_new(make_vm(0), 0, guest_movs_absent, 0), 2);
+}
+
+static void guest_movs_ro(void)
+{
+	u64 si = HOLE_BASE, di = GVA + PAGE_SIZE;
+
+	TRY("movsb", : "+S"(si), "+D"(di) : : "memory");
+	GASSERT_TRAP(PF_VECTOR, PFEC_W | PFEC_P);
+	GASSERT_EQ(this_cpu()->cr2, GVA + PAGE_SIZE);
+	GASSERT_EQ(si, HOLE_BASE);
+	GUEST_DONE();
+}
+
+CASE(movs_to_readonly_page)
+{
+	serve_reads(vcpu_new(make_vm(PTE_P), 0, guest_movs_ro, 0), 0);
+}
+
+/* POP into MMIO from a stack page that is absent, PUSH of MMIO to one. */
+static void guest_push_fault(void)
+{
+	asm volatile("mov %%rsp, %%r15" : : : "r15");
+	TRY("push (%0)", : : "r"(HOLE_BASE), "r"(0) : "memory");
+	GASSERT_NOTRAP();
+	asm volatile("mov %%r15, %%rsp" : : : "memory");
+	GUEST_DONE();
+}
+
+CASE(push_from_mmio)
+{
+	serve_reads(vcpu_new(make_vm(0), 0, guest_push_fault, 0), 1);
+}
+
+/* The page that holds the operand is user memory and SMAP is on: a fault, not an MMIO exit. */
+static void guest_smap(void)
+{
+	u32 r[4];
+
+	guest_cpuid(7, 0, r);
+	if (r[1] & BIT(20)) {
+		u64 v = 0;
+
+		write_cr4(read_cr4() | CR4_SMAP);
+		TRY("mov (%1), %0", : "+r"(v) : "r"(GVA + 2 * PAGE_SIZE) : "memory");
+		GASSERT_TRAP(PF_VECTOR, PFEC_P);
+		asm volatile("stac" : : : "cc");
+		TRY("mov (%1), %0", : "+r"(v) : "r"(GVA + 2 * PAGE_SIZE) : "memory");
+		GASSERT_NOTRAP();
+		GASSERT_EQ(v, 0x5c5c5c5c5c5c5c5c);
+	} else {
+		mmio_read32(GVA + 2 * PAGE_SIZE);
+	}
+	GUEST_DONE();
+}
+
+CASE(smap)
+{
+	struct vm *vm = make_vm(0);
+
+	vm_map(vm, GVA + 2 * PAGE_SIZE, HOLE_BASE, PTE_P | PTE_W | PTE_U);
+	serve_reads(vcpu_new(vm, 0, guest_smap, 0), 1);
+}
+
+/* An instruction outside the list: either it works or the host gets its bytes. */
+static void guest_vector_load(void)
+{
+	asm volatile("lddqu (%0), %%xmm0" : : "r"(HOLE_BASE) : "memory");
+	GUEST_DONE();
+}
+
+static void guest_fpu_load(void)
+{
+	asm volatile("frstor (%0)" : : "r"(HOLE_BASE) : "memory");
+	GUEST_DONE();
+}
+
+static void works_or_says_so(void *fn, const u8 *bytes, size_t n)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, fn, 0);
+	struct kvm_run *run = v->run;
+
+	for (;;) {
+		OK(vcpu_run(v));
+		if (vcpu_take_ucall(v))
+			return;
+		if (run->exit_reason != KVM_EXIT_MMIO)
+			break;
+	}
+	CHECK_EQ(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+	CHECK_EQ(run->internal.suberror, KVM_INTERNAL_ERROR_EMULATION);
+	CHECK(run->emulation_failure.ndata >= 3);
+	CHECK(run->emulation_failure.flags &
+	      KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES);
+	CHECK(run->emulation_failure.insn_size >= n && run->emulation_failure.insn_size <= 15);
+	CHECK(memmem(run->emulation_failure.insn_bytes, run->emulation_failure.insn_size,
+		     bytes, n) == run->emulation_failure.insn_bytes);
+}
+
+CASE(unsupported_vector)
+{
+	static const u8 lddqu[] = { 0xf2, 0x0f, 0xf0 };
+
+	works_or_says_so(guest_vector_load, lddqu, sizeof(lddqu));
+}
+
+CASE(unsupported_fpu)
+{
+	static const u8 frstor[] = { 0xdd };
+
+	works_or_says_so(guest_fpu_load, frstor, sizeof(frstor));
+}
+
+static void guest_jump_away(void)
+{
+	asm volatile("jmp *%0" : : "r"(HOLE_BASE));
+}
+
+/* Code cannot be fetched from where nothing is. */
+CASE(fetch_from_hole)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_jump_away, 0);
+
+	vcpu_run_exit(v, KVM_EXIT_INTERNAL_ERROR);
+	CHECK_EQ(v->run->internal.suberror, KVM_INTERNAL_ERROR_EMULATION);
+	CHECK_EQ(get_regs(v).rip, HOLE_BASE);
+}
+
+/* Page tables in a hole: the walk cannot be served by anybody; no endless loop. */
+CASE(page_table_in_hole, .oracle = "in-tree KVM faults for ever and only a signal ends it")
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_jump_away, 0);
+	struct kvm_sregs s = get_sregs(v);
+
+	s.cr3 = HOLE_BASE;
+	set_sregs(v, &s);
+	alarm(5);
+	if (vcpu_run(v)) {
+		CHECK(errno == EFAULT);
+		return;
+	}
+	CHECK(v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+	      v->run->exit_reason == KVM_EXIT_SHUTDOWN ||
+	      v->run->exit_reason == KVM_EXIT_MMIO);
+}
+
+/* While MMIO waits for its answer the guest's registers are as before the instruction. */
+static void guest_rmw(void)
+{
+	asm volatile("addl $1, (%0)" : : "r"(HOLE_BASE) : "memory");
+	GUEST_DONE();
+}
+
+CASE(read_modify_write_order)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_rmw, 0);
+
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.is_write, 0);
+	CHECK_EQ(v->run->mmio.len, 4);
+	memset(v->run->mmio.data, 0, 8);
+	v->run->mmio.data[0] = 41;
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.is_write, 1);
+	CHECK_EQ(v->run->mmio.len, 4);
+	CHECK_EQ(*(u32 *)v->run->mmio.data, 42);
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	v->run->immediate_exit = 0;
+	run_done(v);
+}
+
+/* Single accesses of each size come out as one exit of that size. */
+static void guest_sizes(void)
+{
+	volatile u8 *p = (u8 *)HOLE_BASE;
+
+	p[1] = 0x11;
+	*(volatile u16 *)(p + 2) = 0x2222;
+	*(volatile u32 *)(p + 4) = 0x44444444;
+	*(volatile u64 *)(p + 8) = 0x8888888888888888;
+	GASSERT_EQ(p[1], 0x5c);
+	GASSERT_EQ(*(volatile u16 *)(p + 2), 0x5c5c);
+	GASSERT_EQ(*(volatile u32 *)(p + 4), 0x5c5c5c5c);
+	GASSERT_EQ(*(volatile u64 *)(p + 8), 0x5c5c5c5c5c5c5c5c);
+	GUEST_DONE();
+}
+
+CASE(sizes)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_sizes, 0);
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		u32 size = 1 << (i & 3);
+
+		vcpu_run_exit(v, KVM_EXIT_MMIO);
+		CHECK_EQ(v->run->mmio.is_write, i < 4);
+		CHECK_EQ(v->run->mmio.phys_addr, HOLE_BASE + size);
+		CHECK_EQ(v->run->mmio.len, size);
+		if (i < 4)
+			CHECK_EQ(v->run->mmio.data[size - 1], size * 0x11);
+		else
+			memset(v->run->mmio.data, 0x5c, 8);
+	}
+	run_done(v);
+}

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KVM_RUN, registers, and what can be injected into a vCPU. api.rst, 4.10 to 4.16. */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include "vm.h"
+
+#define SUITE "vcpu"
+
+static void guest_regs(void)
+{
+	asm volatile("mov $0x1111, %%eax\n mov $0x2222, %%ebx\n mov $0x3333, %%ecx\n"
+		     "mov $0x4444, %%edx\n mov $0x5555, %%esi\n mov $0x6666, %%edi\n"
+		     "mov $0x8888, %%r8\n mov $0xffffffff99999999, %%r9\n"
+		     "mov $0xaaaa, %%r10\n mov $0xbbbb, %%r11\n mov $0xcccc, %%r12\n"
+		     "mov $0xdddd, %%r13\n mov $0xeeee, %%r14\n mov $0xffff, %%r15\n"
+		     "stc\n hlt\n"
+		     "cmp $0x7777, %%rbx\n jne 1f\n cmp $0x1234, %%r15\n jne 1f\n"
+		     "hlt\n 1: ud2\n"
+		     : : : "memory");
+}
+
+CASE(regs)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_regs, 0);
+	struct kvm_regs r;
+
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+	r = get_regs(v);
+	CHECK_EQ(r.rax, 0x1111);
+	CHECK_EQ(r.rbx, 0x2222);
+	CHECK_EQ(r.rcx, 0x3333);
+	CHECK_EQ(r.rdx, 0x4444);
+	CHECK_EQ(r.rsi, 0x5555);
+	CHECK_EQ(r.rdi, 0x6666);
+	CHECK_EQ(r.r8, 0x8888);
+	CHECK_EQ(r.r9, 0xffffffff99999999);
+	CHECK_EQ(r.r10, 0xaaaa);
+	CHECK_EQ(r.r11, 0xbbbb);
+	CHECK_EQ(r.r12, 0xcccc);
+	CHECK_EQ(r.r13, 0xdddd);
+	CHECK_EQ(r.r14, 0xeeee);
+	CHECK_EQ(r.r15, 0xffff);
+	CHECK_EQ(r.rflags & (RFLAGS_CF | RFLAGS_FIXED), RFLAGS_CF | RFLAGS_FIXED);
+	r.rbx = 0x7777;
+	r.r15 = 0x1234;
+	set_regs(v, &r);
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+}
+
+CASE(regs_round_trip)
+{
+	struct vcpu *v = vcpu_add(vm_create(0), 0);
+	struct kvm_regs r, got;
+	size_t i;
+
+	for (i = 0; i < sizeof(r) / 8; i++)
+		((u64 *)&r)[i] = 0x1000 * (i + 1) + 7;
+	r.rflags = RFLAGS_FIXED | RFLAGS_CF | RFLAGS_DF;
+	set_regs(v, &r);
+	got = get_regs(v);
+	CHECK(!memcmp(&r, &got, sizeof(r)));
+	/* Bit 1 of RFLAGS reads as one whatever was written. */
+	r.rflags = 0;
+	set_regs(v, &r);
+	CHECK_EQ(get_regs(v).rflags, RFLAGS_FIXED);
+}
+
+/* SDM vol. 3A, table 9-1; APM vol. 2, 14.1.3. */
+CASE(reset_state)
+{
+	struct vcpu *v = vcpu_add(vm_create(0), 0);
+	struct kvm_sregs s = get_sregs(v);
+	struct kvm_regs r = get_regs(v);
+
+	CHECK_EQ(r.rip, 0xfff0);
+	CHECK_EQ(r.rflags, 2);
+	CHECK_EQ(s.cs.base, 0xffff0000);
+	CHECK_EQ(s.cs.selector, 0xf000);
+	CHECK_EQ(s.cs.limit, 0xffff);
+	CHECK_EQ(s.ds.base, 0);
+	CHECK_EQ(s.ds.limit, 0xffff);
+	CHECK_EQ(s.cr0, 0x60000010);
+	CHECK_EQ(s.cr4, 0);
+	CHECK_EQ(s.efer, 0);
+	CHECK_EQ(s.gdt.limit, 0xffff);
+	CHECK_EQ(s.idt.limit, 0xffff);
+	CHECK_EQ(s.apic_base, 0xfee00900);
+}
+
+static void guest_nop(void)
+{
+	GUEST_DONE();
+}
+
+CASE(sregs_round_trip)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+	struct kvm_sregs s = get_sregs(v), t;
+
+	s.fs.base = 0x123456789000;
+	s.cr2 = 0xdeadbeef;
+	s.cr8 = 5;
+	set_sregs(v, &s);
+	t = get_sregs(v);
+	CHECK_EQ(t.fs.base, s.fs.base);
+	CHECK_EQ(t.cr0, s.cr0);
+	CHECK_EQ(t.cr2, s.cr2);
+	CHECK_EQ(t.cr3, s.cr3);
+	CHECK_EQ(t.cr4, s.cr4);
+	CHECK_EQ(t.cr8, s.cr8);
+	CHECK_EQ(t.efer, s.efer);
+	CHECK_EQ(t.cs.l, 1);
+	CHECK_EQ(t.cs.type, s.cs.type);
+	CHECK_EQ(t.tr.base, s.tr.base);
+	CHECK_EQ(t.tr.type, s.tr.type);
+	CHECK_EQ(t.gdt.base, s.gdt.base);
+	CHECK_EQ(t.idt.limit, s.idt.limit);
+	run_done(v);
+}
+
+CASE(sregs_invalid)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+	struct kvm_sregs good = get_sregs(v), s;
+
+	s = good;
+	s.cr4 |= 1ull << 31;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	s = good;
+	s.cr4 &= ~CR4_PAE;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	s = good;
+	s.efer &= ~EFER_LMA;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	s = good;
+	s.efer &= ~(EFER_LME | EFER_LMA);
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	s = good;
+	s.cr0 &= ~CR0_PG;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	s = good;
+	s.apic_base |= 1ull << 62;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	run_done(v);
+}
+
+CASE(cr3_invalid)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+	struct kvm_sregs s = get_sregs(v);
+
+	s.cr3 |= 1ull << 63;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SREGS, &s), EINVAL);
+	run_done(v);
+}
+
+/* A code segment both 64-bit and 32-bit: refused, or the processor refuses it (APM 15.5.1). */
+CASE(invalid_guest_state, .tcg = "TCG enters a code segment with both L and D set")
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+	struct kvm_sregs s = get_sregs(v);
+
+	s.cs.l = 1;
+	s.cs.db = 1;
+	if (ioctl(v->fd, KVM_SET_SREGS, &s)) {
+		CHECK_EQ(errno, EINVAL);
+		return;
+	}
+	vcpu_run_exit(v, KVM_EXIT_FAIL_ENTRY);
+	CHECK(v->run->fail_entry.hardware_entry_failure_reason != 0);
+	s.cs.db = 0;
+	set_sregs(v, &s);
+	run_done(v);
+}
+
+CASE(immediate_exit)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	CHECK_EQ(get_regs(v).rip, (u64)guest_nop);
+	v->run->immediate_exit = 0;
+	run_done(v);
+}
+
+static void guest_in(void)
+{
+	GUEST_SYNC(inl(0x1234));
+	GUEST_DONE();
+}
+
+/* api.rst: an exit for I/O is completed by the next KVM_RUN, even one that leaves at once. */
+CASE(immediate_exit_completes_io)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_in, 0);
+
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	*(u32 *)((u8 *)v->run + v->run->io.data_offset) = 0xcafe;
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	CHECK_EQ((u32)get_regs(v).rax, 0xcafe);
+	v->run->immediate_exit = 0;
+	*(u32 *)((u8 *)v->run + v->run->io.data_offset) = 0;
+	run_sync(v, 0xcafe);
+	run_done(v);
+}
+
+static volatile u64 go;
+
+static void guest_spin(void)
+{
+	SPIN_UNTIL(go);
+	GUEST_DONE();
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void *kick(void *arg)
+{
+	host_sleep_ms(100);
+	pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	return NULL;
+}
+
+static void arm_kick(pthread_t *self, pthread_t *kicker)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigaction(SIGUSR1, &sa, NULL);
+	*self = pthread_self();
+	CHECK_EQ(pthread_create(kicker, NULL, kick, self), 0);
+}
+
+CASE(signal_ends_run)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_spin, 0);
+	pthread_t self, kicker;
+
+	arm_kick(&self, &kicker);
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
+	G(v->vm, go) = 1;
+	run_done(v);
+	pthread_join(kicker, NULL);
+}
+
+/* A signal blocked by the thread ends KVM_RUN if the vCPU's mask lets it through, and stays. */
+CASE(signal_mask)
+{
+	struct {
+		struct kvm_signal_mask m;
+		u64 set;
+	} mask = { .m.len = 8 };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_spin, 0);
+	sigset_t usr1, pending;
+
+	mask.m.len = 4;
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_SIGNAL_MASK, &mask), EINVAL);
+	mask.m.len = 8;
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	CHECK_EQ(pthread_sigmask(SIG_BLOCK, &usr1, NULL), 0);
+	OK(ioctl(v->fd, KVM_SET_SIGNAL_MASK, &mask));
+	pthread_kill(pthread_self(), SIGUSR1);
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	sigpending(&pending);
+	CHECK(sigismember(&pending, SIGUSR1) == 1);
+	/* Without a mask the thread's own counts again: the signal stays blocked. */
+	OK(ioctl(v->fd, KVM_SET_SIGNAL_MASK, NULL));
+	G(v->vm, go) = 1;
+	CHECK_EQ(vcpu_run(v), 0);
+}
+
+static void guest_irq_window(void)
+{
+	guest_on(0x40, guest_count);
+	GUEST_SYNC(0);
+	sti_nop();
+	GUEST_SYNC(1);
+	GASSERT_EQ(this_cpu()->irqs[0x40], 1);
+	cli();
+	GUEST_SYNC(2);
+	GASSERT_EQ(this_cpu()->irqs[0x40], 1);
+	GUEST_DONE();
+}
+
+CASE(interrupt_window)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_irq_window, 0);
+	struct kvm_interrupt irq = { .irq = 0x40 };
+
+	run_sync(v, 0);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 0);
+	CHECK_EQ(v->run->if_flag, 0);
+	v->run->request_interrupt_window = 1;
+	vcpu_run_exit(v, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 1);
+	CHECK_EQ(v->run->if_flag, 1);
+	v->run->request_interrupt_window = 0;
+	OK(ioctl(v->fd, KVM_INTERRUPT, &irq));
+	run_sync(v, 1);
+	CHECK_EQ(v->run->if_flag, 1);
+	run_sync(v, 2);
+	CHECK_EQ(v->run->if_flag, 0);
+	run_done(v);
+}
+
+CASE(interrupt_errors)
+{
+	struct kvm_interrupt irq = { .irq = 256 };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+	struct vcpu *in_kernel = vcpu_new(vm_create(VM_IRQCHIP), 0, guest_nop, 0);
+
+	CHECK_ERRNO(ioctl(v->fd, KVM_INTERRUPT, &irq), EINVAL);
+	irq.irq = 0x40;
+	CHECK_ERRNO(ioctl(in_kernel->fd, KVM_INTERRUPT, &irq), ENXIO);
+	run_done(in_kernel);
+}
+
+static void guest_hlt(void)
+{
+	guest_on(0x50, guest_count);
+	sti_hlt_cli();
+	GUEST_SYNC(this_cpu()->irqs[0x50]);
+	GUEST_DONE();
+}
+
+CASE(hlt_and_interrupt)
+{
+	struct kvm_interrupt irq = { .irq = 0x50 };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_hlt, 0);
+
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 1);
+	OK(ioctl(v->fd, KVM_INTERRUPT, &irq));
+	run_sync(v, 1);
+	run_done(v);
+}
+
+static volatile u64 nmis, in_nmi;
+
+static GUEST_HANDLER void nmi_handler(struct trap *t)
+{
+	(void)t;
+	GASSERT_EQ(in_nmi, 0);
+	in_nmi = 1;
+	nmis++;
+	GUEST_SYNC(0x100 + nmis);
+	in_nmi = 0;
+}
+
+static void guest_nmi(void)
+{
+	guest_on(NMI_VECTOR, nmi_handler);
+	GUEST_SYNC(1);
+	asm volatile("nop; nop; nop");
+	GASSERT_EQ(nmis, 3);
+	GUEST_DONE();
+}
+
+/* While an NMI is handled one more is held back until IRET, a further one is lost. */
+CASE(nmi)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nmi, 0);
+
+	need_cap(KVM_CAP_USER_NMI);
+	run_sync(v, 1);
+	OK(ioctl(v->fd, KVM_NMI, 0));
+	run_sync(v, 0x101);
+	OK(ioctl(v->fd, KVM_NMI, 0));
+	run_sync(v, 0x102);
+	OK(ioctl(v->fd, KVM_NMI, 0));
+	run_sync(v, 0x103);
+	run_done(v);
+}
+
+CASE(smi_unsupported)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+
+	if (dev_cap(KVM_CAP_X86_SMM) > 0)
+		SKIP("this module has system management mode");
+	CHECK_EQ(ioctl(v->fd, KVM_SMI, 0), -1);
+	CHECK(errno == ENOTTY || errno == EINVAL);
+	run_done(v);
+}
+
+static void guest_hlt_forever(void)
+{
+	halt_forever();
+}
+
+CASE(mp_state)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v0 = vcpu_new(vm, 0, guest_hlt_forever, 0), *v1 = vcpu_add(vm, 1);
+	struct kvm_mp_state mp;
+	pthread_t self, kicker;
+
+	OK(ioctl(v0->fd, KVM_GET_MP_STATE, &mp));
+	CHECK_EQ(mp.mp_state, KVM_MP_STATE_RUNNABLE);
+	OK(ioctl(v1->fd, KVM_GET_MP_STATE, &mp));
+	CHECK_EQ(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
+	mp.mp_state = 99;
+	CHECK_ERRNO(ioctl(v0->fd, KVM_SET_MP_STATE, &mp), EINVAL);
+	/* With the local APIC in the kernel HLT waits there. */
+	arm_kick(&self, &kicker);
+	CHECK_ERRNO(vcpu_run(v0), EINTR);
+	OK(ioctl(v0->fd, KVM_GET_MP_STATE, &mp));
+	CHECK_EQ(mp.mp_state, KVM_MP_STATE_HALTED);
+	pthread_join(kicker, NULL);
+	arm_kick(&self, &kicker);
+	CHECK_ERRNO(vcpu_run(v1), EINTR);
+	pthread_join(kicker, NULL);
+}
+
+CASE(mp_state_halted_runs_on)
+{
+	struct kvm_mp_state mp = { KVM_MP_STATE_HALTED };
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0, guest_nop, 0);
+	pthread_t self, kicker;
+
+	OK(ioctl(v->fd, KVM_SET_MP_STATE, &mp));
+	arm_kick(&self, &kicker);
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	pthread_join(kicker, NULL);
+	CHECK_EQ(get_regs(v).rip, (u64)guest_nop);
+	mp.mp_state = KVM_MP_STATE_RUNNABLE;
+	OK(ioctl(v->fd, KVM_SET_MP_STATE, &mp));
+	run_done(v);
+}
+
+CASE(mp_state_without_irqchip)
+{
+	struct kvm_mp_state mp = { KVM_MP_STATE_HALTED };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
+
+	CHECK_ERRNO(ioctl(v->fd, KVM_SET_MP_STATE, &mp), EINVAL);
+	mp.mp_state = KVM_MP_STATE_RUNNABLE;
+	OK(ioctl(v->fd, KVM_SET_MP_STATE, &mp));
+	OK(ioctl(v->fd, KVM_GET_MP_STATE, &mp));
+	CHECK_EQ(mp.mp_state, KVM_MP_STATE_RUNNABLE);
+	run_done(v);
+}
+
+CASE(translate)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_nop, 0);
+	struct kvm_translation t = { .linear_address = 0x7000001234 };
+
+	OK(ioctl(v->fd, KVM_TRANSLATE, &t));
+	CHECK_EQ(t.valid, 0);
+	vm_map(vm, 0x7000001000, 0x805000, PTE_P | PTE_W);
+	OK(ioctl(v->fd, KVM_TRANSLATE, &t));
+	CHECK_EQ(t.valid, 1);
+	CHECK_EQ(t.physical_address, 0x805234);
+	t.linear_address = 0x345678;
+	OK(ioctl(v->fd, KVM_TRANSLATE, &t));
+	CHECK_EQ(t.physical_address, 0x345678);
+}
+
+/* Two threads on one vCPU: the second waits for the first or is turned away, nothing breaks. */
+static void *second_runner(void *arg)
+{
+	struct vcpu *v = arg;
+	struct kvm_regs r;
+
+	host_sleep_ms(50);
+	if (!ioctl(v->fd, KVM_GET_REGS, &r))
+		return NULL;
+	CHECK(errno == EINTR || errno == EBUSY);
+	return NULL;
+}
+
+CASE(get_regs_while_running)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_spin, 0);
+	pthread_t other;
+
+	CHECK_EQ(pthread_create(&other, NULL, second_runner, v), 0);
+	vcpu_spawn(v);
+	host_sleep_ms(100);
+	G(v->vm, go) = 1;
+	vcpu_join(v);
+	pthread_join(other, NULL);
+}
