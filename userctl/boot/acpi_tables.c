@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ACPI Specification 6.4, chapter 5.2; the registers are those of devices/acpi_pm.h. */
+#include "acpi_tables.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "../devices/acpi_pm.h"
+#include "../devices/rtc.h"
+#include "aml.h"
+#include "memmap.h"
+
+#define PACKED __attribute__((packed))
+
+#define LAPIC_ADDR	0xfee00000u
+#define IOAPIC_ADDR	0xfec00000u
+
+#define MADT_PCAT_COMPAT	1
+#define MADT_LAPIC		0
+#define MADT_IOAPIC		1
+#define MADT_OVERRIDE		2
+#define MADT_LAPIC_NMI		4
+#define MADT_ENABLED		1
+#define INTI_LEVEL_HIGH		0x0d /* active high, level-triggered */
+#define ALL_PROCESSORS		0xff
+
+#define FADT_WBINVD		(1u << 0)
+#define FADT_PROC_C1		(1u << 2)
+#define FADT_SLP_BUTTON		(1u << 5) /* no fixed sleep button */
+#define FADT_FIX_RTC		(1u << 6) /* no fixed RTC wake-up */
+#define FADT_TMR_32		(1u << 8)
+#define FADT_RESET_REG		(1u << 10)
+#define BOOT_ARCH_LEGACY	(1u << 0)
+#define BOOT_ARCH_NO_VGA	(1u << 2)
+
+#define GAS_IO			1
+#define COM1_PORT		0x3f8
+#define COM1_IRQ		4
+
+struct header {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision;
+	uint8_t checksum;
+	char oem_id[6];
+	char oem_table_id[8];
+	uint32_t oem_revision;
+	char creator_id[4];
+	uint32_t creator_revision;
+} PACKED;
+
+struct gas {
+	uint8_t space, bits, offset, access;
+	uint64_t address;
+} PACKED;
+
+struct rsdp {
+	char signature[8];
+	uint8_t checksum;
+	char oem_id[6];
+	uint8_t revision;
+	uint32_t rsdt;
+	uint32_t length;
+	uint64_t xsdt;
+	uint8_t extended_checksum;
+	uint8_t reserved[3];
+} PACKED;
+
+struct fadt {
+	struct header h;
+	uint32_t facs, dsdt;
+	uint8_t reserved1, profile;
+	uint16_t sci_int;
+	uint32_t smi_cmd;
+	uint8_t acpi_enable, acpi_disable, s4bios_req, pstate_cnt;
+	uint32_t pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe0, gpe1;
+	uint8_t pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len, gpe0_len, gpe1_len;
+	uint8_t gpe1_base, cst_cnt;
+	uint16_t c2_latency, c3_latency, flush_size, flush_stride;
+	uint8_t duty_offset, duty_width, day_alarm, month_alarm, century;
+	uint16_t boot_arch;
+	uint8_t reserved2;
+	uint32_t flags;
+	struct gas reset_reg;
+	uint8_t reset_value;
+	uint16_t arm_boot_arch;
+	uint8_t minor;
+	uint64_t x_facs, x_dsdt;
+	struct gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0;
+	struct gas x_gpe1, sleep_control, sleep_status;
+	uint64_t hypervisor_vendor;
+} PACKED;
+
+struct facs {
+	char signature[4];
+	uint32_t length, hardware_signature, waking_vector, global_lock, flags;
+	uint64_t x_waking_vector;
+	uint8_t version, reserved[3];
+	uint32_t ospm_flags;
+	uint8_t reserved2[24];
+} PACKED;
+
+struct madt {
+	struct header h;
+	uint32_t lapic_addr, flags;
+} PACKED;
+
+struct madt_lapic {
+	uint8_t type, length, uid, apic_id;
+	uint32_t flags;
+} PACKED;
+
+struct madt_ioapic {
+	uint8_t type, length, id, reserved;
+	uint32_t address, gsi_base;
+} PACKED;
+
+struct madt_override {
+	uint8_t type, length, bus, source;
+	uint32_t gsi;
+	uint16_t flags;
+} PACKED;
+
+struct madt_lapic_nmi {
+	uint8_t type, length, uid;
+	uint16_t flags;
+	uint8_t lint;
+} PACKED;
+
+_Static_assert(sizeof(struct rsdp) == 36, "ACPI 6.4, table 5-3");
+_Static_assert(sizeof(struct fadt) == 276, "ACPI 6.4, table 5-9");
+_Static_assert(sizeof(struct facs) == 64, "ACPI 6.4, table 5-12");
+
+/* Tables are laid one after another. */
+struct area {
+	struct guest_mem *mem;
+	uint64_t next;
+	bool full;
+};
+
+static uint8_t checksum(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint8_t sum = 0;
+
+	while (len--)
+		sum = (uint8_t)(sum + *p++);
+	return (uint8_t)-sum;
+}
+
+/* FACS needs 64 bytes of alignment; the rest gets it too. */
+static uint64_t place(struct area *area, const void *data, size_t len)
+{
+	uint64_t addr = area->next;
+
+	if (area->full || addr + len > MEM_1M) {
+		area->full = true;
+		return 0;
+	}
+	memcpy(guest_mem_ptr(area->mem, addr, len), data, len);
+	area->next = (addr + len + 63) & ~63ULL;
+	return addr;
+}
+
+static void fill_header(struct header *h, const char *signature, size_t len, uint8_t revision)
+{
+	memcpy(h->signature, signature, 4);
+	h->length = (uint32_t)len;
+	h->revision = revision;
+	memcpy(h->oem_id, "VMMVM ", 6);
+	memcpy(h->oem_table_id, "VMCTL   ", 8);
+	h->oem_revision = 1;
+	memcpy(h->creator_id, "VMM ", 4);
+	h->creator_revision = 1;
+	h->checksum = 0;
+	h->checksum = checksum(h, len);
+}
+
+static struct gas io_register(uint16_t port, uint8_t bytes)
+{
+	/* The access size is 1 for bytes, 2 for words, 3 for double words. */
+	return (struct gas){ GAS_IO, (uint8_t)(bytes * 8), 0, (uint8_t)(bytes == 4 ? 3 : bytes),
+			     port };
+}
+
+static void aml_sleep_states(struct aml *aml)
+{
+	size_t pkg;
+
+	/* Name (\_S5, Package () { SLP_TYPa, SLP_TYPb, 0, 0 }) */
+	aml_open_name(aml, "\\_S5_");
+	pkg = aml_open_package(aml, 4);
+	aml_integer(aml, ACPI_S5_TYPE);
+	aml_integer(aml, ACPI_S5_TYPE);
+	aml_integer(aml, 0);
+	aml_integer(aml, 0);
+	aml_close(aml, pkg);
+}
+
+static void aml_hid(struct aml *aml, const char *id)
+{
+	aml_open_name(aml, "_HID");
+	aml_eisaid(aml, id);
+}
+
+static void aml_com1(struct aml *aml)
+{
+	struct aml_resources res = { .len = 0 };
+	size_t dev = aml_open_device(aml, "COM1");
+
+	aml_hid(aml, "PNP0501");
+	aml_name_integer(aml, "_UID", 1);
+	aml_res_io(&res, COM1_PORT, 8);
+	aml_res_irq(&res, COM1_IRQ);
+	aml_crs(aml, &res);
+	aml_close(aml, dev);
+}
+
+/* No interrupt: the clock does not raise one, so nobody shall wait for it. */
+static void aml_rtc(struct aml *aml)
+{
+	struct aml_resources res = { .len = 0 };
+	size_t dev = aml_open_device(aml, "RTC_");
+
+	aml_hid(aml, "PNP0B00");
+	aml_res_io(&res, RTC_PORT_BASE, RTC_PORTS);
+	aml_crs(aml, &res);
+	aml_close(aml, dev);
+}
+
+/* Ports of the mainboard that belong to no other device. */
+static void aml_mainboard(struct aml *aml)
+{
+	struct aml_resources res = { .len = 0 };
+	size_t dev = aml_open_device(aml, "MBRD");
+
+	aml_hid(aml, "PNP0C02");
+	aml_res_io(&res, ACPI_PM_BASE, ACPI_PM_PORTS);
+	aml_res_io(&res, RESET_PORT, 1);
+	aml_res_io(&res, FAST_RESET_PORT, 1);
+	aml_crs(aml, &res);
+	aml_close(aml, dev);
+}
+
+static uint64_t build_dsdt(struct area *area)
+{
+	struct {
+		struct header h;
+		uint8_t code[AML_MAX];
+	} dsdt = { 0 };
+	struct aml aml;
+	size_t scope;
+
+	aml_init(&aml);
+	aml_sleep_states(&aml);
+	scope = aml_open_scope(&aml, "\\_SB_");
+	aml_com1(&aml);
+	aml_rtc(&aml);
+	aml_mainboard(&aml);
+	aml_close(&aml, scope);
+	if (!aml_done(&aml)) {
+		area->full = true;
+		return 0;
+	}
+	memcpy(dsdt.code, aml.buf, aml.len);
+	/* Revision 2 and later have 64-bit integers. */
+	fill_header(&dsdt.h, "DSDT", sizeof(dsdt.h) + aml.len, 2);
+	return place(area, &dsdt, sizeof(dsdt.h) + aml.len);
+}
+
+static uint64_t build_facs(struct area *area)
+{
+	struct facs facs = { .signature = "FACS", .length = sizeof(facs), .version = 2 };
+
+	return place(area, &facs, sizeof(facs));
+}
+
+static uint64_t build_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
+{
+	struct fadt fadt = {
+		.facs = (uint32_t)facs,
+		.dsdt = (uint32_t)dsdt,
+		.sci_int = ACPI_SCI_IRQ,
+		/* No SMI command port: ACPI mode is on and stays on. */
+		.pm1a_evt = ACPI_PM1_EVT,
+		.pm1a_cnt = ACPI_PM1_CNT,
+		.pm_tmr = ACPI_PM_TMR,
+		.pm1_evt_len = 4,
+		.pm1_cnt_len = 2,
+		.pm_tmr_len = 4,
+		/* Latencies beyond these limits say that C2 and C3 do not exist. */
+		.c2_latency = 101,
+		.c3_latency = 1001,
+		.century = 0x32,
+		.boot_arch = BOOT_ARCH_LEGACY | BOOT_ARCH_NO_VGA,
+		/* A clear power button bit says that the button is a fixed feature. */
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
+			 FADT_TMR_32 | FADT_RESET_REG,
+		.reset_reg = io_register(RESET_PORT, 1),
+		.reset_value = RESET_VALUE,
+		.minor = 4,
+		.x_facs = facs,
+		.x_dsdt = dsdt,
+		.x_pm1a_evt = io_register(ACPI_PM1_EVT, 4),
+		.x_pm1a_cnt = io_register(ACPI_PM1_CNT, 2),
+		.x_pm_tmr = io_register(ACPI_PM_TMR, 4),
+	};
+
+	/* An event block is two registers of 16 bits. */
+	fadt.x_pm1a_evt.access = 2;
+	fill_header(&fadt.h, "FACP", sizeof(fadt), 6);
+	return place(area, &fadt, sizeof(fadt));
+}
+
+static uint64_t build_madt(struct area *area, unsigned int cpus)
+{
+	struct {
+		struct madt madt;
+		struct madt_ioapic ioapic;
+		struct madt_override sci;
+		struct madt_lapic_nmi nmi;
+		struct madt_lapic lapic[ACPI_CPUS_MAX];
+	} PACKED t = {
+		.madt = { .lapic_addr = LAPIC_ADDR, .flags = MADT_PCAT_COMPAT },
+		.ioapic = { MADT_IOAPIC, sizeof(t.ioapic), 0, 0, IOAPIC_ADDR, 0 },
+		/* ISA interrupts are their IOAPIC pins, and edge-triggered but for the SCI. */
+		.sci = { MADT_OVERRIDE, sizeof(t.sci), 0, ACPI_SCI_IRQ, ACPI_SCI_IRQ,
+			 INTI_LEVEL_HIGH },
+		.nmi = { MADT_LAPIC_NMI, sizeof(t.nmi), ALL_PROCESSORS, 0, 1 },
+	};
+	size_t len = sizeof(t) - (ACPI_CPUS_MAX - cpus) * sizeof(t.lapic[0]);
+	unsigned int i;
+
+	for (i = 0; i < cpus; i++) {
+		t.lapic[i] = (struct madt_lapic){ MADT_LAPIC, sizeof(t.lapic[0]), (uint8_t)i,
+						  (uint8_t)i, MADT_ENABLED };
+	}
+	fill_header(&t.madt.h, "APIC", len, 5);
+	return place(area, &t, len);
+}
+
+static uint64_t build_xsdt(struct area *area, uint64_t fadt, uint64_t madt)
+{
+	struct {
+		struct header h;
+		uint64_t table[2];
+	} PACKED xsdt = { .table = { fadt, madt } };
+
+	fill_header(&xsdt.h, "XSDT", sizeof(xsdt), 1);
+	return place(area, &xsdt, sizeof(xsdt));
+}
+
+int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, uint64_t *rsdp, struct error *err)
+{
+	struct rsdp root = { .signature = "RSD PTR ", .oem_id = "VMMVM ", .revision = 2,
+			     .length = sizeof(root) };
+	struct area area = { .mem = mem, .next = MEM_ACPI + 64 };
+	uint64_t fadt, madt;
+
+	if (!cpus || cpus > ACPI_CPUS_MAX)
+		return fault(err, EX_SOFTWARE, "ACPI tables for %u vCPUs", cpus);
+	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area));
+	madt = build_madt(&area, cpus);
+	root.xsdt = build_xsdt(&area, fadt, madt);
+	if (area.full)
+		return fault(err, EX_SOFTWARE, "the ACPI tables do not fit");
+
+	/* The first checksum covers the 20 bytes of revision 0, the second one everything. */
+	root.checksum = checksum(&root, 20);
+	root.extended_checksum = checksum(&root, sizeof(root));
+	memcpy(guest_mem_ptr(mem, MEM_ACPI, sizeof(root)), &root, sizeof(root));
+	*rsdp = MEM_ACPI;
+	return 0;
+}

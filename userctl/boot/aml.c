@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ACPI Specification 6.4, chapter 20 (AML) and 6.4.2 (small resource descriptors). */
+#include "aml.h"
+
+#include <string.h>
+
+#define OP_ZERO		0x00
+#define OP_ONE		0x01
+#define OP_NAME		0x08
+#define OP_BYTE		0x0a
+#define OP_WORD		0x0b
+#define OP_DWORD	0x0c
+#define OP_STRING	0x0d
+#define OP_QWORD	0x0e
+#define OP_SCOPE	0x10
+#define OP_BUFFER	0x11
+#define OP_PACKAGE	0x12
+#define OP_EXT		0x5b
+#define OP_EXT_DEVICE	0x82
+
+#define RES_IRQ_NO_FLAGS 0x22
+#define RES_IO		0x47
+#define RES_END		0x79
+
+void aml_init(struct aml *aml)
+{
+	memset(aml, 0, sizeof(*aml));
+}
+
+bool aml_done(const struct aml *aml)
+{
+	return !aml->overflow;
+}
+
+static void emit(struct aml *aml, const void *data, size_t len)
+{
+	if (aml->overflow || len > sizeof(aml->buf) - aml->len) {
+		aml->overflow = true;
+		return;
+	}
+	memcpy(aml->buf + aml->len, data, len);
+	aml->len += len;
+}
+
+static void emit_byte(struct aml *aml, uint8_t byte)
+{
+	emit(aml, &byte, 1);
+}
+
+void aml_name(struct aml *aml, const char *name)
+{
+	char seg[5] = "____";
+
+	if (*name == '\\') {
+		emit_byte(aml, '\\');
+		name++;
+	}
+	memcpy(seg, name, strnlen(name, 4));
+	emit(aml, seg, 4);
+}
+
+void aml_integer(struct aml *aml, uint64_t value)
+{
+	uint8_t op;
+	size_t len;
+
+	if (value <= 1) {
+		emit_byte(aml, value ? OP_ONE : OP_ZERO);
+		return;
+	}
+	if (value <= UINT8_MAX) {
+		op = OP_BYTE;
+		len = 1;
+	} else if (value <= UINT16_MAX) {
+		op = OP_WORD;
+		len = 2;
+	} else if (value <= UINT32_MAX) {
+		op = OP_DWORD;
+		len = 4;
+	} else {
+		op = OP_QWORD;
+		len = 8;
+	}
+	emit_byte(aml, op);
+	emit(aml, &value, len); /* little-endian, like the host */
+}
+
+void aml_string(struct aml *aml, const char *text)
+{
+	emit_byte(aml, OP_STRING);
+	emit(aml, text, strlen(text) + 1);
+}
+
+static uint32_t hex_digit(char c)
+{
+	return (uint32_t)(c <= '9' ? c - '0' : c - 'A' + 10);
+}
+
+/* Three letters of 5 bits and four hexadecimal digits, stored big-endian. */
+void aml_eisaid(struct aml *aml, const char *id)
+{
+	uint32_t v = 0;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		v = v << 5 | ((uint32_t)(id[i] - '@') & 0x1f);
+	for (i = 3; i < 7; i++)
+		v = v << 4 | (hex_digit(id[i]) & 0xf);
+	aml_integer(aml, __builtin_bswap32(v));
+}
+
+void aml_open_name(struct aml *aml, const char *name)
+{
+	emit_byte(aml, OP_NAME);
+	aml_name(aml, name);
+}
+
+void aml_name_integer(struct aml *aml, const char *name, uint64_t value)
+{
+	aml_open_name(aml, name);
+	aml_integer(aml, value);
+}
+
+size_t aml_open_scope(struct aml *aml, const char *name)
+{
+	size_t place;
+
+	emit_byte(aml, OP_SCOPE);
+	place = aml->len;
+	aml_name(aml, name);
+	return place;
+}
+
+size_t aml_open_device(struct aml *aml, const char *name)
+{
+	size_t place;
+
+	emit_byte(aml, OP_EXT);
+	emit_byte(aml, OP_EXT_DEVICE);
+	place = aml->len;
+	aml_name(aml, name);
+	return place;
+}
+
+size_t aml_open_package(struct aml *aml, uint8_t elements)
+{
+	size_t place;
+
+	emit_byte(aml, OP_PACKAGE);
+	place = aml->len;
+	emit_byte(aml, elements);
+	return place;
+}
+
+/*
+ * PkgLength counts itself. One byte holds 6 bits of length; more bytes follow a lead byte with
+ * their number in bits 7:6 and the length's lowest 4 bits in bits 3:0.
+ */
+void aml_close(struct aml *aml, size_t place)
+{
+	size_t body = aml->len - place, total, extra, i;
+	uint8_t enc[4];
+
+	extra = body + 1 < 0x40 ? 0 : body + 2 < 0x1000 ? 1 : body + 3 < 0x100000 ? 2 : 3;
+	total = body + 1 + extra;
+	if (!extra) {
+		enc[0] = (uint8_t)total;
+	} else {
+		enc[0] = (uint8_t)(extra << 6 | (total & 0xf));
+		for (i = 0; i < extra; i++)
+			enc[1 + i] = (uint8_t)(total >> (4 + 8 * i));
+	}
+	emit(aml, enc, 1 + extra); /* grows the buffer; the bytes are put right below */
+	if (aml->overflow)
+		return;
+	memmove(aml->buf + place + 1 + extra, aml->buf + place, body);
+	memcpy(aml->buf + place, enc, 1 + extra);
+}
+
+static void res_emit(struct aml_resources *res, const uint8_t *data, size_t len)
+{
+	if (len > sizeof(res->buf) - 2 - res->len)
+		return;
+	memcpy(res->buf + res->len, data, len);
+	res->len += len;
+}
+
+void aml_res_io(struct aml_resources *res, uint16_t base, uint8_t len)
+{
+	uint8_t lo = base & 0xff, hi = (uint8_t)(base >> 8);
+	/* Decodes 16 bits; minimum and maximum base agree; alignment 1. */
+	uint8_t desc[8] = { RES_IO, 1, lo, hi, lo, hi, 1, len };
+
+	res_emit(res, desc, sizeof(desc));
+}
+
+void aml_res_irq(struct aml_resources *res, unsigned int irq)
+{
+	uint16_t mask = (uint16_t)(1u << irq);
+	uint8_t desc[3] = { RES_IRQ_NO_FLAGS, mask & 0xff, (uint8_t)(mask >> 8) };
+
+	res_emit(res, desc, sizeof(desc));
+}
+
+void aml_crs(struct aml *aml, struct aml_resources *res)
+{
+	/* A checksum of zero means that there is none to check. */
+	uint8_t end[2] = { RES_END, 0 };
+	size_t place;
+
+	memcpy(res->buf + res->len, end, sizeof(end));
+	res->len += sizeof(end);
+	aml_open_name(aml, "_CRS");
+	emit_byte(aml, OP_BUFFER);
+	place = aml->len;
+	aml_integer(aml, res->len);
+	emit(aml, res->buf, res->len);
+	aml_close(aml, place);
+}

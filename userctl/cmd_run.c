@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vmctl run: a VM in the foreground, its console on the terminal. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine/machine.h"
+#include "units.h"
+#include "vmctl.h"
+
+#define PAGE 4096
+#define GRACE_MAX 86400
+#define DEFAULT_APPEND "console=ttyS0"
+
+enum {
+	OPT_DEVICE = 0x100,
+	OPT_GRACE,
+	OPT_MODULE,
+	OPT_ON_RESET,
+	OPT_STATS,
+};
+
+/**
+ * struct run_options - the command line
+ * @cfg: the machine
+ * @initrd: initial RAM disk or NULL
+ * @restart: build the machine anew after a reset
+ * @stats: print statistics at the end
+ * @stats_file: where to, NULL for standard error
+ * @err: why the command line is wrong
+ */
+struct run_options {
+	struct machine_config cfg;
+	const char *initrd;
+	bool restart;
+	bool stats;
+	const char *stats_file;
+	struct error err;
+};
+
+static const struct argp_option options[] = {
+	{ "kernel", 'k', "FILE", 0, "Linux bzImage, ELF kernel with a PVH entry, or multiboot kernel", 0 },
+	{ "initrd", 'i', "FILE", 0, "initial RAM disk (the first module for multiboot)", 0 },
+	{ "module", OPT_MODULE, "FILE[ ARGS]", 0, "further module for PVH and multiboot kernels; repeatable", 0 },
+	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
+	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
+	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)", 0 },
+	{ "name", 'n', "NAME", 0, "name of the VM (default: vm-PID)", 0 },
+	{ "device", OPT_DEVICE, "NODE", 0, "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
+	{ "on-reset", OPT_ON_RESET, "exit|restart", 0, "what a reset by the guest does (default: exit, with status 3)", 0 },
+	{ "grace", OPT_GRACE, "SECONDS", 0, "how long SIGTERM, SIGINT or SIGHUP wait for the guest to power off (default: 1)", 0 },
+	{ "stats", OPT_STATS, "FILE", OPTION_ARG_OPTIONAL, "print counters at the end, to FILE or standard error", 0 },
+	{ 0 }
+};
+
+static int parse_memory(struct run_options *o, const char *arg)
+{
+	uint64_t bytes;
+	int ret = size_parse(arg, &bytes);
+
+	if (ret == -EINVAL)
+		return fault(&o->err, EX_USAGE,
+			     "memory must be 2M to 512G: \"%s\" is not a size (try 512M)", arg);
+	if (ret || bytes < MEM_MIN || bytes > MEM_MAX)
+		return fault(&o->err, EX_USAGE, "memory must be 2M to 512G, not %s", arg);
+	if (bytes % PAGE)
+		return fault(&o->err, EX_USAGE,
+			     "memory must be 2M to 512G in steps of 4K, not %s", arg);
+	o->cfg.memory = bytes;
+	return 0;
+}
+
+static int parse_cpus(struct run_options *o, const char *arg)
+{
+	unsigned long n;
+
+	if (count_parse(arg, 1, CPUS_MAX, &n))
+		return fault(&o->err, EX_USAGE, "cpus must be 1 to %d, not \"%s\"", CPUS_MAX, arg);
+	o->cfg.cpus = (unsigned int)n;
+	return 0;
+}
+
+static int parse_grace(struct run_options *o, const char *arg)
+{
+	unsigned long n;
+
+	if (count_parse(arg, 0, GRACE_MAX, &n))
+		return fault(&o->err, EX_USAGE, "grace must be 0 to %d seconds, not \"%s\"",
+			     GRACE_MAX, arg);
+	o->cfg.grace = (unsigned int)n;
+	return 0;
+}
+
+static int parse_name(struct run_options *o, const char *arg)
+{
+	if (!name_valid(arg))
+		return fault(&o->err, EX_USAGE,
+			     "the name \"%s\" is not 1 to 63 of A-Z a-z 0-9 . _ - beginning with a letter or digit",
+			     arg);
+	o->cfg.name = arg;
+	return 0;
+}
+
+static int parse_on_reset(struct run_options *o, const char *arg)
+{
+	o->restart = !strcmp(arg, "restart");
+	if (o->restart || !strcmp(arg, "exit"))
+		return 0;
+	return fault(&o->err, EX_USAGE, "on-reset must be exit or restart, not \"%s\"", arg);
+}
+
+/* "FILE ARGS": cuts the text at the first blank. The first place is kept for the initrd. */
+static int parse_module(struct run_options *o, char *arg)
+{
+	struct boot *boot = &o->cfg.boot;
+	char *blank = strchr(arg, ' ');
+
+	if (boot->modules == BOOT_MODULES_MAX - 1)
+		return fault(&o->err, EX_USAGE, "at most %d modules can be given",
+			     BOOT_MODULES_MAX - 1);
+	if (blank)
+		*blank++ = '\0';
+	boot->module[1 + boot->modules++] =
+		(struct boot_module){ .path = arg, .args = blank ? blank : "" };
+	return 0;
+}
+
+static int parse_option(struct run_options *o, int key, char *arg)
+{
+	switch (key) {
+	case 'k':
+		o->cfg.boot.kernel = arg;
+		return 0;
+	case 'i':
+		o->initrd = arg;
+		return 0;
+	case 'a':
+		o->cfg.boot.cmdline = arg;
+		return 0;
+	case 'c':
+		return parse_cpus(o, arg);
+	case 'm':
+		return parse_memory(o, arg);
+	case 'n':
+		return parse_name(o, arg);
+	case OPT_DEVICE:
+		o->cfg.device = arg;
+		return 0;
+	case OPT_GRACE:
+		return parse_grace(o, arg);
+	case OPT_MODULE:
+		return parse_module(o, arg);
+	case OPT_ON_RESET:
+		return parse_on_reset(o, arg);
+	case OPT_STATS:
+		o->stats = true;
+		o->stats_file = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct run_options *o = state->input;
+	int ret;
+
+	if (key == ARGP_KEY_ARG) {
+		fprintf(stderr, "vmctl: unexpected argument \"%s\"; options begin with --\n", arg);
+		exit(EX_USAGE);
+	}
+	ret = parse_option(o, key, arg);
+	if (ret == -1)
+		exit(report(&o->err));
+	return ret;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "Run a VM until its guest powers off; its first serial port is the terminal.\v"
+	       "On a terminal, Ctrl-] is the escape key: Ctrl-] q quits, Ctrl-] ? lists the rest.\n"
+	       "Exit status: 0 power-off, 3 reset, 4 triple fault, 5 internal error, 6 quit by the escape key, 64 to 77 as in sysexits.h, 128 plus the number of a signal.",
+};
+
+static void place_initrd(struct run_options *o)
+{
+	struct boot *boot = &o->cfg.boot;
+
+	if (o->initrd) {
+		boot->module[0] = (struct boot_module){ .path = o->initrd, .args = "" };
+		boot->has_initrd = true;
+		boot->modules++;
+		return;
+	}
+	memmove(boot->module, boot->module + 1, boot->modules * sizeof(boot->module[0]));
+}
+
+static int parse_args(int argc, char **argv, struct run_options *o)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "vm-%d", (int)getpid());
+	*o = (struct run_options){
+		.cfg = { .memory = 512 * MiB, .cpus = 1, .grace = 1, .name = name,
+			 .boot.cmdline = DEFAULT_APPEND },
+	};
+	if (argp_parse(&argp, argc, argv, 0, NULL, o))
+		return fault(&o->err, EX_USAGE, "bad usage");
+	if (!o->cfg.boot.kernel)
+		return fault(&o->err, EX_USAGE, "run needs a kernel: --kernel FILE");
+	o->cfg.device = vmm_device(o->cfg.device);
+	place_initrd(o);
+	return 0;
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+static void print_stats(FILE *out, const struct machine *m, double seconds)
+{
+	int fds[CPUS_MAX + 1] = { m->vm.fd };
+	uint64_t user = 0;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < m->vcpu_count; i++) {
+		fds[i + 1] = m->vcpus[i].kvm.fd;
+		user += m->vcpus[i].exits;
+	}
+	fprintf(out, "run_seconds %.3f\nuser_exits %llu\n", seconds, (unsigned long long)user);
+	ret = vmm_stats_sum(fds, m->vcpu_count + 1, out);
+	if (ret < 0)
+		fprintf(stderr, "vmctl: the hypervisor's statistics: %s\n", strerror(-ret));
+}
+
+static int write_stats(const struct run_options *o, const struct machine *m, double seconds)
+{
+	FILE *out = stderr;
+
+	if (!o->stats)
+		return 0;
+	if (o->stats_file)
+		out = fopen(o->stats_file, "we");
+	if (!out) {
+		fprintf(stderr, "vmctl: %s: %s\n", o->stats_file, strerror(errno));
+		return -1;
+	}
+	print_stats(out, m, seconds);
+	if (out != stderr && fclose(out)) {
+		fprintf(stderr, "vmctl: %s: %s\n", o->stats_file, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static void dump_crash(const struct machine *m, const char *what)
+{
+	fprintf(stderr, "vmctl: %s: %s\n", m->cfg->name, what);
+	if (m->culprit >= 0)
+		dump_vcpu(stderr, m, &m->vcpus[m->culprit]);
+}
+
+/* Tell what happened, where the exit status alone does not. */
+static int conclude(const struct machine *m)
+{
+	switch (atomic_load(&m->cause)) {
+	case STOP_POWER_OFF:
+		return EXIT_POWER_OFF;
+	case STOP_RESET:
+		return EXIT_RESET;
+	case STOP_TRIPLE_FAULT:
+		dump_crash(m, "the guest crashed with a triple fault");
+		return EXIT_TRIPLE;
+	case STOP_INTERNAL:
+		dump_crash(m, "the hypervisor cannot go on with this guest");
+		return EXIT_INTERNAL;
+	case STOP_QUIT:
+		return EXIT_QUIT;
+	case STOP_SIGNAL:
+		fprintf(stderr, "vmctl: %s: ended by signal %d (%s)\n", m->cfg->name, m->signo,
+			strsignal(m->signo));
+		return 128 + m->signo;
+	default:
+		return report(&m->host);
+	}
+}
+
+static int run_once(const struct run_options *o, struct error *err)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct timespec start;
+	int status = -1;
+
+	if (!m)
+		return fault(err, EX_OSERR, "out of memory");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (!machine_create(m, &o->cfg, err) && !machine_run(m, err)) {
+		status = conclude(m);
+		if (write_stats(o, m, seconds_since(&start)) && !status)
+			status = EX_CANTCREAT;
+	}
+	machine_destroy(m);
+	free(m);
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o;
+	struct error err;
+	int status;
+
+	if (parse_args(argc, argv, &o))
+		return report(&o.err);
+	signal(SIGPIPE, SIG_IGN);
+	terminal_guard();
+	prctl(PR_SET_NAME, o.cfg.name);
+	do {
+		status = run_once(&o, &err);
+	} while (status == EXIT_RESET && o.restart);
+	return status < 0 ? report(&err) : status;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *vmm_device(const char *option)
+{
+	const char *env = getenv(VMM_DEVICE_ENV);
+
+	if (option)
+		return option;
+	return env && *env ? env : VMM_DEVICE;
+}
+
+/* Straight from the file: a statically linked program has no name service to ask. */
+static void group_name(gid_t gid, char *buf, size_t len)
+{
+	FILE *file = fopen("/etc/group", "re");
+	struct group *group;
+
+	snprintf(buf, len, "%u", gid);
+	if (!file)
+		return;
+	while ((group = fgetgrent(file))) {
+		if (group->gr_gid == gid) {
+			snprintf(buf, len, "%s", group->gr_name);
+			break;
+		}
+	}
+	fclose(file);
+}
+
+static int fault_permission(const char *node, struct error *err)
+{
+	struct stat st;
+	char group[64];
+
+	if (stat(node, &st))
+		return fault(err, EX_NOPERM, "%s: permission denied on the way to it", node);
+	if (!(st.st_mode & 0060) || !st.st_gid)
+		return fault(err, EX_NOPERM,
+			     "%s: permission denied; only root may use it (mode %03o): run as root, or give the node a group",
+			     node, st.st_mode & 0777);
+	group_name(st.st_gid, group, sizeof(group));
+	return fault(err, EX_NOPERM,
+		     "%s: permission denied; it belongs to the group \"%s\": join it (usermod -aG %s USER) and log in again",
+		     node, group, group);
+}
+
+static int fault_open(const char *node, int errnum, struct error *err)
+{
+	switch (errnum) {
+	case EACCES:
+	case EPERM:
+		return fault_permission(node, err);
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+	case ENOTDIR:
+		return fault(err, EX_UNAVAILABLE,
+			     "%s: %s; load the module (insmod vmm.ko, or modprobe vmm), and see what vmctl doctor says",
+			     node, strerror(errnum));
+	default:
+		return fault_errno(err, EX_OSERR, errnum, "%s", node);
+	}
+}
+
+int vmm_open(const char *node, struct error *err)
+{
+	int fd = open(node, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int version;
+
+	if (fd < 0)
+		return fault_open(node, errno, err);
+	version = ioctl(fd, KVM_GET_API_VERSION, 0);
+	if (version == KVM_API_VERSION)
+		return fd;
+	close(fd);
+	if (version < 0)
+		return fault(err, EX_UNAVAILABLE, "%s: not the device of a hypervisor", node);
+	return fault(err, EX_UNAVAILABLE, "%s: speaks version %d of the API, vmctl version %d",
+		     node, version, KVM_API_VERSION);
+}
+
+int vmm_cap(int fd, int cap)
+{
+	int ret = ioctl(fd, KVM_CHECK_EXTENSION, cap);
+
+	return ret < 0 ? 0 : ret;
+}
+
+static int create_fault(int errnum, struct error *err)
+{
+	switch (errnum) {
+	case EBUSY:
+		return fault(err, EX_UNAVAILABLE,
+			     "another hypervisor holds the processor's virtualization; vmctl doctor says which");
+	case ENODEV:
+	case EOPNOTSUPP:
+	case EIO:
+		return fault_errno(err, EX_UNAVAILABLE, errnum,
+				   "the processor refuses to virtualize (see vmctl doctor)");
+	default:
+		return fault_errno(err, EX_OSERR, errnum, "cannot create a VM");
+	}
+}
+
+int vmm_vm_create(struct vmm_vm *vm, int sys, struct error *err)
+{
+	int size;
+
+	vm->sys = sys;
+	do {
+		vm->fd = ioctl(sys, KVM_CREATE_VM, 0);
+	} while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		return create_fault(errno, err);
+	size = ioctl(sys, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < (int)sizeof(struct kvm_run))
+		return fault(err, EX_OSERR, "the kernel shares %d bytes per vCPU, at least %zu are needed",
+			     size, sizeof(struct kvm_run));
+	vm->run_size = (size_t)size;
+	return 0;
+}
+
+void vmm_vm_close(struct vmm_vm *vm)
+{
+	if (vm->fd >= 0)
+		close(vm->fd);
+	if (vm->sys >= 0)
+		close(vm->sys);
+	vm->fd = -1;
+	vm->sys = -1;
+}
+
+int vmm_vm_pc(struct vmm_vm *vm, uint64_t tss, uint64_t identity, struct error *err)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	/* Only Intel processors without unrestricted guests need these two. */
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, tss) && errno != ENOTTY && errno != EINVAL)
+		return fault_errno(err, EX_OSERR, errno, "cannot place the TSS");
+	if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) && errno != ENOTTY &&
+	    errno != EINVAL)
+		return fault_errno(err, EX_OSERR, errno, "cannot place the identity page");
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
+		return fault_errno(err, EX_OSERR, errno, "cannot create interrupt controllers");
+	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
+		return fault_errno(err, EX_OSERR, errno, "cannot create the timer");
+	return 0;
+}
+
+int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,
+		  struct error *err)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return fault_errno(err, EX_OSERR, errno,
+				   "cannot give the guest %#llx bytes of memory at %#llx",
+				   (unsigned long long)size, (unsigned long long)gpa);
+	return 0;
+}
+
+int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level)
+{
+	struct kvm_irq_level irq = { .irq = gsi, .level = level };
+
+	return ioctl(vm->fd, KVM_IRQ_LINE, &irq) ? -errno : 0;
+}
+
+struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err)
+{
+	struct kvm_cpuid2 *cpuid;
+
+	cpuid = calloc(1, sizeof(*cpuid) + VMM_CPUID_MAX * sizeof(cpuid->entries[0]));
+	if (!cpuid) {
+		fault(err, EX_OSERR, "out of memory");
+		return NULL;
+	}
+	cpuid->nent = VMM_CPUID_MAX;
+	if (ioctl(sys, KVM_GET_SUPPORTED_CPUID, cpuid)) {
+		fault_errno(err, EX_OSERR, errno, "cannot ask for the supported CPUID");
+		free(cpuid);
+		return NULL;
+	}
+	return cpuid;
+}
+
+int vmm_vcpu_create(struct vmm_vm *vm, struct vmm_vcpu *vcpu, unsigned int id, struct error *err)
+{
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
+	if (vcpu->fd < 0)
+		return fault_errno(err, EX_OSERR, errno, "cannot create vCPU %u", id);
+	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		return fault_errno(err, EX_OSERR, errno, "cannot map vCPU %u", id);
+	}
+	vcpu->run_size = vm->run_size;
+	return 0;
+}
+
+void vmm_vcpu_close(struct vmm_vcpu *vcpu)
+{
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	vcpu->run = NULL;
+	vcpu->fd = -1;
+}
+
+int vmm_vcpu_nmi(struct vmm_vcpu *vcpu)
+{
+	return ioctl(vcpu->fd, KVM_NMI) ? -errno : 0;
+}

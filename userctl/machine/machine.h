@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* One virtual machine and everything that makes it a PC, from power-on to its end. */
+#ifndef VMCTL_MACHINE_H
+#define VMCTL_MACHINE_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../boot/boot.h"
+#include "../devices/acpi_pm.h"
+#include "../devices/bus.h"
+#include "../devices/i8042.h"
+#include "../devices/rtc.h"
+#include "../devices/serial.h"
+#include "../error.h"
+#include "../libvmm/vmm.h"
+#include "console.h"
+#include "loop.h"
+
+/* Interrupts a thread in a system call; its handler does nothing. */
+#define SIG_KICK SIGRTMIN
+
+#define CPUS_MAX 64
+#define RANGES_MAX 16
+
+enum stop_cause {
+	STOP_NONE,
+	STOP_POWER_OFF,		/* the guest entered S5 */
+	STOP_RESET,		/* the guest, or the console, asked for a reset */
+	STOP_TRIPLE_FAULT,
+	STOP_INTERNAL,		/* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or an unknown exit */
+	STOP_QUIT,		/* from the console */
+	STOP_SIGNAL,
+	STOP_HOST,		/* a system call failed */
+};
+
+/**
+ * struct machine_config - what the user asked for
+ * @device: device node of the hypervisor
+ * @name: name of the VM
+ * @memory: bytes
+ * @cpus: vCPUs
+ * @grace: seconds between a signal and the end, for the guest to power off
+ * @boot: kernel, command line and modules
+ */
+struct machine_config {
+	const char *device;
+	const char *name;
+	uint64_t memory;
+	unsigned int cpus;
+	unsigned int grace;
+	struct boot boot;
+};
+
+/**
+ * struct vcpu - one virtual processor and its thread
+ * @m: its machine
+ * @id: number, which is its APIC id too
+ * @kvm: the kernel's side
+ * @thread: runs the processor
+ * @started: @thread exists
+ * @nmi: an NMI is to be sent to it
+ * @exits: exits that came to user space
+ */
+struct vcpu {
+	struct machine *m;
+	unsigned int id;
+	struct vmm_vcpu kvm;
+	pthread_t thread;
+	bool started;
+	atomic_bool nmi;
+	uint64_t exits;
+};
+
+/**
+ * struct machine - the machine
+ * @cfg: what the user asked for
+ * @vm: the kernel's side
+ * @mem: guest memory
+ * @boot: how the first vCPU starts
+ * @cpuid: CPUID leaves that all vCPUs share
+ * @pio: I/O ports
+ * @mmio: devices in guest-physical memory
+ * @ranges: claims on the two
+ * @range_count: how many
+ * @serial: COM1
+ * @rtc: clock
+ * @kbd: keyboard controller
+ * @pm: ACPI
+ * @loop: event loop of the main thread
+ * @console: the terminal
+ * @stop_event: eventfd, written when @cause is set
+ * @signals: signalfd
+ * @grace_timer: timerfd, running from the first signal on
+ * @signo: signal received
+ * @cause: why the machine stopped; set once, by whoever is first
+ * @culprit: vCPU that set @cause, or -1
+ * @host: for STOP_HOST, what failed; written before @cause
+ * @vcpus: processors
+ * @vcpu_count: how many exist
+ */
+struct machine {
+	const struct machine_config *cfg;
+	struct vmm_vm vm;
+	struct guest_mem mem;
+	struct boot boot;
+	struct kvm_cpuid2 *cpuid;
+
+	struct bus pio, mmio;
+	struct bus_range ranges[RANGES_MAX];
+	unsigned int range_count;
+	struct serial serial;
+	struct rtc rtc;
+	struct i8042 kbd;
+	struct acpi_pm pm;
+
+	struct loop loop;
+	struct console console;
+	struct loop_source stop_event, signals, grace_timer;
+	int signo;
+
+	atomic_int cause;
+	int culprit;
+	struct error host;
+	pthread_mutex_t cause_lock;
+
+	struct vcpu *vcpus;
+	unsigned int vcpu_count;
+};
+
+/**
+ * machine_create() - build a machine, ready to run
+ * @m: filled in; to be destroyed on failure too
+ * @cfg: what the user asked for; must outlive @m
+ * @err: why not
+ *
+ * Files are checked before the hypervisor is, so that a wrong file is told apart everywhere.
+ *
+ * Return: 0 or -1.
+ */
+int machine_create(struct machine *m, const struct machine_config *cfg, struct error *err);
+void machine_destroy(struct machine *m);
+
+/**
+ * machine_run() - run until the guest or the user ends it
+ * @m: the machine
+ * @err: why not
+ *
+ * When it returns, no vCPU runs any more, and the terminal is as it was.
+ *
+ * Return: 0 with @m->cause set, or -1.
+ */
+int machine_run(struct machine *m, struct error *err);
+
+/**
+ * machine_stop() - end the machine
+ * @m: the machine
+ * @cause: why
+ * @vcpu: number of the vCPU that found out, or -1
+ *
+ * From any thread. The first cause counts.
+ */
+void machine_stop(struct machine *m, enum stop_cause cause, int vcpu);
+
+/* As machine_stop() with STOP_HOST, for a vCPU whose system call failed. */
+void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what);
+
+/* Devices of a PC, devices.c. */
+int machine_add_devices(struct machine *m, struct error *err);
+void machine_remove_devices(struct machine *m);
+
+/* vcpu.c: state at power-on, and the thread. */
+int vcpu_setup(struct vcpu *vcpu, struct error *err);
+int vcpu_start(struct vcpu *vcpu, struct error *err);
+void vcpu_kick(struct vcpu *vcpu);
+
+/* cpuid.c: make the host's answer that of processor @id of @cpus. */
+void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus,
+		  bool tsc_deadline);
+
+/* dump.c: what there is to say about a crash. */
+void dump_vcpu(FILE *out, const struct machine *m, const struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "vmctl.h"
+
+#include <argp.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int cmd_help(int argc, char **argv);
+
+static const struct verb verbs[] = {
+	{ "run", "--kernel FILE [OPTION...]", "run a VM in the foreground", cmd_run },
+	{ "help", "[VERB]", "describe the verbs", cmd_help },
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct verb *find_verb(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < VERBS; i++) {
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static void print_verbs(FILE *out)
+{
+	unsigned int i;
+
+	fputs("usage: vmctl VERB [ARGUMENT...]\n\n", out);
+	for (i = 0; i < VERBS; i++)
+		fprintf(out, "  %-7s %-28s %s\n", verbs[i].name, verbs[i].usage,
+			verbs[i].summary);
+	fputs("\nvmctl VERB --help lists the options of a verb; vmctl(8) tells the rest.\n", out);
+}
+
+static int unknown_verb(const char *name)
+{
+	fprintf(stderr, "vmctl: there is no verb \"%s\"; vmctl help lists them\n", name);
+	return EX_USAGE;
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	char title[64];
+
+	/* So that argp's messages name the verb as the user typed it. */
+	snprintf(title, sizeof(title), "vmctl %s", verb->name);
+	argv[0] = title;
+	return verb->run(argc, argv);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	char help[] = "--help", *args[] = { NULL, help, NULL };
+	const struct verb *verb;
+
+	if (argc < 2) {
+		print_verbs(stdout);
+		return 0;
+	}
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return unknown_verb(argv[1]);
+	if (verb->run != cmd_help)
+		return run_verb(verb, 2, args);
+	printf("usage: vmctl %s %s\n", verb->name, verb->usage);
+	return 0;
+}
+
+int report(const struct error *err)
+{
+	fprintf(stderr, "vmctl: %s\n", err->text);
+	return err->status;
+}
+
+/* A descriptor missing among the first three would be taken by the next file opened. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* What went to standard output may fail as late as now, with a full disk or a closed pipe. */
+static int finish(int status)
+{
+	if (fflush(stdout) && !status) {
+		perror("vmctl: standard output");
+		return EX_IOERR;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	open_standard_files();
+	argp_err_exit_status = EX_USAGE;
+	if (argc < 2) {
+		print_verbs(stderr);
+		return EX_USAGE;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("vmctl " VMCTL_VERSION);
+		return finish(0);
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_verbs(stdout);
+		return finish(0);
+	}
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return unknown_verb(argv[1]);
+	return finish(run_verb(verb, argc - 1, argv + 1));
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The verbs of vmctl and the exit statuses that scripts may rely on. */
+#ifndef VMCTL_H
+#define VMCTL_H
+
+#include "error.h"
+
+#define VMCTL_VERSION "0.1"
+
+/* Exit statuses beside those of sysexits.h; a signal's is 128 plus its number. */
+#define EXIT_POWER_OFF	0
+#define EXIT_RESET	3
+#define EXIT_TRIPLE	4
+#define EXIT_INTERNAL	5
+#define EXIT_QUIT	6
+
+/**
+ * struct verb - one command
+ * @name: first argument of vmctl
+ * @usage: what may follow, one line
+ * @summary: what it does
+ * @run: handler; @argv[0] is "vmctl NAME"; returns the exit status
+ */
+struct verb {
+	const char *name;
+	const char *usage;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int cmd_run(int argc, char **argv);
+
+/* Print an error the way all verbs do, and return its exit status. */
+int report(const struct error *err);
+
+#endif
