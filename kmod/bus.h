@@ -40,9 +40,9 @@ struct bus {
 };
 
 /* Under vm->mem.slots_lock; may sleep. -ENOSPC: more than 1000 devices, -ENOMEM. */
-int bus_register(struct vmm *vm, enum bus_nr nr, struct bus_device *dev);
+int bus_add(struct vmm *vm, enum bus_nr nr, struct bus_device *dev);
 /* On return no handler of dev runs any more. */
-void bus_unregister(struct vmm *vm, enum bus_nr nr, struct bus_device *dev);
+void bus_remove(struct vmm *vm, enum bus_nr nr, struct bus_device *dev);
 void bus_destroy(struct vmm *vm);
 
 /* 0: served; -EOPNOTSUPP: nobody. Any context in which the handlers may run. */

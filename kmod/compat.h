@@ -25,4 +25,24 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
+/*
+ * Before 6.6 the kernel's crash path clears EFER.SVME on every CPU by itself; since then it calls
+ * whoever registered.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#include <asm/reboot.h>
+#define compat_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
+#define compat_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)
+#else
+#define compat_emergency_register(fn)	((void)(fn))
+#define compat_emergency_unregister(fn)	((void)(fn))
+#endif
+
+/* rcu_virt_note_context_switch() lost its argument in 6.2. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_rcu_virt_note()		rcu_virt_note_context_switch()
+#else
+#define compat_rcu_virt_note()		rcu_virt_note_context_switch(smp_processor_id())
+#endif
+
 #endif /* VMM_COMPAT_H */

@@ -17,6 +17,10 @@
 #define ARG_VALUE	BIT(4)	/* the argument is a number, not a pointer */
 #define COPY_HEAD_E2BIG	BIT(5)	/* copy the header out also on -E2BIG (the needed count) */
 #define ARG_NULLABLE	BIT(6)	/* a NULL pointer is passed on as arg == NULL */
+#define TAIL_CLAMP	BIT(7)	/* more elements than tail_max are not an error: fewer are served */
+#define TAIL_EINVAL	BIT(8)	/* more than tail_max is -EINVAL instead of -E2BIG */
+
+#define ARG_IN		BIT(9)	/* copy in, whatever direction the number says */
 
 /**
  * struct ioctl_call - what a handler gets

@@ -198,7 +198,7 @@ struct vcpu {
 
 	struct mutex mutex;		/* held over every vCPU ioctl, KVM_RUN included */
 	struct preempt_notifier notifier; /* [m] */
-	struct pid *pid;		/* [m] RCU; the task that last called KVM_RUN */
+	struct pid __rcu *pid;		/* [m] readers by RCU; the task that last called KVM_RUN */
 	u32 id;				/* [c] as user space named it: the APIC id */
 	u32 index;			/* [c] place in vm->vcpus */
 };
@@ -232,7 +232,7 @@ struct vmm {
 	u64 tss_addr;			/* [l] accepted and unused: no real-mode TSS is needed */
 	u64 identity_map_addr;		/* [l] likewise */
 	u64 id;				/* [c] serial number on this host */
-	char stats_name[KVM_STATS_NAME_SIZE]; /* [c] */
+	char stats_name[STATS_NAME_SIZE]; /* [c] */
 	bool dead;			/* [a] nothing runs any more: KVM_RUN is -EIO */
 };
 
@@ -260,6 +260,8 @@ struct vcpu *vcpu_get_running(void);	/* the vCPU this task has loaded, or NULL *
 long vcpu_run(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
+int vcpu_module_init(void);
+void vcpu_module_exit(void);
 
 static inline void vcpu_request(struct vcpu *vcpu, unsigned int req)
 {

@@ -116,7 +116,7 @@ u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
 void tsc_write(struct vcpu *vcpu, u64 val, bool host);	/* MSR_IA32_TSC; keeps vCPUs of a VM in step */
 void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);
 int tsc_set_khz(struct vcpu *vcpu, u32 khz);	/* -EINVAL: needs scaling that is not there */
-void tsc_init(struct vcpu *vcpu);
+void tsc_vcpu_init(struct vcpu *vcpu);
 int clock_get(struct vmm *vm, struct kvm_clock_data *data);
 int clock_set(struct vmm *vm, const struct kvm_clock_data *data);
 u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta);

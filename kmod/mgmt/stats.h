@@ -6,6 +6,8 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+#define STATS_NAME_SIZE 48	/* bytes of a name in the stats fds */
+
 struct vmm;
 struct vcpu;
 struct file;

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KVM_CHECK_EXTENSION and KVM_ENABLE_CAP: what is claimed, and what can be switched on. */
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+
+#include "backend.h"
+#include "caps.h"
+#include "cpu/cpu.h"
+
+#define GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
+			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+#define DISABLE_EXITS_VALID (KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
+#define MANUAL_DIRTY_VALID (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+#define X2APIC_API_VALID (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+
+/* Capabilities whose answer is a constant. */
+static const struct {
+	u32 cap;
+	u32 answer;
+} caps[] = {
+	{ KVM_CAP_IRQCHIP, 1 },
+	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_NR_MEMSLOTS, MEMSLOTS_MAX },
+	{ KVM_CAP_PIT, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_COALESCED_MMIO, COALESCED_PAGE_OFFSET },
+	{ KVM_CAP_COALESCED_PIO, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG2, GUESTDBG_VALID },
+	{ KVM_CAP_REINJECT_CONTROL, 1 },
+	{ KVM_CAP_IRQ_ROUTING, IRQ_MAX_ROUTES },
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_PIT2, 1 },
+	{ KVM_CAP_PIT_STATE2, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_INTR_SHADOW, 1 },
+	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_ENABLE_CAP, 1 },
+	{ KVM_CAP_ENABLE_CAP_VM, 1 },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_MAX_VCPUS, VMM_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, VMM_MAX_VCPU_ID },
+	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVM_CAP_X2APIC_API, X2APIC_API_VALID },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_X86_DISABLE_EXITS, DISABLE_EXITS_VALID },
+	{ KVM_CAP_MULTI_ADDRESS_SPACE, 1 },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, MANUAL_DIRTY_VALID },
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_HALT_POLL, 1 },
+	{ KVM_CAP_BINARY_STATS_FD, 1 },
+	{ KVM_CAP_SREGS2, 1 },
+};
+
+/**
+ * vm_check_extension() - KVM_CHECK_EXTENSION
+ * @vm: the VM, NULL when the device is asked
+ * @cap: KVM_CAP_*
+ *
+ * Return: 0: not there; else the capability's answer
+ */
+long vm_check_extension(struct vmm *vm, unsigned long cap)
+{
+	int i;
+
+	switch (cap) {
+	case KVM_CAP_NR_VCPUS:
+		return min_t(long, num_online_cpus(), VMM_MAX_VCPUS);
+	case KVM_CAP_TSC_CONTROL:
+	case KVM_CAP_VM_TSC_CONTROL:
+		return backend_caps.tsc_scaling;
+	case KVM_CAP_XSAVE2:
+		return max_t(u32, xstate_size(xstate_supported(), false),
+			     sizeof(struct kvm_xsave));
+	}
+	for (i = 0; i < ARRAY_SIZE(caps); i++)
+		if (caps[i].cap == cap)
+			return caps[i].answer;
+	return 0;
+}
+
+static int enable_disabled_exits(struct vmm *vm, u64 exits)
+{
+	if (exits & ~DISABLE_EXITS_VALID)
+		return -EINVAL;
+	if (vm->created_vcpus)
+		return -EINVAL;
+	vm->policy.disabled_exits |= exits;
+	return 0;
+}
+
+static int enable_x2apic_api(struct vmm *vm, u64 flags)
+{
+	if (flags & ~X2APIC_API_VALID)
+		return -EINVAL;
+	vm->policy.x2apic_ids |= !!(flags & KVM_X2APIC_API_USE_32BIT_IDS);
+	vm->policy.x2apic_no_broadcast_quirk |=
+		!!(flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
+	return 0;
+}
+
+static int enable_manual_dirty(struct vmm *vm, u64 flags)
+{
+	if (flags & ~MANUAL_DIRTY_VALID)
+		return -EINVAL;
+	/* Initially-set is a mode of manual protection. */
+	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
+		return -EINVAL;
+	vm->policy.manual_dirty = flags;
+	return 0;
+}
+
+static int enable_max_vcpu_id(struct vmm *vm, u64 max)
+{
+	if (!max || max > VMM_MAX_VCPU_ID || vm->created_vcpus ||
+	    (vm->policy.max_vcpu_ids && vm->policy.max_vcpu_ids != max))
+		return -EINVAL;
+	vm->policy.max_vcpu_ids = max;
+	return 0;
+}
+
+static int enable_split_irqchip(struct vmm *vm, u64 pins)
+{
+	if (pins > IRQ_MAX_ROUTES)
+		return -EINVAL;
+	return irqchip_split(vm, pins);
+}
+
+/**
+ * vm_enable_cap() - KVM_ENABLE_CAP of a VM
+ * @vm: the VM; vm->lock and slots_lock held
+ * @cap: what to switch on
+ *
+ * Return: 0; -EINVAL: no such capability, flags, or arguments
+ */
+int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->flags)
+		return -EINVAL;
+	switch (cap->cap) {
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return enable_split_irqchip(vm, cap->args[0]);
+	case KVM_CAP_X2APIC_API:
+		return enable_x2apic_api(vm, cap->args[0]);
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return enable_disabled_exits(vm, cap->args[0]);
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return enable_manual_dirty(vm, cap->args[0]);
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		vm->policy.exception_payload = cap->args[0];
+		return 0;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		vm->policy.triple_fault_event = cap->args[0];
+		return 0;
+	case KVM_CAP_HALT_POLL:
+		if (cap->args[0] != (u32)cap->args[0])
+			return -EINVAL;
+		vm->policy.halt_poll_ns_max = cap->args[0];
+		vm->policy.halt_poll_set = true;
+		return 0;
+	case KVM_CAP_MAX_VCPU_ID:
+		return enable_max_vcpu_id(vm, cap->args[0]);
+	default:
+		return -EINVAL;
+	}
+}

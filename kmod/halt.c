@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A vCPU that has nothing to run: halt polling, sleep, wake, directed yield. */
+#include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
+#include <linux/sched.h>
+
+#include "backend.h"
+#include "cpu/cpu.h"
+#include "run.h"
+
+static unsigned int halt_poll_ns = 200000;
+module_param(halt_poll_ns, uint, 0644);
+MODULE_PARM_DESC(halt_poll_ns, "longest time in ns to poll for an event before a halted vCPU sleeps");
+
+#define HALT_POLL_START_NS 10000
+
+static unsigned int halt_poll_max(const struct vcpu *vcpu)
+{
+	if (vcpu->vm->policy.halt_poll_set)
+		return vcpu->vm->policy.halt_poll_ns_max;
+	return READ_ONCE(halt_poll_ns);
+}
+
+/**
+ * vcpu_runnable() - would this vCPU run if it were entered now
+ * @vcpu: the vCPU
+ *
+ * Context: the vCPU's own thread, or a racy look from another.
+ * Return: true when it need not wait
+ */
+bool vcpu_runnable(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->mp_state) == KVM_MP_STATE_RUNNABLE;
+}
+
+/* Does anything end the wait? Halted: an event; waiting for SIPI: only that. */
+static bool halt_over(struct vcpu *vcpu)
+{
+	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
+		return true;
+	if (READ_ONCE(vcpu->requests) & (BIT(REQ_VM_DEAD) | BIT(REQ_TRIPLE_FAULT) |
+					 BIT(REQ_EXIT_USER) | BIT(REQ_TIMER)))
+		return true;
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
+		return events_pending(vcpu);
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* Poll while nobody else wants this processor. true: an event came. */
+static bool halt_poll(struct vcpu *vcpu)
+{
+	u64 stop = ktime_get_ns() + vcpu->halt_poll_ns;
+
+	vcpu->stats.halt_attempted_poll++;
+	do {
+		if (halt_over(vcpu)) {
+			vcpu->stats.halt_successful_poll++;
+			return true;
+		}
+		cpu_relax();
+	} while (!need_resched() && !signal_pending(current) && ktime_get_ns() < stop);
+	return false;
+}
+
+/* Grow the window when an event came soon after sleeping began, drop it when it was long. */
+static void halt_poll_adapt(struct vcpu *vcpu, u64 slept_ns)
+{
+	unsigned int max = halt_poll_max(vcpu);
+
+	if (slept_ns > max)
+		vcpu->halt_poll_ns = 0;
+	else
+		vcpu->halt_poll_ns = min(max, max(vcpu->halt_poll_ns * 2, HALT_POLL_START_NS));
+}
+
+static void halt_sleep(struct vcpu *vcpu)
+{
+	u64 start = ktime_get_ns();
+
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (halt_over(vcpu) || signal_pending(current) ||
+		    test_thread_flag(TIF_NOTIFY_RESUME))
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	vcpu->stats.halt_wakeup++;
+	halt_poll_adapt(vcpu, ktime_get_ns() - start);
+}
+
+static int halt_requests(struct vcpu *vcpu)
+{
+	if (vcpu_test_clear_request(vcpu, REQ_VM_DEAD))
+		return -EIO;
+	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
+		return dispatch_shutdown(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_EXIT_USER))
+		return -EINTR;
+	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
+		lapic_timer_expired(vcpu);
+	return RESUME_GUEST;
+}
+
+int halt_block(struct vcpu *vcpu)
+{
+	int ret;
+
+	if (!halt_over(vcpu) && !(vcpu->halt_poll_ns && halt_poll(vcpu)))
+		halt_sleep(vcpu);
+	ret = halt_requests(vcpu);
+	if (ret != RESUME_GUEST)
+		return ret;
+	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
+		lapic_accept_init_sipi(vcpu);
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && events_pending(vcpu)) {
+		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	return RESUME_GUEST;
+}
+
+static bool halt_yield_to(struct vcpu *target)
+{
+	struct task_struct *task = NULL;
+	struct pid *pid;
+	int ret;
+
+	rcu_read_lock();
+	pid = rcu_dereference(target->pid);
+	if (pid)
+		task = get_pid_task(pid, PIDTYPE_PID);
+	rcu_read_unlock();
+	if (!task)
+		return false;
+	ret = yield_to(task, true);
+	put_task_struct(task);
+	return ret > 0;
+}
+
+void halt_yield(struct vcpu *vcpu)
+{
+	struct vmm *vm = vcpu->vm;
+	struct vcpu *other;
+	unsigned long i;
+
+	if (atomic_read(&vm->online_vcpus) < 2)
+		return;
+	KVM_VCPUS_FOR_EACH(i, other, vm) {
+		if (other == vcpu || !READ_ONCE(other->preempted))
+			continue;
+		if (halt_yield_to(other))
+			return;
+	}
+}

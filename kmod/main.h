@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Load and unload; virtualization on and off on every processor. */
+#ifndef VMM_MAIN_H
+#define VMM_MAIN_H
+
+#include <linux/percpu.h>
+
+/*
+ * Switch virtualization on, on every online processor, when the first VM comes; off when the
+ * last one goes. May sleep. 0; -EBUSY: another hypervisor holds a processor.
+ */
+int cpus_get(void);
+void cpus_put(void);
+
+/* Virtualization is on, on this processor. Meaningful with interrupts off. */
+DECLARE_PER_CPU(bool, cpu_virt_on);
+
+int device_nodes_add(bool kvm_node);
+void device_nodes_remove(void);
+
+#endif /* VMM_MAIN_H */

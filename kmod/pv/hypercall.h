@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Hypercalls: how a guest that knows asks the hypervisor (Documentation/virt/kvm/x86/hypercalls). */
+#ifndef VMM_HYPERCALL_H
+#define VMM_HYPERCALL_H
+
+#include "../vmm.h"
+
+/* VMMCALL, VMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI; answer in RAX. RESUME_*. */
+int hypercall_exit(struct vcpu *vcpu);
+
+#endif /* VMM_HYPERCALL_H */

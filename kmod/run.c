@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_RUN: the loop of one vCPU. Enter, leave, dispatch; between two exits nothing is looked at
+ * but the request word, the thread's work flags and the events that are due.
+ */
+#include <linux/context_tracking.h>
+#include <linux/entry-common.h>
+#include <linux/sched/signal.h>
+#include <linux/vtime.h>
+#include <asm/fpu/api.h>
+
+#include "backend.h"
+#include "cpu/cpu.h"
+#include "main.h"
+#include "run.h"
+#include "trace.h"
+
+#define THREAD_WORK (_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NEED_RESCHED | _TIF_NOTIFY_RESUME)
+
+/* Requests that are answered with interrupts off, right before the entry. */
+#define REQS_AT_ENTRY (BIT(REQ_EVENT) | BIT(REQ_TLB_FLUSH) | BIT(REQ_TLB_FLUSH_GUEST) | \
+		       BIT(REQ_TDP_ROOT) | BIT(REQ_KICK))
+
+/* ---- before the entry ---- */
+
+/* Requests that may sleep or end KVM_RUN. */
+static int run_requests(struct vcpu *vcpu)
+{
+	if (vcpu_test_clear_request(vcpu, REQ_VM_DEAD))
+		return -EIO;
+	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
+		return dispatch_shutdown(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_EXIT_USER))
+		return -EINTR;
+	if (vcpu_test_clear_request(vcpu, REQ_INTERCEPTS))
+		backend_update_intercepts(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
+		lapic_timer_expired(vcpu);
+	clear_bit(REQ_SCAN_IOAPIC, &vcpu->requests);
+	clear_bit(REQ_CLOCK, &vcpu->requests);
+	clear_bit(REQ_STEAL, &vcpu->requests);
+	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
+		lapic_accept_init_sipi(vcpu);
+	return RESUME_GUEST;
+}
+
+/* Interrupts off: what must be done on this processor at this moment. RESUME_*. */
+static int run_requests_at_entry(struct vcpu *vcpu)
+{
+	struct memory *mem = &vcpu->vm->mem;
+
+	clear_bit(REQ_KICK, &vcpu->requests);
+	if (vcpu_test_clear_request(vcpu, REQ_TDP_ROOT))
+		backend_set_tdp_root(vcpu, __pa(mem->tdp_table), mem->tdp_level);
+	if (vcpu_test_clear_request(vcpu, REQ_TLB_FLUSH)) {
+		clear_bit(REQ_TLB_FLUSH_GUEST, &vcpu->requests);
+		vcpu->stats.tlb_flush++;
+		backend_tlb_flush(vcpu, false);
+	}
+	if (vcpu_test_clear_request(vcpu, REQ_TLB_FLUSH_GUEST))
+		backend_tlb_flush(vcpu, true);
+	return RESUME_GUEST;
+}
+
+static int run_prepare(struct vcpu *vcpu)
+{
+	bool event = vcpu->events.injected.type != EVENT_NONE;
+
+	if (READ_ONCE(vcpu->requests)) {
+		run_requests_at_entry(vcpu);
+		event |= vcpu_test_clear_request(vcpu, REQ_EVENT);
+	}
+	return event ? events_prepare(vcpu) : RESUME_GUEST;
+}
+
+/* Something came up that must be looked at with interrupts on. */
+static bool run_called_off(struct vcpu *vcpu)
+{
+	return (READ_ONCE(vcpu->requests) & ~REQS_AT_ENTRY) ||
+	       (read_thread_flags() & THREAD_WORK) || !__this_cpu_read(cpu_virt_on) ||
+	       READ_ONCE(vcpu->mode) == VCPU_EXITING_GUEST;
+}
+
+/* ---- the entry ---- */
+
+static __always_inline void run_guest_time_begin(void)
+{
+	vtime_account_guest_enter();
+	if (!context_tracking_guest_enter())
+		compat_rcu_virt_note();
+}
+
+static __always_inline void run_guest_time_end(void)
+{
+	context_tracking_guest_exit();
+}
+
+/* Interrupts off. The FPU may have been saved by an interrupt's user; get it back. */
+static void run_hardware(struct vcpu *vcpu)
+{
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+	xstate_enter(vcpu);
+	debug_enter(vcpu);
+	trace_vmm_entry(vcpu);
+	run_guest_time_begin();
+	backend_run(vcpu);
+	run_guest_time_end();
+	debug_leave(vcpu);
+	xstate_leave(vcpu);
+}
+
+/* Let the host's pending interrupt in, while the tick still counts as the guest's time. */
+static void run_let_host_in(struct vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE_GUEST);
+	vcpu->stats.exits++;
+	local_irq_enable();
+	local_irq_disable();
+	vtime_account_guest_exit();
+	local_irq_enable();
+	preempt_enable();
+}
+
+/* Go in and come out once. RESUME_GUEST with *entered: an exit is to be dispatched. */
+static int run_enter(struct vcpu *vcpu, bool *entered)
+{
+	int ret;
+
+	*entered = false;
+	preempt_disable();
+	local_irq_disable();
+	/* Mode before requests: whoever sets a request reads the mode afterwards. */
+	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
+	if (run_called_off(vcpu))
+		ret = RESUME_GUEST;
+	else
+		ret = run_prepare(vcpu);
+	if (ret != RESUME_GUEST || run_called_off(vcpu)) {
+		if (vcpu->events.injected.type != EVENT_NONE) {
+			events_cancel(vcpu);
+			vcpu_request(vcpu, REQ_EVENT);
+		}
+		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE_GUEST);
+		local_irq_enable();
+		preempt_enable();
+		return ret;
+	}
+	run_hardware(vcpu);
+	run_let_host_in(vcpu);
+	*entered = true;
+	return RESUME_GUEST;
+}
+
+/* ---- after the exit ---- */
+
+static int run_exit(struct vcpu *vcpu)
+{
+	backend_exit_decode(vcpu);
+	trace_vmm_exit(vcpu);
+	vcpu->stats.exit_kind[vcpu->exit.kind]++;
+	if (vcpu->exit.vectoring.type != EVENT_NONE ||
+	    vcpu->events.injected.type != EVENT_NONE)
+		events_requeue(vcpu);
+	if (vcpu->apic && vcpu->state.cr8 != lapic_tpr(vcpu) >> 4)
+		lapic_set_tpr(vcpu, vcpu->state.cr8 << 4);
+	return dispatch_exit(vcpu);
+}
+
+/* User space waits for the moment when it can inject (no in-kernel irqchip). */
+static bool run_user_window_open(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->request_interrupt_window) && !vcpu->apic &&
+	       vcpu->events.ext_irq < 0 && vcpu->events.injected.type == EVENT_NONE &&
+	       events_interrupt_allowed(vcpu);
+}
+
+/*
+ * Work of the thread: reschedule here; a signal ends KVM_RUN. TIF_NOTIFY_RESUME's work is not open
+ * to modules, so the system call is restarted, unseen by user space: the way out does the work.
+ */
+static int run_thread_work(struct vcpu *vcpu)
+{
+	if (need_resched())
+		cond_resched();
+	if (signal_pending(current)) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		vcpu->stats.signal_exits++;
+		return -EINTR;
+	}
+	if (test_thread_flag(TIF_NOTIFY_RESUME)) {
+		set_thread_flag(TIF_SIGPENDING);
+		return -ERESTARTNOINTR;
+	}
+	if (!this_cpu_read(cpu_virt_on)) {
+		/* This processor goes offline or down; the scheduler moves us. */
+		if (system_state > SYSTEM_RUNNING)
+			return -EIO;
+		schedule_timeout_uninterruptible(1);
+	}
+	return RESUME_GUEST;
+}
+
+static int run_once(struct vcpu *vcpu)
+{
+	bool entered;
+	int ret;
+
+	if (READ_ONCE(vcpu->requests) & ~REQS_AT_ENTRY) {
+		ret = run_requests(vcpu);
+		if (ret != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
+			return ret;
+	}
+	ret = run_enter(vcpu, &entered);
+	if (entered)
+		ret = run_exit(vcpu);
+	return ret;
+}
+
+static bool run_has_thread_work(void)
+{
+	return (read_thread_flags() & THREAD_WORK) || !raw_cpu_read(cpu_virt_on);
+}
+
+static int run_loop(struct vcpu *vcpu)
+{
+	int ret;
+
+	for (;;) {
+		if (vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
+			ret = run_once(vcpu);
+		else
+			ret = halt_block(vcpu);
+		if (ret != RESUME_GUEST)
+			return ret;
+		if (!vcpu->apic && run_user_window_open(vcpu)) {
+			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+			vcpu->stats.request_irq_exits++;
+			return RESUME_USER;
+		}
+		if (run_has_thread_work()) {
+			ret = run_thread_work(vcpu);
+			if (ret != RESUME_GUEST)
+				return ret;
+		}
+	}
+}
+
+/* ---- KVM_RUN ---- */
+
+/* What user space reads beside the exit (api.rst, struct kvm_run). */
+static void run_publish(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu->state.rflags & X86_EFLAGS_IF);
+	run->flags = 0;
+	run->cr8 = vcpu->apic ? lapic_tpr(vcpu) >> 4 : vcpu->state.cr8;
+	run->apic_base = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
+	run->ready_for_interrupt_injection = vcpu->apic ||
+		(vcpu->events.ext_irq < 0 && vcpu->events.injected.type == EVENT_NONE &&
+		 !vcpu->events.exception.pending && events_interrupt_allowed(vcpu));
+}
+
+static int run_begin(struct vcpu *vcpu)
+{
+	int (*complete)(struct vcpu *vcpu) = vcpu->complete;
+	int ret = RESUME_GUEST;
+
+	/* The registers of struct kvm_run are not synchronised: no such capability is claimed. */
+	if (vcpu->run->kvm_valid_regs || vcpu->run->kvm_dirty_regs)
+		return -EINVAL;
+	if (!vcpu->apic && cr_write(vcpu, 8, READ_ONCE(vcpu->run->cr8)))
+		return -EINVAL;
+	if (complete) {
+		vcpu->complete = NULL;
+		ret = complete(vcpu);
+	}
+	if (ret == RESUME_GUEST && READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR;
+	if (ret == RESUME_GUEST && signal_pending(current))
+		return run_thread_work(vcpu);
+	return ret;
+}
+
+static void run_note_pid(struct vcpu *vcpu)
+{
+	struct pid *old = rcu_access_pointer(vcpu->pid);
+	struct pid *new = task_pid(current);
+
+	if (old == new)
+		return;
+	get_pid(new);
+	rcu_assign_pointer(vcpu->pid, new);
+	if (old) {
+		synchronize_rcu();
+		put_pid(old);
+	}
+}
+
+static void run_sigset_swap_in(struct vcpu *vcpu, sigset_t *saved)
+{
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, saved);
+}
+
+static void run_sigset_swap_out(struct vcpu *vcpu, sigset_t *saved)
+{
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, saved, NULL);
+}
+
+/**
+ * vcpu_run() - KVM_RUN
+ * @vcpu: the vCPU, loaded, vcpu->mutex held
+ *
+ * Context: may sleep.
+ * Return: 0: vcpu->run->exit_reason says what user space shall do; -EINTR: a signal or
+ * immediate_exit; -EIO: the VM is dead; -EFAULT: a page of the guest cannot be had; -EINVAL
+ */
+long vcpu_run(struct vcpu *vcpu)
+{
+	sigset_t saved;
+	int ret;
+
+	run_note_pid(vcpu);
+	run_sigset_swap_in(vcpu, &saved);
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	fpu_load_guest(vcpu);
+	ret = run_begin(vcpu);
+	if (ret == RESUME_GUEST)
+		ret = run_loop(vcpu);
+	fpu_put_guest(vcpu);
+	if (ret == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	vcpu->stats.user_exits++;
+	run_publish(vcpu);
+	run_sigset_swap_out(vcpu, &saved);
+	return ret;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the run loop calls when the vCPU has nothing to run. */
+#ifndef VMM_RUN_H
+#define VMM_RUN_H
+
+#include "vmm.h"
+
+/*
+ * The vCPU is not runnable: poll for a while, then sleep until an event, a request or a signal.
+ * Context: loaded, may sleep. RESUME_GUEST: look again.
+ */
+int halt_block(struct vcpu *vcpu);
+
+/* PAUSE in a loop: lend this processor's time to a sibling that was preempted. */
+void halt_yield(struct vcpu *vcpu);
+
+#endif /* VMM_RUN_H */

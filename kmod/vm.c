@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/* One VM: creation, references, its file, its end. */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "backend.h"
+#include "ioctl.h"
+#include "main.h"
+
+static atomic64_t vm_serial;
+
+static void vm_init(struct vmm *vm)
+{
+	kref_init(&vm->refs);
+	mutex_init(&vm->lock);
+	xa_init(&vm->vcpus);
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	vm->id = atomic64_inc_return(&vm_serial);
+	snprintf(vm->stats_name, sizeof(vm->stats_name), "vmm-%d-%llu", task_pid_nr(current),
+		 vm->id);
+}
+
+static int vm_create_parts(struct vmm *vm)
+{
+	int err = cpus_get();
+
+	if (err)
+		return err;
+	err = coalesced_create(vm);
+	if (err)
+		goto err_cpus;
+	err = backend_vm_create(vm);
+	if (err)
+		goto err_coalesced;
+	err = memory_create(vm);
+	if (err)
+		goto err_backend;
+	err = irq_vm_create(vm);
+	if (err)
+		goto err_memory;
+	return 0;
+
+err_memory:
+	memory_destroy(vm);
+err_backend:
+	backend_vm_destroy(vm);
+err_coalesced:
+	coalesced_destroy(vm);
+err_cpus:
+	cpus_put();
+	return err;
+}
+
+/**
+ * vm_create() - make a VM that belongs to the calling process
+ * @type: of KVM_CREATE_VM: 0
+ *
+ * Context: may sleep.
+ * Return: the VM with one reference; -EINVAL: type; -EBUSY: another hypervisor holds the
+ * processors; -ENOMEM
+ */
+struct vmm *vm_create(unsigned long type)
+{
+	struct vmm *vm;
+	int err;
+
+	if (type)
+		return ERR_PTR(-EINVAL);
+	vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	vm_init(vm);
+	err = vm_create_parts(vm);
+	if (err) {
+		mmdrop(vm->mm);
+		kvfree(vm);
+		return ERR_PTR(err);
+	}
+	return vm;
+}
+
+static void vm_free(struct kref *refs)
+{
+	struct vmm *vm = container_of(refs, struct vmm, refs);
+
+	vcpu_destroy_all(vm);
+	irq_vm_destroy(vm);
+	memory_destroy(vm);
+	coalesced_destroy(vm);
+	bus_destroy(vm);
+	backend_vm_destroy(vm);
+	cpus_put();
+	mmdrop(vm->mm);
+	kvfree(vm);
+}
+
+void vm_get(struct vmm *vm)
+{
+	kref_get(&vm->refs);
+}
+
+void vm_put(struct vmm *vm)
+{
+	kref_put(&vm->refs, vm_free);
+}
+
+/**
+ * vm_vcpu_by_id() - find a vCPU by the number user space gave it
+ * @vm: the VM
+ * @id: the number
+ *
+ * Return: the vCPU or NULL; it lives as long as the VM
+ */
+struct vcpu *vm_vcpu_by_id(struct vmm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	unsigned long i;
+
+	KVM_VCPUS_FOR_EACH(i, vcpu, vm)
+		if (vcpu->id == id)
+			return vcpu;
+	return NULL;
+}
+
+/**
+ * vm_mark_dead() - nothing of this VM runs any more: KVM_RUN returns -EIO
+ * @vm: the VM
+ *
+ * Context: any with interrupts on.
+ */
+void vm_mark_dead(struct vmm *vm)
+{
+	WRITE_ONCE(vm->dead, true);
+	vcpu_request_all(vm, REQ_VM_DEAD, false);
+}
+
+/* ---- the file ---- */
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	struct vmm *vm = file->private_data;
+
+	irq_vm_release(vm);
+	vm_put(vm);
+	return 0;
+}
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vmm *vm = file->private_data;
+	struct ioctl_call call = { .file = file, .vm = vm };
+
+	if (vm->mm != current->mm || READ_ONCE(vm->dead))
+		return -EIO;
+	return ioctl_dispatch(&vm_ioctls, &call, cmd, arg);
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.llseek = noop_llseek,
+};
+
+/**
+ * vm_create_fd() - KVM_CREATE_VM
+ * @type: the ioctl's argument
+ *
+ * Return: a file descriptor, or as vm_create()
+ */
+int vm_create_fd(unsigned long type)
+{
+	struct vmm *vm = vm_create(type);
+	int fd;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	fd = anon_inode_getfd("vmm-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		irq_vm_release(vm);
+		vm_put(vm);
+	}
+	return fd;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The ioctls of a VM: a table, and handlers of a few lines that call the rooms. */
+#include "backend.h"
+#include "caps.h"
+#include "cpu/cpu.h"
+#include "ioctl.h"
+
+static long do_check_extension(struct ioctl_call *call)
+{
+	return vm_check_extension(call->vm, call->value);
+}
+
+static long do_enable_cap(struct ioctl_call *call)
+{
+	return vm_enable_cap(call->vm, call->arg);
+}
+
+static long do_create_vcpu(struct ioctl_call *call)
+{
+	if (call->value != (u32)call->value)
+		return -EINVAL;
+	return vcpu_create_fd(call->vm, call->value);
+}
+
+static long do_set_memory(struct ioctl_call *call)
+{
+	return memory_set_region(call->vm, call->arg);
+}
+
+static long do_get_dirty_log(struct ioctl_call *call)
+{
+	return memory_get_dirty_log(call->vm, call->arg);
+}
+
+static long do_clear_dirty_log(struct ioctl_call *call)
+{
+	return memory_clear_dirty_log(call->vm, call->arg);
+}
+
+/* A task state segment for real mode is not needed: only the range is checked. */
+static long do_set_tss_addr(struct ioctl_call *call)
+{
+	if (call->value > U32_MAX - 3 * PAGE_SIZE)
+		return -EINVAL;
+	call->vm->tss_addr = call->value;
+	return 0;
+}
+
+static long do_set_identity_map(struct ioctl_call *call)
+{
+	if (call->vm->created_vcpus)
+		return -EINVAL;
+	call->vm->identity_map_addr = *(u64 *)call->arg;
+	return 0;
+}
+
+static long do_set_boot_cpu(struct ioctl_call *call)
+{
+	if (call->vm->created_vcpus)
+		return -EBUSY;
+	call->vm->boot_vcpu_id = call->value;
+	return 0;
+}
+
+static long do_create_irqchip(struct ioctl_call *call)
+{
+	return irqchip_create(call->vm);
+}
+
+static long do_get_irqchip(struct ioctl_call *call)
+{
+	return irqchip_get(call->vm, call->arg);
+}
+
+static long do_set_irqchip(struct ioctl_call *call)
+{
+	return irqchip_set(call->vm, call->arg);
+}
+
+static long do_create_pit(struct ioctl_call *call)
+{
+	static const struct kvm_pit_config no_speaker;
+
+	return pit_create(call->vm, call->arg ?: &no_speaker);
+}
+
+static long do_get_pit(struct ioctl_call *call)
+{
+	return pit_get(call->vm, call->arg);
+}
+
+static long do_set_pit(struct ioctl_call *call)
+{
+	return pit_set(call->vm, call->arg);
+}
+
+static long do_reinject(struct ioctl_call *call)
+{
+	return pit_reinject(call->vm, call->arg);
+}
+
+static long do_irq_line(struct ioctl_call *call)
+{
+	struct kvm_irq_level *line = call->arg;
+
+	if (!irqchip_in_kernel(&call->vm->irq))
+		return -ENXIO;
+	line->status = irq_set_gsi(call->vm, line->irq, IRQ_SOURCE_USER, line->level);
+	return 0;
+}
+
+static long do_signal_msi(struct ioctl_call *call)
+{
+	if (!irqchip_in_kernel(&call->vm->irq))
+		return -EINVAL;
+	return irq_send_msi(call->vm, call->arg);
+}
+
+static long do_set_routing(struct ioctl_call *call)
+{
+	struct kvm_irq_routing *routing = call->arg;
+
+	if (!irqchip_in_kernel(&call->vm->irq))
+		return -EINVAL;
+	return irq_set_routing(call->vm, routing->entries, call->tail, routing->flags);
+}
+
+static long do_irqfd(struct ioctl_call *call)
+{
+	return irqfd_assign(call->vm, call->arg);
+}
+
+static long do_ioeventfd(struct ioctl_call *call)
+{
+	return ioeventfd_assign(call->vm, call->arg);
+}
+
+static long do_coalesce(struct ioctl_call *call)
+{
+	return coalesced_register(call->vm, call->arg);
+}
+
+static long do_uncoalesce(struct ioctl_call *call)
+{
+	return coalesced_unregister(call->vm, call->arg);
+}
+
+static long do_get_clock(struct ioctl_call *call)
+{
+	return clock_get(call->vm, call->arg);
+}
+
+static long do_set_clock(struct ioctl_call *call)
+{
+	return clock_set(call->vm, call->arg);
+}
+
+static long do_set_tsc_khz(struct ioctl_call *call)
+{
+	if (!backend_caps.tsc_scaling || !call->value || call->value != (u32)call->value ||
+	    call->vm->created_vcpus)
+		return -EINVAL;
+	call->vm->default_tsc_khz = call->value;
+	return 0;
+}
+
+static long do_get_tsc_khz(struct ioctl_call *call)
+{
+	return call->vm->default_tsc_khz ?: tsc_khz;
+}
+
+static long do_stats_fd(struct ioctl_call *call)
+{
+	return stats_vm_fd(call->vm);
+}
+
+static const struct ioctl_row vm_rows[] = {
+	{ KVM_IRQ_LINE, .fn = do_irq_line },
+	{ KVM_IRQ_LINE_STATUS, .fn = do_irq_line },
+	{ KVM_SIGNAL_MSI, .fn = do_signal_msi },
+	{ KVM_SET_USER_MEMORY_REGION, LOCK_SLOTS, .fn = do_set_memory },
+	{ KVM_GET_DIRTY_LOG, LOCK_SLOTS, .fn = do_get_dirty_log },
+	{ KVM_CLEAR_DIRTY_LOG, LOCK_SLOTS, .fn = do_clear_dirty_log },
+	{ KVM_IRQFD, 0, .fn = do_irqfd },
+	{ KVM_IOEVENTFD, LOCK_SLOTS, .fn = do_ioeventfd },
+	{ KVM_REGISTER_COALESCED_MMIO, LOCK_SLOTS, .fn = do_coalesce },
+	{ KVM_UNREGISTER_COALESCED_MMIO, LOCK_SLOTS, .fn = do_uncoalesce },
+	{ KVM_SET_GSI_ROUTING, TAIL_EINVAL, .tail_elem = sizeof(struct kvm_irq_routing_entry),
+	  .tail_max = IRQ_MAX_ROUTES, .fn = do_set_routing },
+	{ KVM_CREATE_VCPU, LOCK_VM | ARG_VALUE, .fn = do_create_vcpu },
+	{ KVM_CHECK_EXTENSION, ARG_VALUE, .fn = do_check_extension },
+	{ KVM_ENABLE_CAP, LOCK_VM | LOCK_SLOTS, .fn = do_enable_cap },
+	{ KVM_CREATE_IRQCHIP, LOCK_VM | LOCK_SLOTS | ARG_VALUE, .fn = do_create_irqchip },
+	{ KVM_GET_IRQCHIP, LOCK_VM, .fn = do_get_irqchip },
+	/* Its number says "read", its argument is read from user space all the same. */
+	{ KVM_SET_IRQCHIP, LOCK_VM | ARG_IN, .fn = do_set_irqchip },
+	{ KVM_CREATE_PIT, LOCK_VM | LOCK_SLOTS | ARG_VALUE, .fn = do_create_pit },
+	{ KVM_CREATE_PIT2, LOCK_VM | LOCK_SLOTS, .fn = do_create_pit },
+	{ KVM_GET_PIT2, LOCK_VM, .fn = do_get_pit },
+	{ KVM_SET_PIT2, LOCK_VM, .fn = do_set_pit },
+	{ KVM_REINJECT_CONTROL, .size = sizeof(struct kvm_reinject_control),
+	  .flags = LOCK_VM | ARG_IN, .fn = do_reinject },
+	{ KVM_SET_TSS_ADDR, LOCK_VM | ARG_VALUE, .fn = do_set_tss_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR, LOCK_VM, .fn = do_set_identity_map },
+	{ KVM_SET_BOOT_CPU_ID, LOCK_VM | ARG_VALUE, .fn = do_set_boot_cpu },
+	{ KVM_GET_CLOCK, LOCK_VM, .fn = do_get_clock },
+	{ KVM_SET_CLOCK, LOCK_VM, .fn = do_set_clock },
+	{ KVM_SET_TSC_KHZ, LOCK_VM | ARG_VALUE, .fn = do_set_tsc_khz },
+	{ KVM_GET_TSC_KHZ, LOCK_VM | ARG_VALUE, .fn = do_get_tsc_khz },
+	{ KVM_GET_STATS_FD, ARG_VALUE, .fn = do_stats_fd },
+};
+
+const struct ioctl_table vm_ioctls = { vm_rows, ARRAY_SIZE(vm_rows) };
