@@ -91,6 +91,7 @@ int bus_add(struct vmm *vm, enum bus_nr nr, struct bus_device *dev)
 		kfree_rcu(old, rcu);
 	return 0;
 }
+EXPORT_FOR_TEST(bus_add);
 
 /**
  * bus_remove() - take a device away
@@ -118,6 +119,7 @@ void bus_remove(struct vmm *vm, enum bus_nr nr, struct bus_device *dev)
 	synchronize_rcu_expedited();
 	kfree(old);
 }
+EXPORT_FOR_TEST(bus_remove);
 
 /* The VM is going: nobody reads the buses any more. */
 void bus_destroy(struct vmm *vm)
@@ -127,6 +129,7 @@ void bus_destroy(struct vmm *vm)
 	for (i = 0; i < BUS_COUNT; i++)
 		kfree(rcu_dereference_protected(vm->bus[i].range, true));
 }
+EXPORT_FOR_TEST(bus_destroy);
 
 static int bus_ask(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, int len, void *val,
 		   bool write)
@@ -178,6 +181,7 @@ int bus_read(struct vcpu *vcpu, enum bus_nr nr, gpa_t addr, int len, void *val)
 {
 	return bus_access(vcpu, nr, addr, len, val, false);
 }
+EXPORT_FOR_TEST(bus_read);
 
 /**
  * bus_write() - write to an in-kernel device
@@ -194,3 +198,4 @@ int bus_write(struct vcpu *vcpu, enum bus_nr nr, gpa_t addr, int len, const void
 {
 	return bus_access(vcpu, nr, addr, len, (void *)val, true);
 }
+EXPORT_FOR_TEST(bus_write);

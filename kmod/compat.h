@@ -45,4 +45,34 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 #define compat_rcu_virt_note()		rcu_virt_note_context_switch(smp_processor_id())
 #endif
 
+/*
+ * The copy learnt which components to give out in 6.6, and so did 6.1.57 by a stable update.
+ * Without PKRU in the guest its value does not matter.
+ */
+#include <asm/fpu/api.h>
+static inline void compat_fpu_copy_to_uabi(struct fpu_guest *guest, void *buf, unsigned int size,
+					   u64 xfeatures)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0) || \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 57) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
+	fpu_copy_guest_fpstate_to_uabi(guest, buf, size, xfeatures, 0);
+#else
+	fpu_copy_guest_fpstate_to_uabi(guest, buf, size, 0);
+#endif
+}
+
+/* hrtimer_init() became hrtimer_setup() in 6.13. */
+static inline void compat_hrtimer_setup(struct hrtimer *timer,
+					enum hrtimer_restart (*fn)(struct hrtimer *),
+					clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#endif
+}
+
 #endif /* VMM_COMPAT_H */

@@ -86,6 +86,7 @@ static const struct ioctl_row device_rows[] = {
 };
 
 const struct ioctl_table device_ioctls = { device_rows, ARRAY_SIZE(device_rows) };
+EXPORT_FOR_TEST(device_ioctls);
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

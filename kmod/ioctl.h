@@ -8,6 +8,7 @@
 #define VMM_IOCTL_H
 
 #include <linux/fs.h>
+#include "compat.h"
 #include "types.h"
 
 #define LOCK_VM		BIT(0)	/* vm->lock */

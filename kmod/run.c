@@ -39,7 +39,7 @@ static int run_requests(struct vcpu *vcpu)
 	clear_bit(REQ_SCAN_IOAPIC, &vcpu->requests);
 	clear_bit(REQ_CLOCK, &vcpu->requests);
 	clear_bit(REQ_STEAL, &vcpu->requests);
-	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
+	if (vcpu_test_clear_request(vcpu, REQ_INIT_SIPI) && vcpu->apic)
 		lapic_accept_init_sipi(vcpu);
 	return RESUME_GUEST;
 }

@@ -277,3 +277,4 @@ static const struct ioctl_row vcpu_rows[] = {
 };
 
 const struct ioctl_table vcpu_ioctls = { vcpu_rows, ARRAY_SIZE(vcpu_rows) };
+EXPORT_FOR_TEST(vcpu_ioctls);

@@ -211,3 +211,4 @@ static const struct ioctl_row vm_rows[] = {
 };
 
 const struct ioctl_table vm_ioctls = { vm_rows, ARRAY_SIZE(vm_rows) };
+EXPORT_FOR_TEST(vm_ioctls);

@@ -149,6 +149,7 @@ enum vcpu_request {
 	REQ_STEAL,		/* steal time must be written */
 	REQ_KICK,		/* leave the guest; nothing else to do */
 	REQ_EXIT_USER,		/* leave KVM_RUN with -EINTR */
+	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
 };
 
 /* vcpu->mode: who must be told to leave the guest (Documentation/requests.rst). */

@@ -5,6 +5,7 @@
 
 #include <linux/kvm.h>
 #include <linux/atomic.h>
+#include <asm/cpufeature.h>
 #include <asm/fpu/types.h>
 #include "../types.h"
 
@@ -60,8 +61,13 @@ struct vcpu_events {
 	bool nmi_masked;		/* an NMI handler runs: until IRET */
 	atomic_t nmi_queued;		/* KVM_NMI, NMI messages: at most 2 */
 	u8 nmi_pending;			/* taken over from nmi_queued */
-	int ext_irq;			/* KVM_INTERRUPT without in-kernel irqchip: vector or -1 */
-	bool triple_fault;
+	/*
+	 * An interrupt that was acknowledged and waits for IF=1: from KVM_INTERRUPT, restored by
+	 * KVM_SET_SREGS or KVM_SET_VCPU_EVENTS, or put aside for an exception. Vector or -1.
+	 */
+	int ext_irq;
+	u32 windows;			/* WINDOW_* the backend was last asked for */
+	bool triple_fault;		/* REQ_TRIPLE_FAULT is raised too */
 };
 
 /* struct vcpu_policy - what must be intercepted; the backend's update_intercepts translates it */
@@ -87,6 +93,11 @@ struct vcpu_cpuid {
 	u64 efer_reserved;
 	u64 xcr0_supported;	/* XCR0 bits the guest may set */
 	u32 pv_features;	/* KVM_CPUID_FEATURES EAX the guest was given */
+	u32 caps[NCAPINTS];	/* guest_has(): the words of <asm/cpufeatures.h> */
+	/* First entry of a function plus 1, 0 where there is none: CPUID is a hot exit. */
+	u16 basic[0x20];	/* 0x00000000.. */
+	u16 hyper[0x10];	/* 0x40000000.. */
+	u16 ext[0x24];		/* 0x80000000.. */
 };
 
 /* MSRs that no hardware field holds. */
@@ -105,6 +116,8 @@ struct vcpu_msrs {
 	u64 virt_spec_ctrl;
 	u64 microcode;
 	u64 hwcr;		/* MSR_K7_HWCR */
+	u64 de_cfg;		/* MSR_AMD64_DE_CFG */
+	u64 platform_info;	/* MSR_PLATFORM_INFO */
 	u64 xss;
 	u64 smi_count;
 	u64 debugctl;
@@ -114,14 +127,15 @@ struct vcpu_msrs {
 
 struct vcpu_fpu {
 	struct fpu_guest guest;	/* exported FPU API: fpu_swap_kvm_fpstate() */
-	u64 host_xcr0;
-	bool loaded;
+	bool loaded;		/* the guest's registers are the task's: inside KVM_RUN */
+	bool switch_xcr0;	/* the guest's XCR0 matters and differs from the host's */
 };
 
 struct vcpu_debug {
 	u32 guest_debug;	/* KVM_GUESTDBG_* */
 	u64 db[4];		/* effective DR0-DR3: user space's while USE_HW_BP, else the guest's */
-	u64 dr7;		/* effective DR7 */
+	u64 dr7;		/* effective DR7, the same as state.dr7 */
+	u64 guest_dr6, guest_dr7; /* the guest's own while user space debugs it */
 	u64 singlestep_rip;
 	bool switch_db;		/* breakpoints armed: DR0-DR3 must be loaded on entry */
 };
@@ -135,6 +149,12 @@ struct vcpu_tsc {
 
 struct vm_clock {
 	s64 offset_ns;		/* guest clock = ktime_get_boottime_ns() + offset_ns */
+	/* The last host write of a TSC in this VM, under tsc.c's lock: vCPUs are kept in step. */
+	bool tsc_written;
+	u32 tsc_khz;
+	u64 tsc_value;		/* what was written */
+	u64 tsc_offset;		/* the offset it gave */
+	u64 tsc_ns;		/* when, ktime_get_boottime_ns() */
 };
 
 /* Capabilities that KVM_ENABLE_CAP switched on. */

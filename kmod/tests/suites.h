@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every KUnit suite of the module, a line each; kunit.c registers them. */
+#ifndef VMM_SUITES_H
+#define VMM_SUITES_H
+
+#include <kunit/test.h>
+
+#define VMM_SUITES(X)		\
+	X(ioctl_suite)		\
+	X(bus_suite)
+
+#define X(suite) extern struct kunit_suite suite;
+VMM_SUITES(X)
+#undef X
+
+#endif /* VMM_SUITES_H */
