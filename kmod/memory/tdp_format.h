@@ -10,6 +10,8 @@
  * @present: set in every present entry, table or leaf
  * @table: further bits of a non-leaf entry (NPT: writable, user, accessed)
  * @leaf: further bits of a readable leaf (NPT: user; EPT: memory type WB, ignore PAT)
+ * @leaf_device: in place of @leaf where the host does not map the frame write-back (NPT: user, PCD,
+ *	PWT; EPT: memory type UC); 0: as @leaf
  * @write: the leaf is writable
  * @exec_deny: set to forbid execution (NPT: NX; EPT: 0)
  * @exec: set to allow execution (EPT: X; NPT: 0)
@@ -27,6 +29,7 @@ struct tdp_format {
 	u64 present;
 	u64 table;
 	u64 leaf;
+	u64 leaf_device;
 	u64 write;
 	u64 exec_deny;
 	u64 exec;

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dirty logs. While a slot is logged its frames are mapped by 4K leaves, writable only after a
+ * write that set the frame's bit. Whoever clears a bit forbids writes again under mmu_lock, and
+ * flushes before user space is told.
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "../ioctl.h"
+#include "internal.h"
+
+/* Words of bitmap handled in one go: 128M of guest memory. */
+#define CHUNK_WORDS	(PAGE_SIZE / sizeof(unsigned long))
+
+/**
+ * slot_mark_dirty() - set a frame's bit
+ * @vm: the VM
+ * @slot: its slot
+ * @gfn: a frame of the slot
+ *
+ * Context: any in which @slot is valid.
+ */
+void slot_mark_dirty(struct vmm *vm, const struct memslot *slot, gfn_t gfn)
+{
+	unsigned long *dirty = READ_ONCE(slot->dirty);
+	u64 bit = gfn - slot->gfn;
+
+	if (!dirty || test_bit(bit, dirty))
+		return;
+	set_bit(bit, dirty);
+	atomic64_inc(&vm->stats.dirty_pages_logged);
+}
+
+static bool initially_set(const struct vmm *vm)
+{
+	return READ_ONCE(vm->policy.manual_dirty) & KVM_DIRTY_LOG_INITIALLY_SET;
+}
+
+/**
+ * dirty_bitmap_alloc() - bitmap of a slot whose log begins
+ * @vm: the VM; with KVM_DIRTY_LOG_INITIALLY_SET all bits are set
+ * @npages: pages of the slot
+ *
+ * Return: the bitmap, for kvfree(), or NULL.
+ */
+unsigned long *dirty_bitmap_alloc(struct vmm *vm, u64 npages)
+{
+	unsigned long *dirty = kvcalloc(BITS_TO_LONGS(npages), sizeof(long), GFP_KERNEL_ACCOUNT);
+
+	if (dirty && initially_set(vm))
+		bitmap_set(dirty, 0, npages);
+	return dirty;
+}
+
+/**
+ * dirty_log_start() - catch the first write to every frame of a slot
+ * @vm: the VM
+ * @slot: has its bitmap
+ *
+ * With KVM_DIRTY_LOG_INITIALLY_SET all counts as dirty, and writes are caught only after
+ * KVM_CLEAR_DIRTY_LOG.
+ *
+ * Context: slots_lock held; may sleep.
+ */
+void dirty_log_start(struct vmm *vm, const struct memslot *slot)
+{
+	struct memory *mem = &vm->mem;
+	gfn_t end = slot->gfn + slot->npages, gfn, next;
+	bool flush = false;
+
+	if (initially_set(vm))
+		return;
+	write_lock(&mem->mmu_lock);
+	for (gfn = slot->gfn; gfn < end; gfn = next) {
+		next = min(end, (gfn | (tdp_span(3) - 1)) + 1);
+		flush |= tdp_protect(mem, gfn, next);
+		/* Writes go on unlogged until the flush, and user space reads after it. */
+		cond_resched_rwlock_write(&mem->mmu_lock);
+	}
+	write_unlock(&mem->mmu_lock);
+	if (flush)
+		memory_flush(vm);
+}
+
+/* Forbid writes to the frames of one word of the bitmap, run by run. */
+static bool protect_word(struct memory *mem, gfn_t base, unsigned long word)
+{
+	bool flush = false;
+
+	while (word) {
+		unsigned int first = __ffs(word);
+		unsigned long rest = word >> first;
+		unsigned int len = ~rest ? __ffs(~rest) : BITS_PER_LONG;
+
+		flush |= tdp_protect(mem, base + first, base + first + len);
+		if (first + len >= BITS_PER_LONG)
+			break;
+		word &= ~0UL << (first + len);
+	}
+	return flush;
+}
+
+/*
+ * Take bits out of a slot's log, from the word first on: those that are set in buf. buf gets what
+ * was set. Returns true where a flush is due.
+ */
+static bool take_words(struct vmm *vm, const struct memslot *slot, u64 first, unsigned long *buf,
+		       unsigned int count)
+{
+	struct memory *mem = &vm->mem;
+	bool flush = false;
+	unsigned int i;
+
+	write_lock(&mem->mmu_lock);
+	for (i = 0; i < count; i++) {
+		atomic_long_t *word = (atomic_long_t *)&slot->dirty[first + i];
+
+		/* Most words are clear: do not write them. */
+		buf[i] &= atomic_long_read(word);
+		if (!buf[i])
+			continue;
+		buf[i] &= atomic_long_fetch_andnot(buf[i], word);
+		flush |= protect_word(mem, slot->gfn + (first + i) * BITS_PER_LONG, buf[i]);
+	}
+	write_unlock(&mem->mmu_lock);
+	return flush;
+}
+
+static int log_slot(struct vmm *vm, u32 id, struct memslot **slot)
+{
+	*slot = slot_by_id(&vm->mem, id);
+	if (IS_ERR(*slot))
+		return PTR_ERR(*slot);
+	return *slot && (*slot)->dirty ? 0 : -ENOENT;
+}
+
+/* Copy the log out, cleared on the way unless user space does that itself. */
+static int copy_log(struct vmm *vm, const struct memslot *slot, void __user *to,
+		    unsigned long *buf, bool *flush)
+{
+	u64 words = BITS_TO_LONGS(slot->npages), i;
+	bool manual = READ_ONCE(vm->policy.manual_dirty);
+
+	for (i = 0; i < words; i += CHUNK_WORDS) {
+		unsigned int n = min_t(u64, words - i, CHUNK_WORDS);
+		const void *from = &slot->dirty[i];
+
+		if (!manual) {
+			memset(buf, 0xff, n * sizeof(long));
+			*flush |= take_words(vm, slot, i, buf, n);
+			from = buf;
+		}
+		if (ioctl_copy_out(to + i * sizeof(long), from, n * sizeof(long)))
+			return -EFAULT;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * memory_get_dirty_log() - KVM_GET_DIRTY_LOG
+ * @vm: the VM
+ * @log: slot and the user's bitmap
+ *
+ * Unless KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 is on, bits that are fetched are cleared, and the next
+ * write sets them again.
+ *
+ * Context: slots_lock held; may sleep.
+ * Return: 0; -EINVAL: no such slot can be; -ENOENT: no such slot, or it has no log; -EFAULT (bits
+ * may be lost); -ENOMEM.
+ */
+int memory_get_dirty_log(struct vmm *vm, const struct kvm_dirty_log *log)
+{
+	struct memslot *slot;
+	unsigned long *buf;
+	bool flush = false;
+	int ret = log_slot(vm, log->slot, &slot);
+
+	if (ret)
+		return ret;
+	buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	ret = copy_log(vm, slot, log->dirty_bitmap, buf, &flush);
+	if (flush)
+		memory_flush(vm);
+	free_page((unsigned long)buf);
+	return ret;
+}
+
+static bool clear_range_ok(const struct memslot *slot, const struct kvm_clear_dirty_log *log)
+{
+	if (log->first_page % BITS_PER_LONG || log->first_page > slot->npages ||
+	    log->num_pages > slot->npages - log->first_page)
+		return false;
+	return log->num_pages % BITS_PER_LONG == 0 ||
+	       log->num_pages == slot->npages - log->first_page;
+}
+
+/* Clear the bits that user space's bitmap has set. */
+static int clear_log(struct vmm *vm, const struct memslot *slot,
+		     const struct kvm_clear_dirty_log *log, unsigned long *buf, bool *flush)
+{
+	u64 first = log->first_page / BITS_PER_LONG, words = BITS_TO_LONGS(log->num_pages), i;
+
+	for (i = 0; i < words; i += CHUNK_WORDS) {
+		unsigned int n = min_t(u64, words - i, CHUNK_WORDS);
+
+		if (ioctl_copy_in(buf, log->dirty_bitmap + i * sizeof(long), n * sizeof(long)))
+			return -EFAULT;
+		*flush |= take_words(vm, slot, first + i, buf, n);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * memory_clear_dirty_log() - KVM_CLEAR_DIRTY_LOG
+ * @vm: the VM
+ * @log: slot, range of pages and the user's bitmap of those to clear
+ *
+ * Context: slots_lock held; may sleep.
+ * Return: 0; -EINVAL: no such slot can be, the range is not aligned to 64 pages or not in the
+ * slot; -ENOENT: no such slot, or it has no log; -EFAULT; -ENOMEM.
+ */
+int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log)
+{
+	struct memslot *slot;
+	unsigned long *buf;
+	bool flush = false;
+	int ret;
+
+	if (log->first_page % BITS_PER_LONG)
+		return -EINVAL;
+	ret = log_slot(vm, log->slot, &slot);
+	if (ret)
+		return ret;
+	if (!clear_range_ok(slot, log))
+		return -EINVAL;
+	buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	ret = clear_log(vm, slot, log, buf, &flush);
+	if (flush)
+		memory_flush(vm);
+	free_page((unsigned long)buf);
+	return ret;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Nested page faults. One attempt is one read-side section of mmu_lock: find the slot, see whether
+ * the tables allow the access already or by a write bit alone, else read the host's page table and
+ * map what it says. Outside the lock there is only what sleeps: the host brings a page in, or a
+ * table page is allocated where memory is short.
+ */
+#include <linux/mm.h>
+
+#include "../trace.h"
+#include "internal.h"
+
+/* Then the guest tries again, after the run loop has looked for signals and requests. */
+#define FAULT_ATTEMPTS	4
+
+struct fault {
+	struct vmm *vm;
+	gfn_t gfn;
+	bool write;
+	bool present;		/* the processor found an entry without the right it wanted */
+	hva_t hva;		/* of the frame, once its slot is known */
+	struct tdp_cache cache;
+};
+
+enum fault_step {
+	FAULT_FIXED,
+	FAULT_SPURIOUS,		/* there was nothing to do */
+	FAULT_RETRY,		/* an invalidation is in progress */
+	FAULT_PAGE_IN,		/* the host's page is not there, or not writable */
+	FAULT_TABLES,		/* fill the cache */
+	FAULT_MMIO,
+	FAULT_DEAD,
+};
+
+/* Nothing to ask the host: the entry is there, or was write-protected by the dirty log only. */
+static enum tdp_result fault_upgrade(struct fault *f, const struct memslot *slot)
+{
+	u64 pfn;
+	enum tdp_result ret = tdp_upgrade(&f->vm->mem, f->gfn, f->write,
+					  slot->dirty ? 1 : f->vm->mem.tdp_max_leaf, &pfn);
+
+	if (ret != TDP_MAPPED)
+		return ret;
+	host_page_dirty(pfn);
+	slot_mark_dirty(f->vm, slot, f->gfn);
+	return ret;
+}
+
+/* Does the leaf of this level around the frame lie in the slot, and alike in the host? */
+static bool level_fits(const struct memslot *slot, gfn_t gfn, hva_t hva, int level)
+{
+	u64 span = tdp_span(level);
+	gfn_t first = gfn & ~(span - 1);
+
+	return !((gfn ^ (hva >> PAGE_SHIFT)) & (span - 1)) && first >= slot->gfn &&
+	       first + span <= slot->gfn + slot->npages;
+}
+
+static int fault_level(const struct fault *f, const struct memslot *slot,
+		       const struct host_page *page)
+{
+	const struct memory *mem = &f->vm->mem;
+	int level = min(page->level, mem->tdp_max_leaf);
+
+	if (slot->dirty)
+		return 1;
+	while (level > 1 && !level_fits(slot, f->gfn, f->hva, level))
+		level--;
+	/* A part of the huge page may be on its way out. */
+	while (level > 1) {
+		u64 size = tdp_span(level) << PAGE_SHIFT;
+		hva_t start = f->hva & ~(size - 1);
+
+		if (!memory_invalidating(mem, start, start + size))
+			break;
+		level--;
+	}
+	return level;
+}
+
+static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
+				 const struct host_page *page)
+{
+	bool writable = page->writable && !(slot->flags & KVM_MEM_READONLY);
+	struct tdp_map map = {
+		.gfn = f->gfn,
+		.pfn = page->pfn,
+		.level = fault_level(f, slot, page),
+		.device = page->device,
+		/* tdp_upgrade() may write it later, and then has the struct page marked dirty. */
+		.host_writable = writable && !page->special,
+	};
+
+	/*
+	 * Also on a read, so that the first write does not fault again; but not where that would
+	 * make a clean page of the host dirty, nor where the first write is to be logged.
+	 */
+	map.write = f->write || (writable && !slot->dirty && (page->dirty || page->special));
+	switch (tdp_map(&f->vm->mem, &map, &f->cache)) {
+	case TDP_NO_TABLE:
+		return FAULT_TABLES;
+	case TDP_SPURIOUS:
+		return FAULT_SPURIOUS;
+	case TDP_MAPPED:
+		break;
+	default:
+		return FAULT_RETRY;
+	}
+	if (map.write && !page->dirty && !page->special)
+		host_page_dirty(page->pfn);
+	if (map.write)
+		slot_mark_dirty(f->vm, slot, f->gfn);
+	return FAULT_FIXED;
+}
+
+static enum fault_step fault_attempt(struct fault *f)
+{
+	struct memory *mem = &f->vm->mem;
+	struct memslot *slot = slot_find(mem, f->gfn);
+	struct host_page page;
+
+	if (!slot || (f->write && (slot->flags & KVM_MEM_READONLY)))
+		return FAULT_MMIO;
+	if (f->present) {
+		switch (fault_upgrade(f, slot)) {
+		case TDP_SPURIOUS:
+			return FAULT_SPURIOUS;
+		case TDP_MAPPED:
+			return FAULT_FIXED;
+		default:
+			break;
+		}
+	}
+	if (unlikely(mem->mm_gone))
+		return FAULT_DEAD;
+	f->hva = slot_hva(slot, f->gfn);
+	if (memory_invalidating(mem, f->hva, f->hva + PAGE_SIZE))
+		return FAULT_RETRY;
+	if (!host_page_find(f->vm->mm, f->hva, &page) || (f->write && !page.writable))
+		return FAULT_PAGE_IN;
+	return fault_map(f, slot, &page);
+}
+
+/* Until the frame is mapped, or something is in the way that only time or user space can mend. */
+static int fault_resolve(struct fault *f, struct vcpu_stats *stats)
+{
+	struct memory *mem = &f->vm->mem;
+	int i, ret;
+
+	for (i = 0; i < FAULT_ATTEMPTS; i++) {
+		enum fault_step step;
+
+		read_lock(&mem->mmu_lock);
+		step = fault_attempt(f);
+		read_unlock(&mem->mmu_lock);
+		switch (step) {
+		case FAULT_FIXED:
+			stats->pf_fixed++;
+			return RESUME_GUEST;
+		case FAULT_SPURIOUS:
+			stats->pf_spurious++;
+			return RESUME_GUEST;
+		case FAULT_MMIO:
+			stats->pf_mmio++;
+			return MEMORY_MMIO;
+		case FAULT_DEAD:
+			return -EFAULT;
+		case FAULT_PAGE_IN:
+			ret = host_page_in(f->vm, f->hva, f->write);
+			break;
+		case FAULT_TABLES:
+			ret = tdp_cache_fill(&f->cache);
+			break;
+		case FAULT_RETRY:
+			cond_resched();
+			ret = 0;
+			break;
+		}
+		if (ret)
+			return ret;
+	}
+	return RESUME_GUEST;
+}
+
+/**
+ * memory_fault() - serve a nested page fault
+ * @vcpu: the vCPU, loaded
+ * @gpa: the guest physical address that has no translation, or not with the right that was needed
+ * @error: TDP_FAULT_*; an access to a guest page table counts as a write (APM vol. 2, 15.25.6)
+ *
+ * Context: vcpu->mutex held; may sleep where the host has to bring the page in.
+ * Return: RESUME_GUEST: it is mapped, or the guest shall try again; MEMORY_MMIO: no slot, or a
+ * write to a read-only one: interpret the instruction; -EFAULT: the slot's HVA has no page, or the
+ * tables are broken; -ENOMEM; -EINTR: a fatal signal.
+ */
+int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error)
+{
+	struct fault f = {
+		.vm = vcpu->vm,
+		.gfn = gpa >> PAGE_SHIFT,
+		.write = error & TDP_FAULT_WRITE,
+		.present = error & TDP_FAULT_PRESENT,
+	};
+	int ret;
+
+	vcpu->stats.pf_taken++;
+	trace_vmm_page_fault(vcpu, gpa, error);
+	/* No entry of ours has a reserved bit set. */
+	if (error & TDP_FAULT_RSVD)
+		return -EFAULT;
+	ret = fault_resolve(&f, &vcpu->stats);
+	tdp_cache_drain(&f.cache);
+	return ret;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The host's side of a fault: what its page table says, bringing a page in, marking it dirty. */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/signal.h>
+
+#include "internal.h"
+
+static bool host_leaf(u64 flags, u64 pfn, int level, struct host_page *page)
+{
+	/* Present only in name (PROT_NONE, a huge page being split): the bit itself is clear. */
+	if ((flags & (_PAGE_PRESENT | _PAGE_USER)) != (_PAGE_PRESENT | _PAGE_USER))
+		return false;
+	page->pfn = pfn;
+	page->level = level;
+	page->writable = flags & _PAGE_RW;
+	page->dirty = flags & _PAGE_DIRTY;
+	page->special = flags & _PAGE_SPECIAL;
+	/* In Linux's PAT every type but write-back has one of these (PAT7 aside, WB is 0 and 4). */
+	page->device = flags & (_PAGE_PWT | _PAGE_PCD);
+	return true;
+}
+
+static bool host_walk(struct mm_struct *mm, hva_t hva, struct host_page *page)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+	pte_t pte;
+
+	if (pgd_none(pgd))
+		return false;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (!p4d_present(p4d))
+		return false;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (!(pud_flags(pud) & _PAGE_PRESENT))
+		return false;
+	if (pud_flags(pud) & _PAGE_PSE)
+		return host_leaf(pud_flags(pud), pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT),
+				 3, page);
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (!(pmd_flags(pmd) & _PAGE_PRESENT))
+		return false;
+	if (pmd_flags(pmd) & _PAGE_PSE)
+		return host_leaf(pmd_flags(pmd), pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT),
+				 2, page);
+	pte = READ_ONCE(*pte_offset_kernel(&pmd, hva));
+	return host_leaf(pte_flags(pte), pte_pfn(pte), 1, page);
+}
+
+/**
+ * host_page_find() - read the host's page table
+ * @mm: the VM's mm
+ * @hva: an address of it
+ * @page: filled where the answer is true
+ *
+ * The answer stays true while mmu_lock is held, if no invalidation of the address was in progress
+ * when it was asked: who changes the entry for worse calls the MMU notifier first, and waits there.
+ *
+ * Context: mmu_lock held.
+ * Return: true: a page is there and may be read.
+ */
+bool host_page_find(struct mm_struct *mm, hva_t hva, struct host_page *page)
+{
+	unsigned long flags;
+	bool ret;
+
+	/* Tables around an unmapped address may be freed: that waits for an IPI, or for RCU. */
+	local_irq_save(flags);
+	ret = host_walk(mm, hva, page);
+	local_irq_restore(flags);
+	return ret;
+}
+
+/**
+ * host_page_in() - have the host make a page present
+ * @vm: the VM; current->mm is its mm
+ * @hva: the address
+ * @write: it shall be writable
+ *
+ * Context: may sleep.
+ * Return: 0: look again. -EFAULT: no mapping, or not with that right; -ENOMEM; -EINTR: a fatal
+ * signal came first.
+ */
+int host_page_in(struct vmm *vm, hva_t hva, bool write)
+{
+	bool unlocked = false;
+	int ret;
+
+	if (current->mm != vm->mm)
+		return -EFAULT;
+	mmap_read_lock(vm->mm);
+	ret = fixup_user_fault(vm->mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
+	mmap_read_unlock(vm->mm);
+	if (ret != -EHWPOISON)
+		return ret;
+	/* As if the thread had touched the page itself; it may repair the guest and go on. */
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)(unsigned long)hva, PAGE_SHIFT, current);
+	return 0;
+}
+
+/**
+ * host_page_dirty() - tell the host that the guest will write a page
+ * @pfn: its frame, from a host page that was writable and not special
+ *
+ * Context: mmu_lock held, under which the frame was found.
+ */
+void host_page_dirty(u64 pfn)
+{
+	struct page *page;
+
+	if (!pfn_valid(pfn))
+		return;
+	page = pfn_to_page(pfn);
+	if (PageReserved(page) || is_zone_device_page(page))
+		return;
+	if (!folio_test_dirty(page_folio(page)))
+		folio_mark_dirty(page_folio(page));
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The walker: one radix tree of 512-entry tables, written for NPT or EPT by mem->tdp_format. Levels
+ * count from the leaves: 1 maps 4K, 2 maps 2M, 3 maps 1G. Pure: it knows neither slots nor the
+ * host's memory, and never flushes; it says when a flush is due.
+ */
+#ifndef VMM_MEMORY_TDP_H
+#define VMM_MEMORY_TDP_H
+
+#include <linux/list.h>
+#include "memory.h"
+#include "tdp_format.h"
+
+#define TDP_MAX_LEVELS	5
+
+/* Frames that one entry of a table at this level maps. */
+static inline u64 tdp_span(int level)
+{
+	return 1ULL << (9 * (level - 1));
+}
+
+/* Table pages in hand, for when memory is short under mmu_lock. */
+struct tdp_cache {
+	u64 *table[TDP_MAX_LEVELS];
+	int count;
+};
+
+int tdp_cache_fill(struct tdp_cache *cache);
+void tdp_cache_drain(struct tdp_cache *cache);
+
+/**
+ * struct tdp_map - what shall be mapped
+ * @gfn: the frame that faulted
+ * @pfn: the host frame behind it
+ * @level: of the leaf at most; the frames around @gfn and @pfn fit it
+ * @write: the guest may write
+ * @host_writable: the host's page may be written
+ * @device: the host does not map it write-back
+ */
+struct tdp_map {
+	gfn_t gfn;
+	u64 pfn;
+	int level;
+	bool write, host_writable, device;
+};
+
+enum tdp_result {
+	TDP_MAPPED,
+	TDP_SPURIOUS,	/* it was mapped already */
+	TDP_STALE,	/* another frame is mapped there, about to be zapped */
+	TDP_NO_TABLE,	/* no memory for a table: fill the cache and try again */
+	TDP_ABSENT,	/* tdp_upgrade: nothing to upgrade */
+};
+
+/* Context: the first group of functions sleeps and needs nobody else around. */
+int tdp_create(struct memory *mem, const struct tdp_format *format, int max_leaf);
+void tdp_destroy(struct memory *mem);
+
+/* mmu_lock held for reading at least; any number of these at once. */
+enum tdp_result tdp_map(struct memory *mem, const struct tdp_map *map, struct tdp_cache *cache);
+enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_level, u64 *pfn);
+bool tdp_age(struct memory *mem, gfn_t start, gfn_t end, bool clear);
+hpa_t tdp_translate(struct memory *mem, gpa_t gpa, int *level);
+
+/* mmu_lock held for writing; true: vCPUs must flush before it is released. */
+bool tdp_zap(struct memory *mem, gfn_t start, gfn_t end, struct list_head *tables);
+bool tdp_protect(struct memory *mem, gfn_t start, gfn_t end);
+/* After the flush. */
+void tdp_free_tables(struct list_head *tables);
+
+#endif /* VMM_MEMORY_TDP_H */
