@@ -12,6 +12,7 @@ static int cmd_help(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "run", "--kernel FILE [OPTION...]", "run a VM in the foreground", cmd_run },
+	{ "doctor", "[--json]", "say whether this machine can run VMs", cmd_doctor },
 	{ "help", "[VERB]", "describe the verbs", cmd_help },
 };
 

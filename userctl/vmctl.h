@@ -29,6 +29,7 @@ struct verb {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 /* Print an error the way all verbs do, and return its exit status. */
 int report(const struct error *err);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Can this machine run VMs, and if not, what is to be done?
+ *
+ * Gathering facts and judging them are apart, so that the judgement can be tested for machines
+ * that nobody has at hand.
+ */
+#ifndef VMCTL_DOCTOR_H
+#define VMCTL_DOCTOR_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum tristate { UNKNOWN = -1, NO = 0, YES = 1 };
+
+/**
+ * struct rival - another hypervisor's module
+ * @name: module name
+ * @users: its reference count, -1 when it is not loaded
+ */
+struct rival {
+	const char *name;
+	int users;
+};
+
+#define RIVALS 4
+
+/**
+ * struct doctor_facts - what was found
+ * @vendor: CPUID vendor string
+ * @model: model name
+ * @cpuid_svm: CPUID says SVM
+ * @cpuid_vmx: CPUID says VMX
+ * @flag_svm: /proc/cpuinfo does
+ * @flag_vmx: /proc/cpuinfo does
+ * @nested_paging: NPT, or EPT
+ * @unrestricted: Intel's unrestricted guests
+ * @nrips: AMD's next RIP saving
+ * @in_vm: this machine is itself a guest
+ * @firmware: the firmware allows virtualization
+ * @release: kernel release
+ * @module: the module vmm is loaded
+ * @node: device node asked for
+ * @node_type: 'c' for a character device, '-' for nothing there, '?' for something else
+ * @node_mode: its permissions
+ * @node_group: its group
+ * @node_errno: why it cannot be opened, 0 when it can
+ * @api: version of its API, -1 when it has none
+ * @vm_errno: why no VM could be created, 0 when one could
+ * @max_vcpus: vCPUs per VM
+ * @rivals: other hypervisors
+ * @kvm_holds_at_load: in-tree KVM holds the processor as long as it is loaded
+ * @thp: the host uses transparent huge pages
+ */
+struct doctor_facts {
+	char vendor[13];
+	char model[96];
+	bool cpuid_svm, cpuid_vmx;
+	bool flag_svm, flag_vmx;
+	bool nested_paging, unrestricted, nrips;
+	bool in_vm;
+	enum tristate firmware;
+	char release[65];
+	bool module;
+	const char *node;
+	char node_type;
+	unsigned int node_mode;
+	char node_group[64];
+	int node_errno;
+	int api;
+	int vm_errno;
+	int max_vcpus;
+	struct rival rivals[RIVALS];
+	bool kvm_holds_at_load;
+	enum tristate thp;
+};
+
+enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_UNKNOWN, DOCTOR_FAIL };
+
+/**
+ * struct doctor_check - one judgement
+ * @name: short name, stable for scripts
+ * @state: how it is
+ * @detail: what was found
+ * @remedy: what to do, empty when there is nothing
+ */
+struct doctor_check {
+	const char *name;
+	enum doctor_state state;
+	char detail[256];
+	char remedy[256];
+};
+
+#define DOCTOR_CHECKS 9
+
+/**
+ * doctor_gather() - look at this machine
+ * @facts: filled in
+ * @root: prefix of /proc, /sys and /dev/cpu, "" for this machine
+ * @node: device node
+ */
+void doctor_gather(struct doctor_facts *facts, const char *root, const char *node);
+
+/**
+ * doctor_judge() - judge the facts
+ * @facts: what was found
+ * @checks: DOCTOR_CHECKS judgements
+ *
+ * Return: exit status: 0, EX_NOPERM when only the permission is missing, else EX_UNAVAILABLE.
+ */
+int doctor_judge(const struct doctor_facts *facts, struct doctor_check *checks);
+
+void doctor_print(FILE *out, const struct doctor_check *checks, int status);
+void doctor_print_json(FILE *out, const struct doctor_check *checks, int status);
+
+#endif
