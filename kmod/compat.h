@@ -7,6 +7,7 @@
 #include <linux/eventfd.h>
 #include <linux/export.h>
 #include <linux/hrtimer.h>
+#include <linux/mm_types.h>
 
 /* Functions that the suites in vmm_kunit.ko call. */
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -72,6 +73,16 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = fn;
+#endif
+}
+
+/* Does this process use an LDT? */
+static inline bool compat_mm_has_ldt(const struct mm_struct *mm)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	return mm && READ_ONCE(mm->context.ldt);
+#else
+	return false;
 #endif
 }
 
