@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The interpreter: executes one instruction for the guest where the hardware cannot. decode.c, exec*.c,
- * and walk.c are pure: they know guest state only through struct interp and its ops, and build in
- * user space too. glue.c connects them to a vCPU.
+ * The interpreter: executes one instruction for the guest where the hardware cannot. decode.c,
+ * execute.c, alu.c, stack.c, string.c, access.c, segment.c and walk.c are pure: they know guest
+ * state only through struct interp and its ops, and build in user space too (selftests/unit).
+ * glue.c and fetch.c connect them to a vCPU.
  *
  * One instruction is a transaction. Registers are changed in a copy (struct interp.reg) and
- * committed at the end; a memory or port access that user space must serve ends the attempt with
- * INTERP_USER, its result is kept in the access log, and the instruction is executed again from its
- * start: accesses that are in the log are answered from it, in order. A REP iteration commits
- * registers and empties the log.
+ * committed at the end; an MMIO or port read that user space must serve ends the attempt with
+ * INTERP_USER, its result is kept in the access log, and the instruction is executed again from
+ * its start: accesses that are in the log are answered from it, in order. An MMIO or port write
+ * that user space must serve is posted: execution goes on, and the instruction is over before
+ * user space sees the write; only a further device access has to wait for it. A REP iteration
+ * commits registers and empties the log.
  */
 #ifndef VMM_INTERP_H
 #define VMM_INTERP_H
@@ -18,11 +21,12 @@
 enum interp_mode { INTERP_REAL, INTERP_VM86, INTERP_PROT16, INTERP_PROT32, INTERP_LONG };
 
 enum interp_result {
-	INTERP_DONE,		/* executed; registers committed */
+	INTERP_DONE,		/* executed (REP: some iterations were); reg holds the new state */
 	INTERP_FAULT,		/* interp.fault is to be raised; nothing else changed */
 	INTERP_USER,		/* an access waits for user space; run it again when it is served */
 	INTERP_RETRY,		/* state changed under it: enter the guest again */
 	INTERP_UNKNOWN,		/* not an instruction it can do */
+	INTERP_MORE,		/* decoder: there are too few instruction bytes */
 };
 
 struct interp;
@@ -31,7 +35,8 @@ struct interp;
 #define ACCESS_WRITE	2
 #define ACCESS_USER	4
 #define ACCESS_FETCH	16
-#define ACCESS_IMPLICIT	256	/* descriptor tables: supervisor whatever CPL; no SMAP */
+#define ACCESS_IMPLICIT	256	/* descriptor tables: supervisor whatever CPL; SMAP despite AC */
+#define ACCESS_PROBE	512	/* no permission checks, no accessed and dirty bits */
 
 struct interp_fault {
 	u8 vector;
@@ -40,34 +45,172 @@ struct interp_fault {
 	u64 address;		/* CR2 of #PF */
 };
 
-/* What the pure parts ask of their surroundings. Physical addresses; INTERP_* or 0 = INTERP_DONE. */
+/* What ops answer about a physical address or port that no memory or device in the kernel serves. */
+#define INTERP_NOT_MEMORY	1
+
+/**
+ * struct interp_ops - what the pure parts ask of their surroundings; may sleep
+ * @phys_read: plain memory, within one page; 0 or INTERP_NOT_MEMORY
+ * @phys_write: likewise
+ * @phys_cmpxchg: 1, 2, 4 or 8 bytes, naturally aligned; 0, INTERP_NOT_MEMORY, or -1: it was not
+ *	@old any more
+ * @is_memory: plain memory that may be read (@write: written); the answer may be outdated
+ * @mmio_read: at most 8 bytes of one page; INTERP_DONE or INTERP_USER
+ * @mmio_write: INTERP_DONE, or INTERP_USER: posted
+ * @port_in: @count accesses of @size bytes; INTERP_DONE or INTERP_USER
+ * @port_out: likewise; INTERP_USER: posted
+ * @interrupted: should a REP loop end here for something that is more urgent?
+ */
 struct interp_ops {
 	int (*phys_read)(struct interp *in, gpa_t gpa, void *buf, unsigned int len);
 	int (*phys_write)(struct interp *in, gpa_t gpa, const void *buf, unsigned int len);
-	/* old is compared, 1..8 bytes; *old gets what was there. INTERP_RETRY: lost a race */
-	int (*phys_cmpxchg)(struct interp *in, gpa_t gpa, u64 *old, u64 new, unsigned int len);
-	/* table walks only: plain memory; -1: no memory there */
-	int (*table_read)(struct interp *in, gpa_t gpa, u64 *entry, unsigned int size);
-	/* set accessed/dirty bits; 0, or 1: entry changed, walk again */
-	int (*table_cmpxchg)(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned int size);
-	int (*port_in)(struct interp *in, u16 port, unsigned int size, void *buf, unsigned int count);
+	int (*phys_cmpxchg)(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned int len);
+	bool (*is_memory)(struct interp *in, gpa_t gpa, bool write);
+	int (*mmio_read)(struct interp *in, gpa_t gpa, void *buf, unsigned int len);
+	int (*mmio_write)(struct interp *in, gpa_t gpa, const void *buf, unsigned int len);
+	int (*port_in)(struct interp *in, u16 port, unsigned int size, void *buf,
+		       unsigned int count);
 	int (*port_out)(struct interp *in, u16 port, unsigned int size, const void *buf,
 			unsigned int count);
+	bool (*interrupted)(struct interp *in);
 };
+
+#define INTERP_INSN_MAX	15	/* bytes of the longest instruction (APM vol. 3, 1.1) */
+#define INTERP_LOG_MAX	16	/* device accesses of one instruction or iteration */
+#define INTERP_IO_MAX	1024	/* bytes of one batch of string port accesses */
+
+struct interp_regs {
+	u64 gpr[REG_COUNT];
+	u64 rip;
+	u64 rflags;
+};
+
+/* struct insn - a decoded instruction; "none" of a register is INSN_NONE */
+struct insn {
+	u32 flags;		/* its row in the opcode table (insn.h) */
+	u8 map, opcode;		/* 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A; VEX, EVEX: 0x10 more */
+	u8 op;			/* enum insn_op */
+	u8 len;			/* bytes */
+	u8 size;		/* operand size in bytes: 1, 2, 4, 8 */
+	u8 op_size;		/* effective operand size attribute: 2, 4, 8 */
+	u8 addr_size;		/* 2, 4, 8 */
+	u8 rep;			/* 0, 0xf2 or 0xf3 */
+	u8 rex;			/* 0, or the REX prefix */
+	u8 seg;			/* SEG_* of the memory operand, or of a string's source */
+	bool lock, opsize_prefix;
+	u8 mod, reg, rm;	/* with REX.R and REX.B */
+	bool mem;		/* ModRM names memory */
+	bool rip_relative;
+	u8 base, index, scale;	/* registers; shift */
+	u64 disp, imm;		/* sign-extended */
+	u16 imm2;		/* second immediate: selector of a far pointer, level of ENTER */
+};
+
+#define INSN_NONE	0xff
+
+enum interp_access_kind { LOG_MMIO_READ, LOG_MMIO_WRITE, LOG_PORT_IN, LOG_PORT_OUT };
+
+struct interp_access {
+	u8 kind;
+	u8 len;
+	gpa_t addr;		/* or port */
+	u64 data;		/* MMIO reads; a port's data is in interp.io */
+};
+
+/* struct interp_span - physical pieces of a linear range of at most two pages */
+struct interp_span {
+	gpa_t gpa[2];
+	u32 len[2];
+	bool valid;
+};
+
+/* What changed besides reg. */
+#define INTERP_SEGS	1
+#define INTERP_TABLES	2
+#define INTERP_CR0	4
+
+struct interp {
+	const struct interp_ops *ops;
+	void *owner;			/* of the ops: the vCPU, or a test's machine */
+
+	/* Guest state, filled by whoever calls interp_execute(). */
+	struct interp_regs reg;
+	struct segment seg[SEG_COUNT];
+	struct dtable gdtr, idtr;
+	u64 cr0, cr3, cr4, efer;
+	u64 reserved_gpa;		/* bits above the guest's MAXPHYADDR */
+	u8 mode;			/* enum interp_mode */
+	u8 cpl;
+
+	/* Outcome. */
+	struct interp_fault fault;
+	u32 changed;			/* INTERP_SEGS.. */
+	u8 int_shadow;			/* 1: STI, 2: MOV SS (KVM_X86_SHADOW_INT_* are these) */
+	bool posted;			/* a device write waits for user space */
+
+	/* The instruction. */
+	u8 bytes[16];
+	u8 nbytes;
+	struct insn insn;
+
+	/* Private to the pure parts. */
+	struct interp_regs start;	/* what a failed attempt goes back to */
+	struct interp_span span;	/* of the memory operand */
+	u8 log_len, log_pos;
+	struct interp_access log[INTERP_LOG_MAX];
+	u8 io[INTERP_IO_MAX];
+};
+
+/* ---- decode.c ---- */
+/* Decode bytes[0..nbytes). INTERP_DONE, _FAULT (#UD, #GP), _MORE, _UNKNOWN. */
+int interp_decode(struct interp *in);
+u64 insn_offset(const struct insn *insn, const u64 *gpr, u64 next_rip);
+/* Is it a MOV, MOVZX or MOVSX between memory and a register, or of an immediate to memory? */
+enum insn_simple { INSN_NOT_SIMPLE, INSN_LOAD, INSN_STORE, INSN_STORE_IMM };
+enum insn_simple insn_simple(const struct insn *insn, unsigned int *width);
+/* ---- execute.c ---- */
+/* Execute the decoded instruction; on anything but INTERP_DONE reg is as it was (REP: after the
+ * last complete iteration).
+ */
+int interp_execute(struct interp *in);
+/* User space has served the access that INTERP_USER named; data: of a read. */
+void interp_served(struct interp *in, const void *data, unsigned int len);
+/* ---- walk.c ---- */
+/**
+ * struct interp_walk - a translation
+ * @gpa: of the byte
+ * @writeable: every level allows writes
+ * @user: every level allows user accesses
+ */
+struct interp_walk {
+	gpa_t gpa;
+	bool writeable, user;
+};
+
+/* INTERP_DONE, _FAULT (#PF), _RETRY (tables change too fast), _UNKNOWN (table not in memory) */
+int interp_walk(struct interp *in, gva_t addr, u32 access, struct interp_walk *walk);
+/* PAE PDPTEs at CR3: 0, or 1: reserved bits are set */
+int interp_pdptes_bad(struct interp *in, u64 cr3);
 
 /* ---- glue.c: the connection to a vCPU; context: loaded, vcpu->mutex, may sleep ---- */
 int interp_create(struct vcpu *vcpu);		/* 0, -ENOMEM */
 void interp_destroy(struct vcpu *vcpu);
 /*
- * Interpret the instruction at RIP, as a nested fault on MMIO, a string port exit or a missing assist needs
- * it. RESUME_GUEST: done, or the guest's fault is raised. RESUME_USER: vcpu->run asks for MMIO or
+ * Interpret the instruction at RIP, as a nested fault on MMIO, a string port exit or a missing
+ * assist needs it. RESUME_GUEST: done, or the guest's fault is raised. RESUME_USER: vcpu->run asks for MMIO or
  * IO and vcpu->complete goes on when user space has answered, or it is
  * KVM_INTERNAL_ERROR_EMULATION with the instruction bytes. gpa: of the fault, INVALID_GPA: none.
  */
 int interp_exit(struct vcpu *vcpu, gpa_t gpa);
-/* Length in bytes of the instruction at RIP (> 0); 0: fetch fault raised for the guest; -1: unknown. */
+/*
+ * Length in bytes of the instruction at RIP (> 0). 0: go back to the guest: a fetch fault is
+ * raised for it, or the instruction is no longer the one that exited. -1: unknown.
+ */
 int interp_insn_length(struct vcpu *vcpu);
-/* Fill vcpu->exit.reg.gpr and insn_len of a MOV CR/DR, CLTS, LMSW exit. As interp_insn_length. */
+/*
+ * Fill vcpu->exit.reg.gpr and insn_len of a MOV CR/DR exit; as interp_insn_length. gpr stays 0xff
+ * for another instruction (CLTS, LMSW, SMSW): interp_exit(vcpu, INVALID_GPA) carries it out.
+ */
 int interp_decode_reg(struct vcpu *vcpu);
 /* Linear access on behalf of the guest. 0; 1: the guest's fault is in *fault; -EFAULT: MMIO. */
 int interp_linear_read(struct vcpu *vcpu, gva_t addr, void *buf, unsigned int len, u32 access,

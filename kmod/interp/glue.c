@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The interpreter of a vCPU: its state in and out, its memory, devices and user space. */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "../cpu/cpu.h"
+#include "../trace.h"
+#include "glue.h"
+
+static struct vcpu *owner(const struct interp *in)
+{
+	return in->owner;
+}
+
+/* ---- the interpreter's surroundings ---- */
+
+static int glue_phys_read(struct interp *in, gpa_t gpa, void *buf, unsigned int len)
+{
+	return memory_read(owner(in)->vm, gpa, buf, len) ? INTERP_NOT_MEMORY : 0;
+}
+
+static int glue_phys_write(struct interp *in, gpa_t gpa, const void *buf, unsigned int len)
+{
+	return memory_write(owner(in)->vm, gpa, buf, len) ? INTERP_NOT_MEMORY : 0;
+}
+
+static int glue_phys_cmpxchg(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned int len)
+{
+	int r = memory_cmpxchg(owner(in)->vm, gpa, &old, new, len);
+
+	if (!r)
+		return 0;
+	return r == -EAGAIN ? -1 : INTERP_NOT_MEMORY;
+}
+
+static bool glue_is_memory(struct interp *in, gpa_t gpa, bool write)
+{
+	return memory_has_slot(owner(in)->vm, gpa, write);
+}
+
+static u64 trace_value(const void *buf, unsigned int len)
+{
+	u64 val = 0;
+
+	memcpy(&val, buf, min(len, 8U));
+	return val;
+}
+
+static void mmio_to_user(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	vcpu->stats.mmio_exits++;
+	interp_vcpu(vcpu)->port = false;
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = !!data;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (data)
+		memcpy(run->mmio.data, data, len);
+}
+
+static int device_read(struct vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len)
+{
+	if (vcpu->apic && !lapic_mmio_read(vcpu, gpa, len, buf))
+		return INTERP_DONE;
+	if (!bus_read(vcpu, BUS_MMIO, gpa, len, buf))
+		return INTERP_DONE;
+	mmio_to_user(vcpu, gpa, NULL, len);
+	return INTERP_USER;
+}
+
+static int device_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, unsigned int len)
+{
+	if (vcpu->apic && !lapic_mmio_write(vcpu, gpa, len, buf))
+		return INTERP_DONE;
+	if (!bus_write(vcpu, BUS_MMIO, gpa, len, buf))
+		return INTERP_DONE;
+	mmio_to_user(vcpu, gpa, buf, len);
+	return INTERP_USER;
+}
+
+static int glue_mmio_read(struct interp *in, gpa_t gpa, void *buf, unsigned int len)
+{
+	int r = device_read(owner(in), gpa, buf, len);
+
+	if (!r)
+		trace_vmm_mmio(owner(in), false, gpa, len, trace_value(buf, len));
+	return r;
+}
+
+static int glue_mmio_write(struct interp *in, gpa_t gpa, const void *buf, unsigned int len)
+{
+	trace_vmm_mmio(owner(in), true, gpa, len, trace_value(buf, len));
+	return device_write(owner(in), gpa, buf, len);
+}
+
+static int glue_port_in(struct interp *in, u16 port, unsigned int size, void *buf,
+			unsigned int count)
+{
+	struct vcpu *vcpu = owner(in);
+
+	if (!pio_in(vcpu, port, size, buf, count))
+		return INTERP_DONE;
+	pio_to_user(vcpu, port, size, true, NULL, count);
+	interp_vcpu(vcpu)->port = true;
+	return INTERP_USER;
+}
+
+static int glue_port_out(struct interp *in, u16 port, unsigned int size, const void *buf,
+			 unsigned int count)
+{
+	struct vcpu *vcpu = owner(in);
+
+	if (!pio_out(vcpu, port, size, buf, count))
+		return INTERP_DONE;
+	pio_to_user(vcpu, port, size, false, buf, count);
+	interp_vcpu(vcpu)->port = true;
+	return INTERP_USER;
+}
+
+static bool glue_interrupted(struct interp *in)
+{
+	struct vcpu *vcpu = owner(in);
+
+	return READ_ONCE(vcpu->requests) || need_resched() || signal_pending(current) ||
+	       events_pending(vcpu);
+}
+
+static const struct interp_ops glue_ops = {
+	.phys_read = glue_phys_read,
+	.phys_write = glue_phys_write,
+	.phys_cmpxchg = glue_phys_cmpxchg,
+	.is_memory = glue_is_memory,
+	.mmio_read = glue_mmio_read,
+	.mmio_write = glue_mmio_write,
+	.port_in = glue_port_in,
+	.port_out = glue_port_out,
+	.interrupted = glue_interrupted,
+};
+
+/**
+ * interp_create() - the interpreter of a new vCPU
+ * @vcpu: the vCPU
+ *
+ * Return: 0 or -ENOMEM
+ */
+int interp_create(struct vcpu *vcpu)
+{
+	struct interp_vcpu *iv = kzalloc(sizeof(*iv), GFP_KERNEL_ACCOUNT);
+
+	if (!iv)
+		return -ENOMEM;
+	iv->in.ops = &glue_ops;
+	iv->in.owner = vcpu;
+	vcpu->interp = &iv->in;
+	return 0;
+}
+
+/**
+ * interp_destroy() - undo interp_create(), also where it failed
+ * @vcpu: the vCPU
+ */
+void interp_destroy(struct vcpu *vcpu)
+{
+	if (!vcpu->interp)
+		return;
+	kfree(interp_vcpu(vcpu));
+	vcpu->interp = NULL;
+}
+
+/* ---- state in, state out ---- */
+
+static u8 current_mode(const struct vcpu_state *st)
+{
+	if (!(st->cr0 & X86_CR0_PE))
+		return INTERP_REAL;
+	if (st->rflags & X86_EFLAGS_VM)
+		return INTERP_VM86;
+	if (st->efer & EFER_LMA && st->seg[SEG_CS].attr & SEG_L)
+		return INTERP_LONG;
+	return st->seg[SEG_CS].attr & SEG_DB ? INTERP_PROT32 : INTERP_PROT16;
+}
+
+void context_load(struct vcpu *vcpu)
+{
+	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_TABLES | STATE_CRS);
+	struct interp *in = vcpu->interp;
+
+	memcpy(in->reg.gpr, st->gpr, sizeof(in->reg.gpr));
+	in->reg.rip = st->rip;
+	in->reg.rflags = st->rflags;
+	memcpy(in->seg, st->seg, sizeof(in->seg));
+	in->gdtr = st->gdtr;
+	in->idtr = st->idtr;
+	in->cr0 = st->cr0;
+	in->cr3 = st->cr3;
+	in->cr4 = st->cr4;
+	in->efer = st->efer;
+	in->reserved_gpa = vcpu->cpuid.reserved_gpa;
+	in->cpl = st->cpl;
+	in->mode = current_mode(st);
+}
+
+/* Not on success too: reg is then what it was, or what a REP loop has come to. */
+static void commit_regs(struct vcpu *vcpu)
+{
+	const struct interp_regs *reg = &vcpu->interp->reg;
+
+	memcpy(vcpu->state.gpr, reg->gpr, sizeof(reg->gpr));
+	vcpu->state.rip = reg->rip;
+	vcpu->state.rflags = reg->rflags;
+}
+
+/* 0, or 1: the new CR0 is refused: #GP */
+static int commit_system(struct vcpu *vcpu)
+{
+	struct interp *in = vcpu->interp;
+
+	if (in->changed & INTERP_CR0 && cr_write(vcpu, 0, in->cr0))
+		return 1;
+	if (in->changed & INTERP_SEGS) {
+		memcpy(vcpu->state.seg, in->seg, sizeof(in->seg));
+		state_dirty(vcpu, STATE_SEGS);
+	}
+	if (in->changed & INTERP_TABLES) {
+		vcpu->state.gdtr = in->gdtr;
+		vcpu->state.idtr = in->idtr;
+		state_dirty(vcpu, STATE_TABLES);
+	}
+	return 0;
+}
+
+int interp_raise(struct vcpu *vcpu, const struct interp_fault *fault)
+{
+	if (fault->vector == PF_VECTOR)
+		events_raise_payload(vcpu, PF_VECTOR, true, fault->error, fault->address);
+	else if (fault->has_error)
+		events_raise_error(vcpu, fault->vector, fault->error);
+	else
+		events_raise(vcpu, fault->vector);
+	return RESUME_GUEST;
+}
+
+/* The emulation_failure overlay of struct kvm_run, with the instruction bytes (api.rst, 5). */
+static int fail_to_user(struct vcpu *vcpu)
+{
+	const struct interp *in = vcpu->interp;
+	struct kvm_run *run = vcpu->run;
+
+	vcpu->stats.insn_interpreted_fail++;
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->emulation_failure.ndata = 3;
+	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = in->nbytes;
+	memset(run->emulation_failure.insn_bytes, 0x90, INTERP_INSN_MAX);
+	memcpy(run->emulation_failure.insn_bytes, in->bytes, in->nbytes);
+	return RESUME_USER;
+}
+
+/*
+ * Not an instruction for the interpreter. Where memory has come to the address meanwhile the
+ * hardware can do it; a user program of the guest gets #UD, so that it cannot end the VM.
+ */
+static int unknown(struct vcpu *vcpu)
+{
+	gpa_t gpa = interp_vcpu(vcpu)->gpa;
+
+	if (gpa != INVALID_GPA &&
+	    memory_has_slot(vcpu->vm, gpa, vcpu->exit.fault.error & TDP_FAULT_WRITE))
+		return RESUME_GUEST;
+	if (vcpu->state.cpl == 3) {
+		vcpu->stats.insn_interpreted_fail++;
+		events_raise(vcpu, UD_VECTOR);
+		return RESUME_GUEST;
+	}
+	return fail_to_user(vcpu);
+}
+
+/* ---- running ---- */
+
+static int run_again(struct vcpu *vcpu);
+
+/* A single step or breakpoint trap that had to wait for a posted write. */
+static int debug_later(struct vcpu *vcpu)
+{
+	return debug_after_insn(vcpu, interp_vcpu(vcpu)->rflags_before);
+}
+
+static int wait_for_user(struct vcpu *vcpu)
+{
+	interp_vcpu(vcpu)->rip = vcpu->state.rip;
+	vcpu->complete = run_again;
+	return RESUME_USER;
+}
+
+/* Behind an instruction: shadow, RF, traps (APM vol. 2, 13.1.4 and 15.21.5). */
+static int after_insn(struct vcpu *vcpu, u64 rflags_before, u8 int_shadow, bool posted)
+{
+	vcpu->state.int_shadow = int_shadow;
+	vcpu->state.rflags &= ~(u64)X86_EFLAGS_RF;
+	vcpu->stats.insn_interpreted++;
+	if (likely(!(rflags_before & X86_EFLAGS_TF) && !vcpu->policy.single_step))
+		return posted ? RESUME_USER : RESUME_GUEST;
+	if (!posted)
+		return debug_after_insn(vcpu, rflags_before);
+	interp_vcpu(vcpu)->rflags_before = rflags_before;
+	vcpu->complete = debug_later;
+	return RESUME_USER;
+}
+
+static int finish_done(struct vcpu *vcpu)
+{
+	struct interp *in = vcpu->interp;
+	u64 rflags_before = vcpu->state.rflags;
+
+	if (commit_system(vcpu)) {
+		events_raise_error(vcpu, GP_VECTOR, 0);
+		return RESUME_GUEST;
+	}
+	commit_regs(vcpu);
+	return after_insn(vcpu, rflags_before, in->int_shadow, in->posted);
+}
+
+static int finish(struct vcpu *vcpu, int result)
+{
+	struct interp *in = vcpu->interp;
+
+	if (result == INTERP_DONE)
+		return finish_done(vcpu);
+	commit_regs(vcpu);
+	/* Whatever else there is, the write that is on its way to user space comes first. */
+	if (in->posted)
+		return wait_for_user(vcpu);
+	switch (result) {
+	case INTERP_FAULT:
+		return interp_raise(vcpu, &in->fault);
+	case INTERP_USER:
+		return wait_for_user(vcpu);
+	case INTERP_RETRY:
+		return RESUME_GUEST;
+	}
+	return unknown(vcpu);
+}
+
+/* User space has served what the instruction waited for: again from its start. */
+static int run_again(struct vcpu *vcpu)
+{
+	struct interp_vcpu *iv = interp_vcpu(vcpu);
+	u8 data[8];
+
+	if (iv->in.posted) {
+		iv->in.posted = false;
+	} else if (iv->port) {
+		memcpy(iv->in.io, vcpu->pio.data,
+		       min_t(u32, vcpu->pio.size * vcpu->pio.count, INTERP_IO_MAX));
+		interp_served(&iv->in, NULL, 0);
+	} else {
+		memcpy(data, vcpu->run->mmio.data, sizeof(data));
+		interp_served(&iv->in, data, sizeof(data));
+	}
+	/* It has sent the vCPU elsewhere meanwhile. */
+	if (vcpu->state.rip != iv->rip)
+		return RESUME_GUEST;
+	context_load(vcpu);
+	return finish(vcpu, interp_execute(&iv->in));
+}
+
+/* ---- the short way: MOV between a register and a device, 64-bit code ---- */
+
+static bool fast_operand(struct vcpu *vcpu, const struct insn *insn, gpa_t gpa,
+			 unsigned int width)
+{
+	const struct vcpu_state *st = &vcpu->state;
+	u64 addr = insn_offset(insn, st->gpr, st->rip + insn->len);
+
+	if (insn->seg == SEG_FS || insn->seg == SEG_GS)
+		addr += st->seg[insn->seg].base;
+	/* The operand is where the fault was, and on one page: its address is known. */
+	return !((addr ^ gpa) & ~PAGE_MASK) && offset_in_page(gpa) + width <= PAGE_SIZE;
+}
+
+static int fast_finish(struct vcpu *vcpu, bool posted)
+{
+	u64 rflags = vcpu->state.rflags;
+
+	vcpu->state.rip += vcpu->interp->insn.len;
+	return after_insn(vcpu, rflags, 0, posted);
+}
+
+static void fast_set_reg(struct vcpu *vcpu, u64 val)
+{
+	const struct insn *insn = &vcpu->interp->insn;
+	u64 *gpr = &vcpu->state.gpr[insn->reg & 15];
+	u64 mask = GENMASK_ULL(insn->size * 8 - 1, 0);
+
+	if (insn->size >= 4)
+		*gpr = val & mask;
+	else
+		*gpr = (*gpr & ~mask) | (val & mask);
+}
+
+static u64 fast_extend(const struct insn *insn, u64 val)
+{
+	if (!insn->map)
+		return val;
+	if (insn->opcode < 0xb8)	/* MOVZX */
+		return insn->opcode & 1 ? (u16)val : (u8)val;
+	return insn->opcode & 1 ? (s16)val : (s8)val;
+}
+
+static int fast_read_done(struct vcpu *vcpu)
+{
+	struct interp_vcpu *iv = interp_vcpu(vcpu);
+	unsigned int width;
+	u64 val;
+
+	if (vcpu->state.rip != iv->rip)
+		return RESUME_GUEST;
+	memcpy(&val, vcpu->run->mmio.data, sizeof(val));
+	insn_simple(&iv->in.insn, &width);
+	trace_vmm_mmio(vcpu, false, iv->gpa, width, val);
+	fast_set_reg(vcpu, fast_extend(&iv->in.insn, val));
+	return fast_finish(vcpu, false);
+}
+
+static int fast_read(struct vcpu *vcpu, gpa_t gpa, unsigned int width)
+{
+	u64 val = 0;
+
+	if (device_read(vcpu, gpa, &val, width)) {
+		interp_vcpu(vcpu)->rip = vcpu->state.rip;
+		vcpu->complete = fast_read_done;
+		return RESUME_USER;
+	}
+	trace_vmm_mmio(vcpu, false, gpa, width, val);
+	fast_set_reg(vcpu, fast_extend(&vcpu->interp->insn, val));
+	return fast_finish(vcpu, false);
+}
+
+static int fast_write(struct vcpu *vcpu, gpa_t gpa, unsigned int width, u64 val)
+{
+	return fast_finish(vcpu, glue_mmio_write(vcpu->interp, gpa, &val, width));
+}
+
+/* RESUME_*, or -1: not so simple. */
+static int fast_exit(struct vcpu *vcpu, gpa_t gpa)
+{
+	u64 error = vcpu->exit.fault.error;
+	const struct insn *insn = &vcpu->interp->insn;
+	enum insn_simple kind;
+	unsigned int width;
+
+	if (error & (TDP_FAULT_FETCH | TDP_FAULT_GUEST_WALK) || !fetch_decode(vcpu))
+		return -1;
+	kind = insn_simple(insn, &width);
+	if (kind == INSN_NOT_SIMPLE || !fast_operand(vcpu, insn, gpa, width))
+		return -1;
+	if ((kind == INSN_LOAD) != !(error & TDP_FAULT_WRITE))
+		return -1;
+	if (kind == INSN_LOAD)
+		return fast_read(vcpu, gpa, width);
+	return fast_write(vcpu, gpa, width,
+			  kind == INSN_STORE ? vcpu->state.gpr[insn->reg & 15] : insn->imm);
+}
+
+/**
+ * interp_exit() - interpret the instruction at RIP
+ * @vcpu: the vCPU
+ * @gpa: where a nested fault (VMEXIT_TDP_FAULT) was, INVALID_GPA: not for such a fault
+ *
+ * Context: loaded, vcpu->mutex held; may sleep.
+ * Return: RESUME_GUEST: done, or the guest's fault is raised; RESUME_USER: vcpu->run is filled
+ */
+int interp_exit(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct interp_vcpu *iv = interp_vcpu(vcpu);
+	int r;
+
+	iv->gpa = gpa;
+	if (gpa != INVALID_GPA) {
+		/* The fault was not the instruction's but the delivery's of an event. */
+		if (vcpu->exit.vectoring.type != EVENT_NONE)
+			return dispatch_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
+		r = fast_exit(vcpu, gpa);
+		if (r >= 0)
+			return r;
+	}
+	context_load(vcpu);
+	iv->in.log_len = 0;
+	iv->in.posted = false;
+	r = context_decode(vcpu);
+	if (!r)
+		r = interp_execute(&iv->in);
+	return finish(vcpu, r);
+}
+
+/* ---- services for other rooms ---- */
+
+/* Linear access, page by page; buf is read from or written to. */
+static int linear_access(struct vcpu *vcpu, gva_t addr, void *buf, unsigned int len, u32 access,
+			 struct interp_fault *fault)
+{
+	struct interp *in = vcpu->interp;
+	struct interp_walk walk;
+	unsigned int n;
+	int r;
+
+	context_load(vcpu);
+	if (in->cpl == 3 && !(access & ACCESS_IMPLICIT))
+		access |= ACCESS_USER;
+	for (; len; len -= n, addr += n, buf += n) {
+		n = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(addr));
+		r = interp_walk(in, addr, access, &walk);
+		if (r == INTERP_FAULT) {
+			*fault = in->fault;
+			return 1;
+		}
+		if (!r && access & ACCESS_WRITE)
+			r = memory_write(vcpu->vm, walk.gpa, buf, n);
+		else if (!r)
+			r = memory_read(vcpu->vm, walk.gpa, buf, n);
+		if (r)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/**
+ * interp_linear_read() - read guest memory by linear address, as the guest would
+ * @vcpu: the vCPU
+ * @addr: linear address
+ * @buf: gets @len bytes
+ * @len: bytes, may cross pages
+ * @access: ACCESS_FETCH, ACCESS_IMPLICIT
+ * @fault: the guest's page fault, where the answer is 1
+ *
+ * Context: loaded, may sleep.
+ * Return: 0; 1: @fault; -EFAULT: no memory there
+ */
+int interp_linear_read(struct vcpu *vcpu, gva_t addr, void *buf, unsigned int len, u32 access,
+		       struct interp_fault *fault)
+{
+	return linear_access(vcpu, addr, buf, len, access & ~(u32)ACCESS_WRITE, fault);
+}
+
+/**
+ * interp_linear_write() - write guest memory by linear address, as the guest would
+ * @vcpu: the vCPU
+ * @addr: linear address
+ * @buf: @len bytes
+ * @len: bytes, may cross pages; those before a faulting page are written
+ * @access: ACCESS_IMPLICIT
+ * @fault: the guest's page fault, where the answer is 1
+ *
+ * Context: loaded, may sleep.
+ * Return: 0; 1: @fault; -EFAULT: no memory there
+ */
+int interp_linear_write(struct vcpu *vcpu, gva_t addr, const void *buf, unsigned int len,
+			u32 access, struct interp_fault *fault)
+{
+	return linear_access(vcpu, addr, (void *)buf, len, access | ACCESS_WRITE, fault);
+}
+
+/**
+ * interp_translate() - KVM_TRANSLATE: what is a linear address?
+ * @vcpu: the vCPU
+ * @addr: linear address
+ * @writeable: the guest's tables allow writes
+ * @usermode: they allow user accesses
+ *
+ * Context: loaded, may sleep.
+ * Return: the guest physical address, INVALID_GPA: not mapped
+ */
+gpa_t interp_translate(struct vcpu *vcpu, gva_t addr, bool *writeable, bool *usermode)
+{
+	struct interp_walk walk;
+
+	context_load(vcpu);
+	if (interp_walk(vcpu->interp, addr, ACCESS_PROBE, &walk))
+		return INVALID_GPA;
+	*writeable = walk.writeable;
+	*usermode = walk.user;
+	return walk.gpa;
+}
+
+/**
+ * interp_check_pdptes() - may a PAE guest load this CR3?
+ * @vcpu: the vCPU
+ * @cr3: the new value
+ *
+ * Context: loaded, may sleep.
+ * Return: 0; 1: #GP, reserved bits are set (APM vol. 2, 5.3.2)
+ */
+int interp_check_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	vcpu->interp->reserved_gpa = vcpu->cpuid.reserved_gpa;
+	return interp_pdptes_bad(vcpu->interp, cr3);
+}
