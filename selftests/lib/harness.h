@@ -62,7 +62,6 @@ bool test_is_tcg(void);
 
 #define CHECK(cond)								\
 	do {									\
-		errno = 0;							\
 		if (!(cond))							\
 			FAIL("%s (errno %d)", #cond, errno);			\
 	} while (0)

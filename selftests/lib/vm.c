@@ -211,8 +211,12 @@ void vcpu_cpuid(struct vcpu *v)
 	struct kvm_cpuid2 *c = supported_cpuid();
 	struct kvm_cpuid_entry2 *e = cpuid_entry(c, 1, 0);
 
-	if (e)
+	if (e) {
 		e->ebx = (e->ebx & 0x00ffffff) | v->id << 24;
+		/* The timer's bit is user space's to set (api.rst, KVM_GET_SUPPORTED_CPUID). */
+		if (v->vm->irqchip && dev_cap(KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+			e->ecx |= BIT(24);
+	}
 	OK(ioctl(v->fd, KVM_SET_CPUID2, c));
 	free(c);
 }
