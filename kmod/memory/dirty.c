@@ -102,12 +102,19 @@ static bool protect_word(struct memory *mem, gfn_t base, unsigned long word)
 	return flush;
 }
 
-/*
- * Take bits out of a slot's log, from the word first on: those that are set in buf. buf gets what
- * was set. Returns true where a flush is due.
+/**
+ * dirty_take() - take bits out of a slot's log, and forbid writes to their frames
+ * @vm: the VM
+ * @slot: has a log
+ * @first: first word of the bitmap
+ * @buf: bits to take; set to those that were there
+ * @count: words
+ *
+ * Context: slots_lock held.
+ * Return: true: flush before user space is told.
  */
-static bool take_words(struct vmm *vm, const struct memslot *slot, u64 first, unsigned long *buf,
-		       unsigned int count)
+bool dirty_take(struct vmm *vm, const struct memslot *slot, u64 first, unsigned long *buf,
+		unsigned int count)
 {
 	struct memory *mem = &vm->mem;
 	bool flush = false;
@@ -127,6 +134,7 @@ static bool take_words(struct vmm *vm, const struct memslot *slot, u64 first, un
 	write_unlock(&mem->mmu_lock);
 	return flush;
 }
+EXPORT_FOR_TEST(dirty_take);
 
 static int log_slot(struct vmm *vm, u32 id, struct memslot **slot)
 {
@@ -149,7 +157,7 @@ static int copy_log(struct vmm *vm, const struct memslot *slot, void __user *to,
 
 		if (!manual) {
 			memset(buf, 0xff, n * sizeof(long));
-			*flush |= take_words(vm, slot, i, buf, n);
+			*flush |= dirty_take(vm, slot, i, buf, n);
 			from = buf;
 		}
 		if (ioctl_copy_out(to + i * sizeof(long), from, n * sizeof(long)))
@@ -210,7 +218,7 @@ static int clear_log(struct vmm *vm, const struct memslot *slot,
 
 		if (ioctl_copy_in(buf, log->dirty_bitmap + i * sizeof(long), n * sizeof(long)))
 			return -EFAULT;
-		*flush |= take_words(vm, slot, first + i, buf, n);
+		*flush |= dirty_take(vm, slot, first + i, buf, n);
 		cond_resched();
 	}
 	return 0;

@@ -38,6 +38,8 @@ static inline hva_t slot_hva(const struct memslot *slot, gfn_t gfn)
 void slot_mark_dirty(struct vmm *vm, const struct memslot *slot, gfn_t gfn);
 unsigned long *dirty_bitmap_alloc(struct vmm *vm, u64 npages);
 void dirty_log_start(struct vmm *vm, const struct memslot *slot);
+bool dirty_take(struct vmm *vm, const struct memslot *slot, u64 first, unsigned long *buf,
+		unsigned int count);
 
 /* ---- host.c ---- */
 

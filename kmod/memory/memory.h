@@ -32,7 +32,7 @@ struct tdp_format;
 /*
  * struct memslot - a range of guest physical memory (KVM_SET_USER_MEMORY_REGION)
  *	c	constant after publication; a slot that moves is a new struct memslot
- *	w	written under slots_lock and mmu_lock (for writing), read under RCU, SRCU or mmu_lock
+ *	w	written under slots_lock and mmu_lock for writing, read under RCU, srcu or mmu_lock
  */
 struct memslot {
 	gfn_t gfn;		/* [c] first frame */

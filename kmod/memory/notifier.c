@@ -145,3 +145,4 @@ const struct mmu_notifier_ops memory_notifier_ops = {
 	.clear_young = clear_young,
 	.test_young = test_young,
 };
+EXPORT_FOR_TEST(memory_notifier_ops);

@@ -34,11 +34,6 @@ static struct memslot *slot_of(struct latch_tree_node *node)
 	return container_of(node, struct memslot, by_gfn);
 }
 
-static __always_inline bool slot_less(struct latch_tree_node *a, struct latch_tree_node *b)
-{
-	return slot_of(a)->gfn < slot_of(b)->gfn;
-}
-
 static __always_inline int slot_comp(void *key, struct latch_tree_node *node)
 {
 	const struct gfn_range *range = key;
@@ -50,9 +45,35 @@ static __always_inline int slot_comp(void *key, struct latch_tree_node *node)
 }
 
 static const struct latch_tree_ops slot_tree_ops = {
-	.less = slot_less,
 	.comp = slot_comp,
 };
+
+/* latch_tree_insert() would do, but that sparse finds fault with rb_link_node_rcu(). */
+static void slot_insert_copy(struct memory *mem, struct memslot *slot, int copy)
+{
+	struct rb_node **link = &mem->by_gfn.tree[copy].rb_node, *parent = NULL, *unused;
+	struct rb_node *node = &slot->by_gfn.node[copy];
+
+	while (*link) {
+		parent = *link;
+		if (slot->gfn < slot_of(__lt_from_rb(parent, copy))->gfn)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(node, parent, &unused);
+	/* A reader that is late in this copy sees the node whole, or not at all. */
+	smp_store_release(link, node);
+	rb_insert_color(node, &mem->by_gfn.tree[copy]);
+}
+
+static void slot_insert(struct memory *mem, struct memslot *slot)
+{
+	raw_write_seqcount_latch(&mem->by_gfn.seq);
+	slot_insert_copy(mem, slot, 0);
+	raw_write_seqcount_latch(&mem->by_gfn.seq);
+	slot_insert_copy(mem, slot, 1);
+}
 
 /* Any slot that overlaps the range. */
 static struct memslot *slot_search(struct memory *mem, gfn_t first, gfn_t last)
@@ -103,6 +124,7 @@ struct memslot *slot_by_id(struct memory *mem, u32 id)
 		return ERR_PTR(-EINVAL);
 	return xa_load(&mem->by_id, array_index_nospec(id, MEMSLOTS_MAX));
 }
+EXPORT_FOR_TEST(slot_by_id);
 
 /**
  * slots_init() - no slots
@@ -173,7 +195,7 @@ static void slot_link(struct memory *mem, struct memslot *slot)
 	slot->by_hva.start = slot->hva;
 	slot->by_hva.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
 	interval_tree_insert(&slot->by_hva, &mem->by_hva);
-	latch_tree_insert(&slot->by_gfn, &mem->by_gfn, &slot_tree_ops);
+	slot_insert(mem, slot);
 }
 
 static gfn_t gfn_limit(const struct memory *mem)
@@ -323,6 +345,7 @@ static int slot_log_start(struct vmm *vm, struct memslot *slot, u32 flags)
 		return -ENOMEM;
 	write_lock(&mem->mmu_lock);
 	WRITE_ONCE(slot->flags, flags);
+	/* The bitmap is written before the pointer is seen. */
 	smp_store_release(&slot->dirty, dirty);
 	write_unlock(&mem->mmu_lock);
 	dirty_log_start(vm, slot);

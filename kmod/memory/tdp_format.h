@@ -11,7 +11,7 @@
  * @table: further bits of a non-leaf entry (NPT: writable, user, accessed)
  * @leaf: further bits of a readable leaf (NPT: user; EPT: memory type WB, ignore PAT)
  * @leaf_device: in place of @leaf where the host does not map the frame write-back (NPT: user, PCD,
- *	PWT; EPT: memory type UC); 0: as @leaf
+ *	PWT; EPT: memory type UC, ignore PAT); 0: as @leaf
  * @write: the leaf is writable
  * @exec_deny: set to forbid execution (NPT: NX; EPT: 0)
  * @exec: set to allow execution (EPT: X; NPT: 0)

@@ -7,7 +7,9 @@
 
 #define VMM_SUITES(X)		\
 	X(ioctl_suite)		\
-	X(bus_suite)
+	X(bus_suite)		\
+	X(tdp_suite)		\
+	X(memory_suite)
 
 #define X(suite) extern struct kunit_suite suite;
 VMM_SUITES(X)

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The walker, with the formats of both vendors written out from the manuals here: NPT as long-mode
+ * page tables (APM vol. 2, 5.3 and 15.25.5), EPT (SDM vol. 3C, 29.3.2). Host frames are numbers
+ * only; nothing looks at what is behind them.
+ */
+#include <linux/completion.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <kunit/test.h>
+
+#include "../memory/tdp.h"
+#include "suites.h"
+
+static const struct tdp_format npt = {
+	.present = BIT_ULL(0),
+	.table = BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(5),
+	.leaf = BIT_ULL(2),
+	.leaf_device = BIT_ULL(2) | BIT_ULL(3) | BIT_ULL(4),
+	.write = BIT_ULL(1),
+	.exec_deny = BIT_ULL(63),
+	.large = BIT_ULL(7),
+	.accessed = BIT_ULL(5),
+	.dirty = BIT_ULL(6),
+	.soft_host_writable = BIT_ULL(9),
+	.addr_mask = GENMASK_ULL(51, 12),
+	.levels = 4,
+	.max_leaf_level = 3,
+};
+
+static const struct tdp_format ept = {
+	.present = BIT_ULL(0),
+	.table = BIT_ULL(1) | BIT_ULL(2),
+	.leaf = 6ULL << 3 | BIT_ULL(6),
+	.leaf_device = BIT_ULL(6),
+	.write = BIT_ULL(1),
+	.exec = BIT_ULL(2),
+	.large = BIT_ULL(7),
+	.accessed = BIT_ULL(8),
+	.dirty = BIT_ULL(9),
+	.soft_host_writable = BIT_ULL(52),
+	.addr_mask = GENMASK_ULL(51, 12),
+	.levels = 4,
+	.max_leaf_level = 3,
+};
+
+struct format_param {
+	const struct tdp_format *format;
+	const char *name;
+};
+
+static const struct format_param formats[] = { { &npt, "npt" }, { &ept, "ept" } };
+
+static void format_name(const struct format_param *param, char *desc)
+{
+	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(format, formats, format_name);
+
+#define G2M	512ULL			/* frames in 2M */
+#define G1G	(512ULL * 512)		/* and in 1G */
+#define GFN	(3 * G1G + 5 * G2M)	/* where the tests map: aligned to 2M, not to 1G */
+#define PFN	(7 * G1G + 9 * G2M)
+
+static struct memory *new_tables(struct kunit *test)
+{
+	const struct format_param *param = test->param_value;
+	struct memory *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	rwlock_init(&mem->mmu_lock);
+	KUNIT_ASSERT_EQ(test, tdp_create(mem, param->format, 3), 0);
+	return mem;
+}
+
+static enum tdp_result map(struct memory *mem, gfn_t gfn, u64 pfn, int level, bool write)
+{
+	struct tdp_map map = {
+		.gfn = gfn, .pfn = pfn, .level = level, .write = write, .host_writable = true,
+	};
+	struct tdp_cache cache = { };
+
+	return tdp_map(mem, &map, &cache);
+}
+
+/* The entry for gfn in the table of this level, or ~0 where the tables do not go so deep. */
+static u64 entry_at(struct memory *mem, gfn_t gfn, int level)
+{
+	const struct tdp_format *fmt = mem->tdp_format;
+	u64 *table = mem->tdp_table;
+	int l;
+
+	for (l = 4; l > level; l--) {
+		u64 entry = table[(gfn >> (9 * (l - 1))) & 511];
+
+		if (!(entry & fmt->present) || (entry & fmt->large))
+			return ~0ULL;
+		table = __va(entry & fmt->addr_mask);
+	}
+	return table[(gfn >> (9 * (level - 1))) & 511];
+}
+
+static void expect_at(struct kunit *test, struct memory *mem, gfn_t gfn, u64 pfn, int level)
+{
+	int l = 0;
+
+	KUNIT_EXPECT_EQ(test, tdp_translate(mem, gfn << 12 | 0x123, &l), pfn << 12 | 0x123);
+	KUNIT_EXPECT_EQ(test, l, level);
+}
+
+static void expect_none(struct kunit *test, struct memory *mem, gfn_t gfn)
+{
+	KUNIT_EXPECT_EQ(test, tdp_translate(mem, gfn << 12, NULL), ~0ULL);
+}
+
+static void expect_counts(struct kunit *test, struct memory *mem, long n4k, long n2m, long n1g)
+{
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&mem->pages_4k), n4k);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&mem->pages_2m), n2m);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&mem->pages_1g), n1g);
+}
+
+static int zap(struct memory *mem, gfn_t start, gfn_t end, bool *flush)
+{
+	struct list_head *pos;
+	LIST_HEAD(tables);
+	int n = 0;
+
+	*flush = tdp_zap(mem, start, end, &tables);
+	list_for_each(pos, &tables)
+		n++;
+	tdp_free_tables(&tables);
+	return n;
+}
+
+/* All that is mapped goes, every table is given back, nothing is left to count. */
+static void finish(struct kunit *test, struct memory *mem)
+{
+	bool flush;
+
+	zap(mem, 0, ~0ULL, &flush);
+	expect_counts(test, mem, 0, 0, 0);
+	tdp_destroy(mem);
+	KUNIT_EXPECT_NULL(test, mem->tdp_table);
+}
+
+static void map_levels(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+
+	expect_none(test, mem, GFN);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + 3, PFN + 3, 1, true), TDP_MAPPED);
+	expect_at(test, mem, GFN + 3, PFN + 3, 1);
+	expect_none(test, mem, GFN + 2);
+	expect_none(test, mem, GFN + 4);
+
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + G2M + 17, PFN + G2M + 17, 2, true), TDP_MAPPED);
+	expect_at(test, mem, GFN + G2M, PFN + G2M, 2);
+	expect_at(test, mem, GFN + 2 * G2M - 1, PFN + 2 * G2M - 1, 2);
+	expect_none(test, mem, GFN + 2 * G2M);
+
+	KUNIT_EXPECT_EQ(test, map(mem, 8 * G1G + 12345, 4 * G1G + 12345, 3, true), TDP_MAPPED);
+	expect_at(test, mem, 8 * G1G, 4 * G1G, 3);
+	expect_at(test, mem, 9 * G1G - 1, 5 * G1G - 1, 3);
+	expect_none(test, mem, 9 * G1G);
+	expect_counts(test, mem, 1, 1, 1);
+
+	/* The last frame that four levels reach, and what is behind it. */
+	KUNIT_EXPECT_EQ(test, map(mem, BIT_ULL(36) - 1, 42, 1, true), TDP_MAPPED);
+	expect_at(test, mem, BIT_ULL(36) - 1, 42, 1);
+	expect_none(test, mem, BIT_ULL(36));
+	expect_none(test, mem, BIT_ULL(36) + GFN + 3);
+	finish(test, mem);
+}
+
+static void entry_bits(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	const struct tdp_format *fmt = mem->tdp_format;
+	struct tdp_map dev = { .gfn = GFN + 1, .pfn = 0xfee00, .level = 1, .device = true };
+	struct tdp_cache cache = { };
+	u64 ro = fmt->present | fmt->leaf | fmt->exec | fmt->accessed | fmt->soft_host_writable;
+	u64 rw = ro | fmt->write | fmt->dirty;
+
+	map(mem, GFN, PFN, 1, false);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 1), PFN << 12 | ro);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 2) & ~fmt->addr_mask, fmt->present | fmt->table);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 4) & ~fmt->addr_mask, fmt->present | fmt->table);
+	map(mem, GFN + G2M + 1, PFN + G2M + 1, 2, true);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN + G2M, 2), (PFN + G2M) << 12 | rw | fmt->large);
+	map(mem, 1, 1, 3, true);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, 0, 3), rw | fmt->large);
+	tdp_map(mem, &dev, &cache);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN + 1, 1), 0xfee00ULL << 12 | fmt->present |
+			fmt->leaf_device | fmt->exec | fmt->accessed);
+	finish(test, mem);
+}
+
+static void map_again(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	const struct tdp_format *fmt = mem->tdp_format;
+
+	map(mem, GFN, PFN, 1, false);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN, PFN, 1, false), TDP_SPURIOUS);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN, PFN + 1, 1, true), TDP_STALE);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN, 1) & fmt->write);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN, PFN, 1, true), TDP_MAPPED);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN, 1) & fmt->write);
+	/* A later read does not take the right to write away. */
+	KUNIT_EXPECT_EQ(test, map(mem, GFN, PFN, 1, false), TDP_SPURIOUS);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN, 1) & fmt->write);
+	expect_counts(test, mem, 1, 0, 0);
+
+	/* A table in the place of the large leaf: what is mapped below it stays. */
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + 1, PFN + 1, 2, true), TDP_MAPPED);
+	expect_at(test, mem, GFN + 1, PFN + 1, 1);
+	expect_at(test, mem, GFN, PFN, 1);
+	expect_counts(test, mem, 2, 0, 0);
+
+	/* A large leaf that allows the access already serves a smaller one. */
+	map(mem, GFN + G2M, PFN + G2M, 2, true);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + G2M + 7, PFN + G2M + 7, 1, true), TDP_SPURIOUS);
+	expect_at(test, mem, GFN + G2M + 7, PFN + G2M + 7, 2);
+	finish(test, mem);
+}
+
+static void split(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	const struct tdp_format *fmt = mem->tdp_format;
+
+	map(mem, GFN, PFN, 2, false);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + 9, PFN + 9, 1, true), TDP_MAPPED);
+	expect_counts(test, mem, 512, 0, 0);
+	expect_at(test, mem, GFN, PFN, 1);
+	expect_at(test, mem, GFN + 9, PFN + 9, 1);
+	expect_at(test, mem, GFN + 511, PFN + 511, 1);
+	expect_none(test, mem, GFN + 512);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN + 9, 1) & fmt->write);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 8, 1) & fmt->write);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 10, 1) & (fmt->write | fmt->large));
+
+	/* From 1G down to 4K in one go. */
+	map(mem, 0, 0, 3, false);
+	KUNIT_EXPECT_EQ(test, map(mem, 5 * G2M + 2, 5 * G2M + 2, 1, true), TDP_MAPPED);
+	expect_counts(test, mem, 1024, 511, 0);
+	expect_at(test, mem, 5 * G2M + 1, 5 * G2M + 1, 1);
+	expect_at(test, mem, 6 * G2M + 1, 6 * G2M + 1, 2);
+	expect_at(test, mem, G1G - 1, G1G - 1, 2);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, 6 * G2M, 2) & fmt->write);
+	finish(test, mem);
+}
+
+static void upgrade(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	const struct tdp_format *fmt = mem->tdp_format;
+	struct tdp_map ro = { .gfn = GFN + 1, .pfn = PFN + 1, .level = 1 };
+	struct tdp_cache cache = { };
+	u64 pfn = 0;
+
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, false, 3, &pfn), TDP_ABSENT);
+	map(mem, GFN, PFN, 1, false);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, false, 3, &pfn), TDP_SPURIOUS);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, true, 3, &pfn), TDP_MAPPED);
+	KUNIT_EXPECT_EQ(test, pfn, PFN);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN, 1) & fmt->write);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, true, 3, &pfn), TDP_SPURIOUS);
+
+	/* The host's page may not be written. */
+	tdp_map(mem, &ro, &cache);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 1, true, 3, &pfn), TDP_ABSENT);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 1, 1) & fmt->write);
+
+	/* While a slot is logged large leaves stay protected. */
+	map(mem, GFN + G2M, PFN + G2M, 2, false);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + G2M + 3, true, 1, &pfn), TDP_ABSENT);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + G2M + 3, true, 2, &pfn), TDP_MAPPED);
+	KUNIT_EXPECT_EQ(test, pfn, PFN + G2M + 3);
+	finish(test, mem);
+}
+
+static void zap_ranges(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	bool flush;
+	gfn_t g;
+
+	KUNIT_EXPECT_EQ(test, zap(mem, 0, ~0ULL, &flush), 0);
+	KUNIT_EXPECT_FALSE(test, flush);
+
+	for (g = GFN; g < GFN + 8; g++)
+		map(mem, g, PFN + g - GFN, 1, true);
+	map(mem, GFN + G2M, PFN + G2M, 2, true);
+	KUNIT_EXPECT_EQ(test, zap(mem, GFN + 2, GFN + 4, &flush), 0);
+	KUNIT_EXPECT_TRUE(test, flush);
+	expect_at(test, mem, GFN + 1, PFN + 1, 1);
+	expect_none(test, mem, GFN + 2);
+	expect_none(test, mem, GFN + 3);
+	expect_at(test, mem, GFN + 4, PFN + 4, 1);
+	expect_counts(test, mem, 6, 1, 0);
+	zap(mem, GFN + 2, GFN + 4, &flush);
+	KUNIT_EXPECT_FALSE(test, flush);
+
+	/* A large leaf goes whole; a table whose range is covered goes too. */
+	KUNIT_EXPECT_EQ(test, zap(mem, GFN + 5, GFN + G2M + 1, &flush), 0);
+	expect_none(test, mem, GFN + G2M + 400);
+	expect_counts(test, mem, 5 - 2, 0, 0);
+	KUNIT_EXPECT_EQ(test, zap(mem, GFN, GFN + G2M, &flush), 1);
+	KUNIT_EXPECT_TRUE(test, flush);
+	expect_counts(test, mem, 0, 0, 0);
+	/* Two tables of the levels above are left. */
+	KUNIT_EXPECT_EQ(test, zap(mem, 0, ~0ULL, &flush), 2);
+	/* Then the large leaf fits. */
+	map(mem, GFN, PFN, 2, true);
+	expect_at(test, mem, GFN, PFN, 2);
+	finish(test, mem);
+}
+
+static void protect(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	const struct tdp_format *fmt = mem->tdp_format;
+	u64 pfn;
+	gfn_t g;
+
+	for (g = GFN; g < GFN + 8; g++)
+		map(mem, g, PFN + g - GFN, 1, true);
+	map(mem, GFN + G2M, PFN + G2M, 2, true);
+	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, GFN + 2, GFN + 4));
+	KUNIT_EXPECT_FALSE(test, tdp_protect(mem, GFN + 2, GFN + 4));
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN + 1, 1) & fmt->write);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 2, 1) & (fmt->write | fmt->dirty));
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 3, 1) & fmt->write);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN + 4, 1) & fmt->write);
+	expect_at(test, mem, GFN + 2, PFN + 2, 1);
+	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, GFN + G2M + 77, GFN + G2M + 78));
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + G2M, 2) & fmt->write);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 2, true, 1, &pfn), TDP_MAPPED);
+	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, 0, ~0ULL));
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 7, 1) & fmt->write);
+	expect_counts(test, mem, 8, 1, 0);
+	finish(test, mem);
+}
+
+static void age(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+
+	map(mem, GFN + 1, PFN + 1, 1, true);
+	KUNIT_EXPECT_FALSE(test, tdp_age(mem, GFN + 2, GFN + 9, false));
+	KUNIT_EXPECT_TRUE(test, tdp_age(mem, GFN, GFN + 2, false));
+	KUNIT_EXPECT_TRUE(test, tdp_age(mem, GFN, GFN + 2, true));
+	KUNIT_EXPECT_FALSE(test, tdp_age(mem, GFN, GFN + 2, true));
+	expect_at(test, mem, GFN + 1, PFN + 1, 1);
+	finish(test, mem);
+}
+
+static void cache_first(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	struct tdp_map map = { .gfn = GFN, .pfn = PFN, .level = 1 };
+	struct tdp_cache cache = { };
+
+	KUNIT_ASSERT_EQ(test, tdp_cache_fill(&cache), 0);
+	KUNIT_EXPECT_EQ(test, cache.count, TDP_MAX_LEVELS);
+	KUNIT_EXPECT_EQ(test, tdp_map(mem, &map, &cache), TDP_MAPPED);
+	KUNIT_EXPECT_EQ(test, cache.count, TDP_MAX_LEVELS - 3);
+	tdp_cache_drain(&cache);
+	KUNIT_EXPECT_EQ(test, cache.count, 0);
+	finish(test, mem);
+}
+
+/* Several threads map the same and neighbouring frames: each frame is mapped exactly once. */
+#define RACERS		4
+#define RACE_FRAMES	(2 * G2M)
+
+struct racer {
+	struct memory *mem;
+	struct completion *start, done;
+	struct task_struct *task;
+	int step;
+	long mapped, wrong;
+};
+
+static int race(void *data)
+{
+	struct racer *r = data;
+	u64 i, g;
+
+	wait_for_completion(r->start);
+	for (i = 0; i < RACE_FRAMES; i++) {
+		g = (i * r->step) % RACE_FRAMES;
+		read_lock(&r->mem->mmu_lock);
+		switch (map(r->mem, GFN + g, PFN + g, 1, true)) {
+		case TDP_MAPPED:
+			r->mapped++;
+			break;
+		case TDP_SPURIOUS:
+			break;
+		default:
+			r->wrong++;
+		}
+		read_unlock(&r->mem->mmu_lock);
+	}
+	complete(&r->done);
+	return 0;
+}
+
+static void race_check(struct kunit *test, struct memory *mem, struct racer *racers)
+{
+	long mapped = 0;
+	u64 g;
+	int i;
+
+	for (i = 0; i < RACERS; i++) {
+		KUNIT_EXPECT_EQ(test, racers[i].wrong, 0);
+		mapped += racers[i].mapped;
+	}
+	/* Half of the frames were under one read-only large leaf: each was made writable once. */
+	KUNIT_EXPECT_EQ(test, mapped, (long)RACE_FRAMES);
+	expect_counts(test, mem, RACE_FRAMES, 0, 0);
+	for (g = 0; g < RACE_FRAMES; g++)
+		if (tdp_translate(mem, (GFN + g) << 12, NULL) != (PFN + g) << 12)
+			KUNIT_FAIL(test, "frame %llu is mapped elsewhere", g);
+}
+
+static void map_in_parallel(struct kunit *test)
+{
+	static const int steps[RACERS] = { 1, 1, 3, 1023 };	/* odd: each visits every frame */
+	struct racer *racers = kunit_kcalloc(test, RACERS, sizeof(*racers), GFP_KERNEL);
+	struct memory *mem = new_tables(test);
+	DECLARE_COMPLETION_ONSTACK(start);
+	int i, started = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, racers);
+	map(mem, GFN, PFN, 2, false);
+	for (i = 0; i < RACERS; i++) {
+		struct racer *r = &racers[i];
+
+		r->mem = mem;
+		r->start = &start;
+		r->step = steps[i];
+		init_completion(&r->done);
+		r->task = kthread_create(race, r, "vmm-race-%d", i);
+		if (IS_ERR(r->task))
+			break;
+		get_task_struct(r->task);
+		wake_up_process(r->task);
+		started++;
+	}
+	complete_all(&start);
+	for (i = 0; i < started; i++) {
+		wait_for_completion(&racers[i].done);
+		kthread_stop(racers[i].task);	/* has left this module's code */
+		put_task_struct(racers[i].task);
+	}
+	KUNIT_ASSERT_EQ(test, started, RACERS);
+	race_check(test, mem, racers);
+	finish(test, mem);
+}
+
+static struct kunit_case tdp_cases[] = {
+	KUNIT_CASE_PARAM(map_levels, format_gen_params),
+	KUNIT_CASE_PARAM(entry_bits, format_gen_params),
+	KUNIT_CASE_PARAM(map_again, format_gen_params),
+	KUNIT_CASE_PARAM(split, format_gen_params),
+	KUNIT_CASE_PARAM(upgrade, format_gen_params),
+	KUNIT_CASE_PARAM(zap_ranges, format_gen_params),
+	KUNIT_CASE_PARAM(protect, format_gen_params),
+	KUNIT_CASE_PARAM(age, format_gen_params),
+	KUNIT_CASE_PARAM(cache_first, format_gen_params),
+	KUNIT_CASE_PARAM(map_in_parallel, format_gen_params),
+	{ }
+};
+
+struct kunit_suite tdp_suite = {
+	.name = "vmm-tdp",
+	.test_cases = tdp_cases,
+};
