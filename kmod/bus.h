@@ -63,11 +63,10 @@ struct pio_state {
 
 /* pio.c: port exits. RESUME_*; vcpu->complete finishes what user space serves. */
 int pio_exit(struct vcpu *vcpu);
-/* count accesses of size bytes; 0: all served in the kernel; -EOPNOTSUPP: none was, ask user space
- * (pio_to_user); in-kernel devices either serve a port or do not.
- */
+/* count accesses of size bytes. pio_in: 0, -EOPNOTSUPP: all are user space's. pio_out: how many. */
 int pio_in(struct vcpu *vcpu, u16 port, unsigned int size, void *buf, unsigned int count);
-int pio_out(struct vcpu *vcpu, u16 port, unsigned int size, const void *buf, unsigned int count);
+unsigned int pio_out(struct vcpu *vcpu, u16 port, unsigned int size, const void *buf,
+		     unsigned int count);
 /* Fill vcpu->run for KVM_EXIT_IO; data of an OUT is copied to pio.data. */
 void pio_to_user(struct vcpu *vcpu, u16 port, unsigned int size, bool in, const void *buf,
 		 unsigned int count);

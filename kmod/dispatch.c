@@ -13,7 +13,6 @@
 #include "interp/interp.h"
 #include "pv/hypercall.h"
 #include "run.h"
-#include "trace.h"
 
 /**
  * dispatch_internal_error() - tell user space that the VM cannot go on
@@ -103,12 +102,9 @@ static int on_tdp_fault(struct vcpu *vcpu)
 	u64 error = vcpu->exit.fault.error;
 	int ret;
 
-	vcpu->stats.pf_taken++;
-	trace_vmm_page_fault(vcpu, gpa, error);
 	ret = memory_fault(vcpu, gpa, error);
 	if (ret != MEMORY_MMIO)
 		return ret;
-	vcpu->stats.pf_mmio++;
 	/* An ioeventfd that takes any write needs neither length nor data. */
 	if ((error & TDP_FAULT_WRITE) && !bus_write(vcpu, BUS_MMIO, gpa, 0, NULL))
 		return dispatch_skip(vcpu);

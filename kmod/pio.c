@@ -38,21 +38,18 @@ int pio_in(struct vcpu *vcpu, u16 port, unsigned int size, void *buf, unsigned i
  * @buf: @count * @size bytes
  * @count: accesses
  *
- * Return: 0; -EOPNOTSUPP: user space must be given all of them
+ * Return: how many accesses were served; user space must be given the rest
  */
-int pio_out(struct vcpu *vcpu, u16 port, unsigned int size, const void *buf, unsigned int count)
+unsigned int pio_out(struct vcpu *vcpu, u16 port, unsigned int size, const void *buf,
+		     unsigned int count)
 {
 	unsigned int i;
-	int ret = 0;
 
 	trace_vmm_pio(vcpu, true, port, size, count);
-	for (i = 0; i < count && !ret; i++) {
-		ret = bus_write(vcpu, BUS_PIO, port, size, buf + i * size);
-		/* A full coalesced ring or other data: what was taken is taken. */
-		if (ret && i)
-			ret = 0;
-	}
-	return ret;
+	for (i = 0; i < count; i++)
+		if (bus_write(vcpu, BUS_PIO, port, size, buf + i * size))
+			break;
+	return i;
 }
 
 /**
@@ -127,7 +124,7 @@ int pio_exit(struct vcpu *vcpu)
 		return dispatch_skip(vcpu);
 	}
 	val = vcpu->state.gpr[REG_RAX];
-	if (!pio_out(vcpu, port, size, &val, 1))
+	if (pio_out(vcpu, port, size, &val, 1))
 		return dispatch_skip(vcpu);
 	pio_to_user(vcpu, port, size, false, &val, 1);
 	vcpu->complete = dispatch_skip;

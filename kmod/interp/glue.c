@@ -113,10 +113,12 @@ static int glue_port_out(struct interp *in, u16 port, unsigned int size, const v
 			 unsigned int count)
 {
 	struct vcpu *vcpu = owner(in);
+	unsigned int done;
 
-	if (!pio_out(vcpu, port, size, buf, count))
+	done = pio_out(vcpu, port, size, buf, count);
+	if (done == count)
 		return INTERP_DONE;
-	pio_to_user(vcpu, port, size, false, buf, count);
+	pio_to_user(vcpu, port, size, false, buf + done * size, count - done);
 	interp_vcpu(vcpu)->port = true;
 	return INTERP_USER;
 }
