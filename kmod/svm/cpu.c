@@ -342,8 +342,8 @@ void svm_load_tsc_ratio(struct svm_cpu *cpu, u64 ratio)
 /*
  * A machine check that hit while the guest ran. It is queued as irq_work, which runs on this
  * processor as soon as interrupts are on: at the exit itself RCU may not be watching. The kernel's
- * handler sees it as one of user space, so that memory the guest consumed kills the VM's process and
- * not the machine.
+ * handler sees it as one of user space, so that memory the guest consumed kills the VM's process
+ * and not the machine.
  */
 static void svm_machine_check(struct irq_work *work)
 {

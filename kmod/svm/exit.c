@@ -176,18 +176,6 @@ static void svm_decode_simple(const struct vmcb *vmcb, const struct svm_features
 		exit->insn_len = svm_insn_len(vmcb);
 }
 
-/*
- * A software event whose delivery was interrupted: RIP is that of its instruction, which next_rip
- * delimits. Without a length it is not injected again but executed again (inject.c).
- */
-static void svm_decode_vectoring(const struct vmcb *vmcb, const struct svm_features *has,
-				 struct vm_exit *exit)
-{
-	svm_event_decode(vmcb->control.exit_int_info, &exit->vectoring);
-	if (exit->vectoring.type == EVENT_SOFT_INTR && has->nrips)
-		exit->vectoring.insn_len = svm_insn_len(vmcb);
-}
-
 /**
  * svm_decode() - translate an exit
  * @vmcb: as the processor left it
@@ -205,8 +193,9 @@ void svm_decode(const struct vmcb *vmcb, const struct svm_features *has, struct 
 	exit->insn_len = 0;
 	exit->insn_bytes = 0;
 	exit->vectoring.type = EVENT_NONE;
+	/* A software event's RIP is that of its instruction: the guest executes it again. */
 	if (unlikely(c->exit_int_info & EVENT_VALID))
-		svm_decode_vectoring(vmcb, has, exit);
+		svm_event_decode(c->exit_int_info, &exit->vectoring);
 
 	switch (code) {
 	case SVM_EXIT_READ_CR0 ... SVM_EXIT_READ_CR0 + 0x1f:
@@ -260,10 +249,6 @@ void svm_exit_decode(struct vcpu *vcpu)
 	struct vm_exit *exit = &vcpu->exit;
 
 	svm_decode(svm->vmcb, &svm_has, exit);
-	if (unlikely(svm->exit_soft_len)) {
-		exit->vectoring.insn_len = svm->exit_soft_len;
-		svm->exit_soft_len = 0;
-	}
 	if (unlikely(svm->fixups || svm->vmcb->control.exit_code == SVM_EXIT_IRET) &&
 	    svm_nmi_exit(vcpu))
 		exit->kind = VMEXIT_NMI_WINDOW;

@@ -10,9 +10,9 @@
  *
  * NMIs. The processor does not say when an NMI handler ends, so after an injected NMI its IRET is
  * intercepted, and then stepped over with TF set: NMIs open when it has executed, not before. An
- * IRET that faults runs its handler without TF; the step goes on when RIP is back on it. An NMI that
- * waits without being masked waits for an interrupt shadow, which a step ends too, or for an event
- * that goes in first: then an interrupt to this processor ends the run when it is delivered.
+ * IRET that faults runs its handler without TF; the step goes on when RIP is back on it. An NMI
+ * that waits without being masked waits for an interrupt shadow, which a step ends too, or for an
+ * event that goes in first: then an interrupt to this processor ends the run when it is delivered.
  */
 #include <linux/smp.h>
 #include <asm/processor.h>
@@ -94,7 +94,10 @@ void svm_inject(struct vcpu *vcpu, const struct event *ev)
 	}
 	if (ev->type == EVENT_NMI) {
 		svm->nmi_open = true;
+		svm->fixups &= ~FIXUP_NMI_WAIT;
 		svm_update_intercepts(vcpu);
+	} else if ((svm->windows & WINDOW_NMI) && !vcpu->events.nmi_masked) {
+		svm->fixups |= FIXUP_NMI_WAIT;
 	}
 	c->event_inj = svm_event_encode(ev);
 }
@@ -126,11 +129,12 @@ static bool svm_on_step(const struct svm_vcpu *svm, u64 rip)
 	return (svm->fixups & FIXUP_NMI_STEP) && rip == svm->step_rip;
 }
 
-static void svm_begin_step(struct vcpu *vcpu)
+static void svm_begin_step(struct vcpu *vcpu, bool iret)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	svm->fixups |= FIXUP_NMI_STEP;
+	svm->step_iret = iret;
 	svm->step_rip = vcpu->state.rip;
 	svm->step_dr6 = svm->vmcb->save.dr6 & DR_STEP;
 }
@@ -142,7 +146,7 @@ static void svm_entry_fixup_nmi(struct vcpu *vcpu)
 	if (svm->vmcb->control.event_inj & EVENT_VALID)
 		smp_send_reschedule(smp_processor_id());
 	else if (!(svm->fixups & FIXUP_NMI_STEP))
-		svm_begin_step(vcpu);
+		svm_begin_step(vcpu, false);
 }
 
 static void svm_entry_fixup_tf(struct vcpu *vcpu)
@@ -179,7 +183,7 @@ void svm_entry_fixup(struct vcpu *vcpu)
 	svm_entry_fixup_tf(vcpu);
 }
 
-/* The delivery was interrupted: RIP returns to the instruction, whose length is remembered. */
+/* Was the delivery interrupted? Then RIP returns to the instruction. */
 static void svm_exit_fixup_soft(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -188,10 +192,7 @@ static void svm_exit_fixup_soft(struct vcpu *vcpu)
 
 	svm->fixups &= ~FIXUP_SOFT_EVENT;
 	svm_event_decode(vmcb->control.exit_int_info, &ev);
-	if (ev.type == EVENT_NONE || !svm_event_is_soft(&ev))
-		return;
-	svm->exit_soft_len = svm->soft_len;
-	if (svm_has.nrips)
+	if (ev.type == EVENT_NONE || !svm_event_is_soft(&ev) || svm_has.nrips)
 		return;
 	vcpu->state.rip = svm_wrap_rip(&vmcb->save, vmcb->save.rip - svm->soft_len);
 }
@@ -203,12 +204,14 @@ static void svm_exit_fixup_soft(struct vcpu *vcpu)
 void svm_exit_fixup(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
+	bool iret_done;
 
 	if (svm->fixups & FIXUP_SOFT_EVENT)
 		svm_exit_fixup_soft(vcpu);
 	/* An IRET that was stepped over has loaded the guest's own TF. */
-	if (svm->hidden_tf && (!(svm->fixups & FIXUP_NMI_STEP) ||
-			       svm_on_step(svm, vcpu->state.rip)))
+	iret_done = (svm->fixups & FIXUP_NMI_STEP) && svm->step_iret &&
+		    vcpu->state.rip != svm->step_rip;
+	if (svm->hidden_tf && !iret_done)
 		vcpu->state.rflags &= ~(u64)X86_EFLAGS_TF;
 	svm->hidden_tf = false;
 }
@@ -220,8 +223,8 @@ void svm_exit_fixup(struct vcpu *vcpu)
  * @vcpu: the vCPU
  * @windows: WINDOW_*; stays in force until changed
  *
- * WINDOW_IRQ is a virtual interrupt, of whatever priority, whose delivery is intercepted (APM vol. 2,
- * 15.21.4). WINDOW_TPR intercepts writes of CR8: VMEXIT_CR_ACCESS before the write.
+ * WINDOW_IRQ is a virtual interrupt, of whatever priority, whose delivery is intercepted (APM
+ * vol. 2, 15.21.4). WINDOW_TPR intercepts writes of CR8: VMEXIT_CR_ACCESS before the write.
  *
  * Context: loaded, interrupts off
  */
@@ -244,8 +247,8 @@ void svm_set_windows(struct vcpu *vcpu, u32 windows)
 }
 
 /*
- * NMIs are open from here on. When the guest or its debugger steps too, or a breakpoint hit, the #DB
- * is theirs and the core learns of the end of the handler from events.nmi_masked.
+ * NMIs are open from here on. When the guest or its debugger steps too, or a breakpoint hit, the
+ * #DB is theirs and the core learns of the end of the handler from events.nmi_masked.
  */
 static bool svm_step_done(struct vcpu *vcpu)
 {
@@ -278,15 +281,18 @@ bool svm_nmi_exit(struct vcpu *vcpu)
 	u32 code = vmcb->control.exit_code;
 
 	if (code == SVM_EXIT_IRET) {
-		svm_begin_step(vcpu);
+		svm_begin_step(vcpu, true);
 		svm_update_intercepts(vcpu);
 		return false;
 	}
 	if (code == SVM_EXIT_EXCP_BASE + X86_TRAP_DB)
 		return (svm->fixups & FIXUP_NMI_STEP) && (vmcb->save.dr6 & DR_STEP) &&
 		       vcpu->state.rip != svm->step_rip && svm_step_done(vcpu);
-	return code == SVM_EXIT_INTR && (svm->fixups & FIXUP_NMI_WAIT) &&
-	       !(svm->fixups & FIXUP_NMI_STEP) && !(vmcb->control.exit_int_info & EVENT_VALID);
+	if (code != SVM_EXIT_INTR || !(svm->fixups & FIXUP_NMI_WAIT) ||
+	    (svm->fixups & FIXUP_NMI_STEP) || (vmcb->control.exit_int_info & EVENT_VALID))
+		return false;
+	svm->fixups &= ~FIXUP_NMI_WAIT;
+	return true;
 }
 
 /* ---- intercepts ---- */

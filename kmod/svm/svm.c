@@ -104,7 +104,6 @@ static void svm_vcpu_reset(struct vcpu *vcpu, bool init)
 	svm->fixups = 0;
 	svm->nmi_open = false;
 	svm->hidden_tf = false;
-	svm->exit_soft_len = 0;
 	if (!init) {
 		svm_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, 0);
 		svm_set_msr(vcpu, MSR_IA32_SPEC_CTRL, 0);
@@ -122,8 +121,8 @@ static u64 svm_tsc_ratio(const struct vcpu *vcpu)
 }
 
 /*
- * The thread is on this processor now. On another one than last time its ASID and what the processor
- * keeps of its VMCB mean nothing (APM vol. 2, 15.15.1 and 15.16.1).
+ * The thread is on this processor now. On another one than last time its ASID and what the
+ * processor keeps of its VMCB mean nothing (APM vol. 2, 15.15.1 and 15.16.1).
  */
 static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 {

@@ -79,12 +79,12 @@ static_assert(offsetof(struct svm_entry, flags) == ENTRY_FLAGS);
  * @kept_cr4: CR4.MCE as the guest sees it; in the VMCB it is the host's
  * @windows: WINDOW_* asked for
  * @nmi_open: an NMI was injected and its IRET has not been seen
- * @step_rip: FIXUP_NMI_STEP: RIP of the IRET that is stepped over
+ * @step_rip: FIXUP_NMI_STEP: RIP of the instruction that is stepped over
+ * @step_iret: it is the IRET of an NMI handler
  * @step_dr6: FIXUP_NMI_STEP: DR6.BS as it was before
  * @hidden_tf: TF was set by a fixup; the guest's own was clear
  * @step_guest_tf: TF was set by the guest at the instruction that is stepped over
  * @soft_len: FIXUP_SOFT_EVENT: bytes of its instruction
- * @exit_soft_len: the same after an exit that interrupted its delivery, else 0
  * @cpu: processor it was loaded on last, -1: never
  * @serial: unique among all vCPUs ever
  */
@@ -101,8 +101,8 @@ struct svm_vcpu {
 	bool nmi_open;
 	bool hidden_tf;
 	bool step_guest_tf;
+	bool step_iret;
 	u8 soft_len;
-	u8 exit_soft_len;
 	u64 step_rip;
 	u64 step_dr6;
 	int cpu;

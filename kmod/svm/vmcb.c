@@ -7,7 +7,6 @@
 #include "svm.h"
 
 #define CR0_KEPT	(X86_CR0_CD | X86_CR0_NW)
-#define DR6_BITS_BS	BIT(14)
 
 /* ---- segments (APM vol. 2, 15.5.1: attributes are packed as in types.h) ---- */
 
@@ -162,23 +161,16 @@ static void svm_fetch_msrs(struct vcpu_state *s, const struct vmcb_save *v)
 	s->pat = v->pat;
 }
 
-/* User space's breakpoints rule while it debugs the guest; the guest's DR7 then lives in state. */
-static bool svm_user_breakpoints(const struct vcpu *vcpu)
+static void svm_load_drs(const struct vcpu_state *s, struct vmcb_save *v)
 {
-	return vcpu->debug.guest_debug & KVM_GUESTDBG_USE_HW_BP;
+	v->dr6 = s->dr6;
+	v->dr7 = s->dr7;
 }
 
-static void svm_load_drs(const struct vcpu *vcpu, struct vmcb_save *v)
+static void svm_fetch_drs(struct vcpu_state *s, const struct vmcb_save *v)
 {
-	v->dr6 = vcpu->state.dr6;
-	v->dr7 = svm_user_breakpoints(vcpu) ? vcpu->debug.dr7 : vcpu->state.dr7;
-}
-
-static void svm_fetch_drs(struct vcpu *vcpu, const struct vmcb_save *v)
-{
-	vcpu->state.dr6 = v->dr6;
-	if (!svm_user_breakpoints(vcpu))
-		vcpu->state.dr7 = v->dr7;
+	s->dr6 = v->dr6;
+	s->dr7 = v->dr7;
 }
 
 /**
@@ -211,7 +203,7 @@ void svm_state_load(struct vcpu *vcpu)
 		written |= CLEAN_NP;
 	}
 	if (dirty & STATE_DRS) {
-		svm_load_drs(vcpu, v);
+		svm_load_drs(&vcpu->state, v);
 		written |= CLEAN_DR;
 	}
 	svm_mark_written(svm, written);
@@ -238,6 +230,6 @@ void svm_state_fetch(struct vcpu *vcpu, u32 mask)
 	if (mask & STATE_MSRS)
 		svm_fetch_msrs(&vcpu->state, v);
 	if (mask & STATE_DRS)
-		svm_fetch_drs(vcpu, v);
+		svm_fetch_drs(&vcpu->state, v);
 	vcpu->state.valid |= mask;
 }
