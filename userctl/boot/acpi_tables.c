@@ -217,7 +217,6 @@ static void aml_com1(struct aml *aml)
 	aml_close(aml, dev);
 }
 
-/* No interrupt: the clock does not raise one, so nobody shall wait for it. */
 static void aml_rtc(struct aml *aml)
 {
 	struct aml_resources res = { .len = 0 };
@@ -225,6 +224,7 @@ static void aml_rtc(struct aml *aml)
 
 	aml_hid(aml, "PNP0B00");
 	aml_res_io(&res, RTC_PORT_BASE, RTC_PORTS);
+	aml_res_irq(&res, RTC_IRQ);
 	aml_crs(aml, &res);
 	aml_close(aml, dev);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The PC: which device is where, and how its wires run. */
 #include <string.h>
+#include <sys/timerfd.h>
 
 #include "machine.h"
 
@@ -39,6 +40,16 @@ static void serial_room(void *opaque)
 	struct machine *m = opaque;
 
 	console_room(&m->console);
+}
+
+static void rtc_arm(void *opaque, uint64_t ns)
+{
+	struct machine *m = opaque;
+	struct itimerspec when = {
+		.it_value = { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
+	};
+
+	timerfd_settime(m->rtc_timer.fd, 0, &when, NULL);
 }
 
 /* Firmware writes progress codes here, and Linux uses it as a delay: nothing to do. */
@@ -83,12 +94,14 @@ int machine_add_devices(struct machine *m, struct error *err)
 	struct serial_backend wire = { serial_tx, serial_room, m };
 	struct acpi_pm_events events = { power_off, reset, m };
 	struct irq_line com1 = { set_irq, m, COM1_GSI, false };
+	struct irq_line rtc = { set_irq, m, RTC_IRQ, false };
+	struct rtc_host clock = { rtc_host_now, rtc_arm, m };
 	struct irq_line sci = { set_irq, m, ACPI_SCI_IRQ, false };
 
 	bus_init(&m->pio);
 	bus_init(&m->mmio);
 	serial_init(&m->serial, &com1, &wire);
-	rtc_init(&m->rtc, m->mem.low, m->mem.high);
+	rtc_init(&m->rtc, &rtc, &clock, m->mem.low, m->mem.high);
 	i8042_init(&m->kbd, reset, m);
 	acpi_pm_init(&m->pm, &sci, &events);
 

@@ -142,6 +142,15 @@ static void grace_ready(void *opaque)
 	machine_stop(opaque, STOP_SIGNAL, -1);
 }
 
+static void rtc_ready(void *opaque)
+{
+	struct machine *m = opaque;
+	uint64_t expirations;
+
+	(void)!read(m->rtc_timer.fd, &expirations, sizeof(expirations));
+	rtc_expired(&m->rtc);
+}
+
 static int setup_events(struct machine *m, struct error *err)
 {
 	sigset_t set;
@@ -158,9 +167,11 @@ static int setup_events(struct machine *m, struct error *err)
 	m->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	m->stop_event.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	m->grace_timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	m->rtc_timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (m->signals.fd < 0 || m->stop_event.fd < 0 || m->grace_timer.fd < 0 ||
-	    loop_init(&m->loop) || loop_watch(&m->loop, &m->signals) ||
-	    loop_watch(&m->loop, &m->stop_event) || loop_watch(&m->loop, &m->grace_timer))
+	    m->rtc_timer.fd < 0 || loop_init(&m->loop) || loop_watch(&m->loop, &m->signals) ||
+	    loop_watch(&m->loop, &m->stop_event) || loop_watch(&m->loop, &m->grace_timer) ||
+	    loop_watch(&m->loop, &m->rtc_timer))
 		return fault_errno(err, EX_OSERR, errno, "cannot set up the event loop");
 	return 0;
 }
@@ -176,6 +187,7 @@ int machine_create(struct machine *m, const struct machine_config *cfg, struct e
 	m->stop_event = (struct loop_source){ -1, stop_ready, m, false };
 	m->signals = (struct loop_source){ -1, signal_ready, m, false };
 	m->grace_timer = (struct loop_source){ -1, grace_ready, m, false };
+	m->rtc_timer = (struct loop_source){ -1, rtc_ready, m, false };
 	pthread_mutex_init(&m->cause_lock, NULL);
 
 	if (setup_memory(m, err) || machine_add_devices(m, err) || setup_vm(m, err) ||
@@ -206,6 +218,7 @@ void machine_destroy(struct machine *m)
 	close_source(&m->stop_event);
 	close_source(&m->signals);
 	close_source(&m->grace_timer);
+	close_source(&m->rtc_timer);
 	loop_destroy(&m->loop);
 	pthread_mutex_destroy(&m->cause_lock);
 }

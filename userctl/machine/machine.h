@@ -96,10 +96,12 @@ struct vcpu {
  * @stop_event: eventfd, written when @cause is set
  * @signals: signalfd
  * @grace_timer: timerfd, running from the first signal on
+ * @rtc_timer: timerfd of the clock's interrupts
  * @signo: signal received
  * @cause: why the machine stopped; set once, by whoever is first
  * @culprit: vCPU that set @cause, or -1
  * @host: for STOP_HOST, what failed; written before @cause
+ * @cause_lock: orders those who set @cause
  * @vcpus: processors
  * @vcpu_count: how many exist
  */
@@ -120,7 +122,7 @@ struct machine {
 
 	struct loop loop;
 	struct console console;
-	struct loop_source stop_event, signals, grace_timer;
+	struct loop_source stop_event, signals, grace_timer, rtc_timer;
 	int signo;
 
 	atomic_int cause;

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# make check: unit tests, once plain and once with sanitizers; TAP on standard output.
+TESTS := acpi boot boot_hostile bus console cpuid doctor pc rtc serial units
+TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
+
+$(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \
+		$(OUT)/libvmctl.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+tests: $(TEST_BINS) $(OUT)/vmctl guests
+
+# Kernels for the tests that run a VM: built here, so that hosts need no compiler.
+GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf)
+guests: $(GUESTS)
+
+$(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
+	@echo "  GUEST   $*.elf"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -m32 $(GUEST_FLAGS) -c -o $@.o $<
+	$(Q)$(LD) -m elf_i386 --no-warn-rwx-segments -T $(SRC)/tests/guests/guest.lds -o $@ $@.o
+
+$(OUT)/tests/guests/pvh.elf: GUEST_FLAGS := -DPVH
+$(OUT)/tests/guests/addresses.elf: GUEST_FLAGS := -DADDRESSES
+$(OUT)/tests/guests/multiboot.bin: $(OUT)/tests/guests/addresses.elf
+	$(Q)objcopy -O binary $< $@
+
+check: tests
+	$(Q)$(SRC)/tests/run.sh $(OUT)
+ifeq ($(SANITIZE),)
+	$(Q)$(MAKE) -f $(SRC)/Makefile OUTPUT=$(OUT) SANITIZE=address,undefined STATIC= tests
+	$(Q)$(SRC)/tests/run.sh $(OUT)/sanitize
+endif
+
+-include $(TEST_BINS:=.d)
+.PHONY: tests guests
+.SECONDARY:

@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# What vmctl says to a user who got something wrong: exit status and message. Needs no hypervisor.
+: "${VMCTL:?names the program}"
+unset VMM_DEV
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+
+# expect STATUS PATTERN NAME -- ARGUMENT...
+expect() {
+	status=$1 pattern=$2 name=$3
+	shift 4
+	n=$((n + 1))
+	timeout 20 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	if [ "$got" -eq "$status" ] && grep -q -e "$pattern" "$tmp/out"; then
+		echo "ok $n - $name"
+		return
+	fi
+	echo "not ok $n - $name"
+	echo "# status $got, expected $status, and \"$pattern\" in:"
+	sed 's/^/# /' "$tmp/out"
+}
+
+guests=$(dirname "$VMCTL")/tests/guests
+kernel=$guests/multiboot.elf
+: >"$tmp/empty"
+echo "not a kernel" >"$tmp/text"
+head -c 600 "$kernel" >"$tmp/cut"
+
+echo "TAP version 13"
+expect 64 "usage: vmctl VERB" "no verb" --
+expect 64 "no verb \"frobnicate\"" "unknown verb" -- frobnicate
+expect 0 "^vmctl [0-9]" "version" -- --version
+expect 0 "^  doctor " "help" -- help
+expect 0 "Usage: vmctl run" "help of a verb" -- help run
+expect 0 "usage: vmctl" "help of vmctl" -- --help
+expect 64 "no verb" "help for an unknown verb" -- help frobnicate
+expect 0 "exit|restart" "help of run" -- run --help
+expect 64 "needs a kernel" "run without a kernel" -- run
+expect 64 "unexpected argument" "run with a stray argument" -- run vmlinuz
+expect 64 "unrecognized option" "run with an unknown option" -- run --frobnicate
+expect 64 "cpus must be 1 to 64" "no vCPUs" -- run --kernel "$kernel" --cpus 0
+expect 64 "cpus must be 1 to 64" "too many vCPUs" -- run --kernel "$kernel" --cpus 65
+expect 64 "cpus must be 1 to 64" "vCPUs that are no number" -- run --kernel "$kernel" --cpus two
+expect 64 "memory must be 2M to 512G" "too little memory" -- run --kernel "$kernel" --memory 1M
+expect 64 "memory must be 2M to 512G" "too much memory" -- run --kernel "$kernel" --memory 1T
+expect 64 "memory must be 2M to 512G" "memory beyond 64 bits" -- \
+	run --kernel "$kernel" --memory 99999999999999999999G
+expect 64 "memory must be 2M to 512G" "memory that is no size" -- run --kernel "$kernel" -m lots
+expect 64 "steps of 4K" "memory that is no multiple of a page" -- \
+	run --kernel "$kernel" --memory 4194305B
+expect 64 "name" "a name with a slash" -- run --kernel "$kernel" --name a/b
+expect 64 "on-reset must be" "a wrong reset action" -- run --kernel "$kernel" --on-reset maybe
+expect 64 "grace must be 0 to" "a wrong grace period" -- run --kernel "$kernel" --grace -1
+expect 66 "kernel $tmp/none: No such file" "missing kernel" -- run --kernel "$tmp/none"
+expect 66 "directory" "a directory for a kernel" -- run --kernel "$tmp"
+expect 65 "kernel $tmp/empty: the file is empty" "empty kernel" -- run --kernel "$tmp/empty"
+expect 65 "kernel $tmp/text: not a kernel" "a text for a kernel" -- run --kernel "$tmp/text"
+expect 65 "kernel $tmp/cut: truncated" "truncated kernel" -- run --kernel "$tmp/cut"
+expect 66 "initrd $tmp/none: No such file" "missing initrd" -- \
+	run --kernel "$kernel" --initrd "$tmp/none"
+expect 65 "initrd $tmp/empty: the file is empty" "empty initrd" -- \
+	run --kernel "$kernel" --initrd "$tmp/empty"
+expect 66 "module $tmp/none" "missing module" -- run --kernel "$kernel" --module "$tmp/none a b"
+expect 65 "memory: 2M" "kernel larger than the memory" -- run --kernel "$kernel" --memory 2M
+expect 69 "insmod.*doctor" "no device" -- run --kernel "$kernel" --device "$tmp/none"
+expect 69 "not the device of a hypervisor" "another device" -- \
+	run --kernel "$kernel" --device /dev/null
+expect 69 "$tmp/none does not exist" "doctor without a device" -- doctor --device "$tmp/none"
+expect 69 '"ready":false' "doctor as JSON" -- doctor --json --device "$tmp/none"
+expect 64 "unexpected argument" "doctor with a stray argument" -- doctor now
+
+# No permission: as another user, on a node of a group.
+cp "$VMCTL" "$tmp/vmctl" && cp "$kernel" "$tmp/kernel" && chmod 755 "$tmp"
+: >"$tmp/node" && chmod 660 "$tmp/node"
+if chgrp 1 "$tmp/node" 2>/dev/null && command -v setpriv >/dev/null; then
+	group=$(awk -F: '$3 == 1 { print $1 }' /etc/group)
+	cat >"$tmp/as-nobody" <<-EOF
+		#!/bin/sh
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$tmp/vmctl" "\$@"
+	EOF
+	chmod 755 "$tmp/as-nobody"
+	VMCTL=$tmp/as-nobody
+	expect 77 "group \"$group\"" "no permission" -- run --kernel "$tmp/kernel" --device "$tmp/node"
+else
+	n=$((n + 1))
+	echo "ok $n - no permission # SKIP needs root and setpriv"
+fi
+echo "1..$n"

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+
+#include "../boot/acpi_tables.h"
+#include "../boot/aml.h"
+#include "../boot/memmap.h"
+#include "../devices/acpi_pm.h"
+#include "tap.h"
+
+static struct guest_mem mem;
+
+static uint8_t sum(const uint8_t *p, size_t len)
+{
+	uint8_t s = 0;
+
+	while (len--)
+		s = (uint8_t)(s + *p++);
+	return s;
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* A table at @gpa, with its length and checksum verified; an empty one if they are wrong. */
+static const uint8_t *table(uint64_t gpa, const char *signature)
+{
+	static const uint8_t none[512];
+	const uint8_t *t = guest_mem_ptr(&mem, gpa, 36);
+	uint32_t len;
+
+	CHECK(t && gpa >= MEM_ACPI && gpa < MEM_1M);
+	if (!t)
+		return none;
+	len = get32(t + 4);
+	CHECK(!memcmp(t, signature, 4));
+	CHECK(len >= 36 && gpa + len <= MEM_1M);
+	if (memcmp(t, signature, 4) || gpa + len > MEM_1M)
+		return none;
+	CHECK_EQ(sum(t, len), 0);
+	return t;
+}
+
+static uint64_t find(uint64_t rsdp_gpa, const char *signature)
+{
+	const uint8_t *rsdp = guest_mem_ptr(&mem, rsdp_gpa, 36);
+	const uint8_t *xsdt = table(get64(rsdp + 24), "XSDT");
+	const uint8_t *t;
+	uint32_t i, n = (get32(xsdt + 4) - 36) / 8;
+
+	for (i = 0; i < n; i++) {
+		t = guest_mem_ptr(&mem, get64(xsdt + 36 + 8 * i), 36);
+		if (t && !memcmp(t, signature, 4))
+			return get64(xsdt + 36 + 8 * i);
+	}
+	CHECK(!"no such table");
+	return 0;
+}
+
+static uint64_t build(unsigned int cpus)
+{
+	struct error err = { 0 };
+	uint64_t rsdp = 0;
+
+	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
+	CHECK_EQ(acpi_tables_build(&mem, cpus, &rsdp, &err), 0);
+	return rsdp;
+}
+
+static void root_pointer(void)
+{
+	uint64_t gpa = build(1);
+	const uint8_t *rsdp = guest_mem_ptr(&mem, gpa, 36);
+
+	CHECK_EQ(gpa % 16, 0);
+	CHECK(gpa >= 0xe0000 && gpa < 0x100000);
+	CHECK(!memcmp(rsdp, "RSD PTR ", 8));
+	CHECK_EQ(rsdp[15], 2);
+	CHECK_EQ(get32(rsdp + 20), 36);
+	CHECK_EQ(sum(rsdp, 20), 0);
+	CHECK_EQ(sum(rsdp, 36), 0);
+	guest_mem_free(&mem);
+}
+
+static void fixed_description(void)
+{
+	uint64_t rsdp = build(1);
+	const uint8_t *fadt = table(find(rsdp, "FACP"), "FACP");
+	const uint8_t *facs;
+
+	CHECK_EQ(get32(fadt + 4), 276);
+	CHECK_EQ(fadt[46] | fadt[47] << 8, ACPI_SCI_IRQ);
+	CHECK_EQ(get32(fadt + 48), 0); /* no SMI command: ACPI mode is permanent */
+	CHECK_EQ(get32(fadt + 56), ACPI_PM1_EVT);
+	CHECK_EQ(get32(fadt + 64), ACPI_PM1_CNT);
+	CHECK_EQ(get32(fadt + 76), ACPI_PM_TMR);
+	CHECK_EQ(get64(fadt + 148 + 4), ACPI_PM1_EVT);
+	CHECK_EQ(get64(fadt + 172 + 4), ACPI_PM1_CNT);
+	CHECK_EQ(get64(fadt + 208 + 4), ACPI_PM_TMR);
+	CHECK_EQ(get64(fadt + 116 + 4), RESET_PORT);
+	CHECK_EQ(fadt[128], RESET_VALUE);
+	CHECK_EQ(get32(fadt + 112) & (1 << 4), 0); /* the power button is a fixed one */
+	CHECK_EQ(get32(fadt + 112) & (1 << 10), 1 << 10);
+	CHECK_EQ(get64(fadt + 140), get32(fadt + 40));
+	CHECK_EQ(get64(fadt + 132), get32(fadt + 36));
+	facs = guest_mem_ptr(&mem, get32(fadt + 36), 64);
+	CHECK_EQ(get32(fadt + 36) % 64, 0);
+	CHECK(facs && !memcmp(facs, "FACS", 4));
+	CHECK_EQ(get32(facs + 4), 64);
+	guest_mem_free(&mem);
+}
+
+/* Every processor once, by type-0 entries; IOAPIC; the SCI level-triggered; entries end exactly. */
+static void processors(void)
+{
+	static const unsigned int counts[] = { 1, 2, 64, ACPI_CPUS_MAX };
+	unsigned int i, cpus, ioapics, overrides, off, len;
+	const uint8_t *madt;
+
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		madt = table(find(build(counts[i]), "APIC"), "APIC");
+		len = get32(madt + 4);
+		cpus = 0;
+		ioapics = 0;
+		overrides = 0;
+		for (off = 44; off + 2 <= len && madt[off + 1]; off += madt[off + 1]) {
+			if (madt[off] == 0) {
+				CHECK_EQ(madt[off + 3], cpus);
+				CHECK_EQ(get32(madt + off + 4), 1);
+				cpus++;
+			} else if (madt[off] == 1) {
+				CHECK_EQ(get32(madt + off + 4), 0xfec00000);
+				ioapics++;
+			} else if (madt[off] == 2) {
+				CHECK_EQ(madt[off + 3], ACPI_SCI_IRQ);
+				CHECK_EQ(get32(madt + off + 4), ACPI_SCI_IRQ);
+				CHECK_EQ(madt[off + 8], 0x0d);
+				overrides++;
+			}
+		}
+		CHECK_EQ(off, len);
+		CHECK_EQ(cpus, counts[i]);
+		CHECK_EQ(ioapics, 1);
+		CHECK_EQ(overrides, 1);
+		guest_mem_free(&mem);
+	}
+}
+
+static void processor_limits(void)
+{
+	struct error err = { 0 };
+	uint64_t rsdp;
+
+	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
+	CHECK_EQ(acpi_tables_build(&mem, 0, &rsdp, &err), -1);
+	CHECK_EQ(acpi_tables_build(&mem, ACPI_CPUS_MAX + 1, &rsdp, &err), -1);
+	guest_mem_free(&mem);
+}
+
+/* Walks one list of terms as the builder writes them; returns false at anything unknown. */
+static bool walk_terms(const uint8_t *p, const uint8_t *end, unsigned int *devices);
+
+static const uint8_t *package_end(const uint8_t *p, const uint8_t **body)
+{
+	unsigned int extra = *p >> 6, i;
+	size_t len = extra ? *p & 0xf : *p & 0x3f;
+
+	for (i = 0; i < extra; i++)
+		len |= (size_t)p[1 + i] << (4 + 8 * i);
+	*body = p + 1 + extra;
+	return p + len;
+}
+
+static const uint8_t *skip_name(const uint8_t *p)
+{
+	return p + (*p == '\\') + 4;
+}
+
+static const uint8_t *skip_object(const uint8_t *p)
+{
+	const uint8_t *body;
+
+	switch (*p) {
+	case 0x00: case 0x01:
+		return p + 1;
+	case 0x0a:
+		return p + 2;
+	case 0x0b:
+		return p + 3;
+	case 0x0c:
+		return p + 5;
+	case 0x0e:
+		return p + 9;
+	case 0x11: case 0x12:
+		return package_end(p + 1, &body);
+	default:
+		return NULL;
+	}
+}
+
+static bool walk_terms(const uint8_t *p, const uint8_t *end, unsigned int *devices)
+{
+	const uint8_t *body, *stop;
+
+	while (p && p < end) {
+		if (*p == 0x08) {
+			p = skip_object(skip_name(p + 1));
+			continue;
+		}
+		if (*p != 0x10 && (p[0] != 0x5b || p[1] != 0x82))
+			return false;
+		*devices += *p == 0x5b;
+		stop = package_end(p + (*p == 0x5b ? 2 : 1), &body);
+		if (stop > end || !walk_terms(skip_name(body), stop, devices))
+			return false;
+		p = stop;
+	}
+	return p == end;
+}
+
+static void definition_block(void)
+{
+	uint64_t rsdp = build(1);
+	const uint8_t *fadt = table(find(rsdp, "FACP"), "FACP");
+	const uint8_t *dsdt = table(get32(fadt + 40), "DSDT");
+	static const uint8_t s5[] = { 0x08, '\\', '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a,
+				      ACPI_S5_TYPE };
+	static const uint8_t uart[] = { '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01 };
+	unsigned int devices = 0;
+
+	CHECK(walk_terms(dsdt + 36, dsdt + get32(dsdt + 4), &devices));
+	CHECK_EQ(devices, 3);
+	CHECK(memmem(dsdt, get32(dsdt + 4), s5, sizeof(s5)));
+	CHECK(memmem(dsdt, get32(dsdt + 4), uart, sizeof(uart)));
+	guest_mem_free(&mem);
+}
+
+/* The three lengths of a length, at their edges. */
+static void package_lengths(void)
+{
+	static const struct {
+		size_t body;
+		size_t head;
+	} edge[] = { { 62, 1 }, { 63, 2 }, { 4093, 2 }, { 4094, 3 }, { 8000, 3 } };
+	const uint8_t *body;
+	struct aml *aml = malloc(sizeof(*aml));
+	unsigned int i;
+	size_t place, n;
+
+	CHECK(aml);
+	for (i = 0; aml && i < sizeof(edge) / sizeof(edge[0]); i++) {
+		aml_init(aml);
+		place = aml_open_package(aml, 0);
+		for (n = 1; n < edge[i].body; n++)
+			aml_integer(aml, 1);
+		aml_close(aml, place);
+		CHECK(aml_done(aml));
+		CHECK_EQ(aml->len, 1 + edge[i].head + edge[i].body);
+		CHECK(package_end(aml->buf + 1, &body) == aml->buf + aml->len);
+		CHECK_EQ(body - aml->buf, 1 + edge[i].head);
+		CHECK_EQ(body[edge[i].body - 1], 1);
+	}
+	free(aml);
+}
+
+static void builder_overflow(void)
+{
+	struct aml *aml = malloc(sizeof(*aml));
+	size_t place, n;
+
+	CHECK(aml);
+	if (!aml)
+		return;
+	aml_init(aml);
+	place = aml_open_scope(aml, "\\_SB_");
+	for (n = 0; n < AML_MAX / 9 + 2; n++)
+		aml_integer(aml, UINT64_MAX);
+	aml_close(aml, place);
+	CHECK(!aml_done(aml));
+	CHECK(aml->len <= AML_MAX);
+	free(aml);
+}
+
+TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processor_limits),
+	 TEST(definition_block), TEST(package_lengths), TEST(builder_overflow))
