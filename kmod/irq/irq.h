@@ -39,7 +39,7 @@ struct irqchip {
 	struct list_head ioeventfds;	/* under mem.slots_lock */
 	struct lapic_map __rcu *map;	/* destinations: physical and logical ids to vCPUs */
 	struct mutex map_lock;
-	u8 split_pins;
+	u32 split_pins;		/* routes that belong to user space's I/O APIC */
 };
 
 /* struct irq_msg - one interrupt message, as in an ICR or an MSI */

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Interrupt messages: which APICs one is meant for, and what they do with it (SDM vol. 3, 10.6).
+ *
+ * struct lapic_map turns a destination into vCPUs without a search. It is rebuilt, and published
+ * by RCU, when an id, an LDR, a DFR or a mode changes; where it cannot say (two APICs with one id,
+ * mixed modes, a vCPU newer than the map, no memory for it), every APIC is asked instead.
+ */
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include "../cpu/cpu.h"
+#include "chips.h"
+#include "lapic.h"
+
+#define BROADCAST_X1	0xffu
+#define BROADCAST_X2	0xffffffffu
+
+enum logical_mode { LOGICAL_EMPTY, LOGICAL_FLAT, LOGICAL_CLUSTER, LOGICAL_X2, LOGICAL_SEARCH };
+
+/**
+ * struct lapic_map - destinations of one VM
+ * @rcu: for its removal
+ * @vcpus: online vCPUs when it was built
+ * @ids: size of @id, a multiple of 16
+ * @search: physical ids are ambiguous
+ * @x1: some APIC is in xAPIC mode
+ * @mode: how logical destinations are read
+ * @logical: xAPIC logical ids: [bit], or [cluster * 4 + bit]
+ * @id: by physical id
+ */
+struct lapic_map {
+	struct rcu_head rcu;
+	int vcpus;
+	u32 ids;
+	bool search;
+	bool x1;
+	u8 mode;
+	struct vcpu *logical[64];
+	struct vcpu *id[];
+};
+
+/* Up to 16 APICs in a row that a message is for. */
+struct target_set {
+	struct vcpu **base;
+	unsigned long bits;
+};
+
+/* ---- the map ---- */
+
+static enum logical_mode lapic_logical_mode(struct lapic *apic)
+{
+	if (apic->x2apic)
+		return LOGICAL_X2;
+	return lapic_reg(apic, APIC_DFR) >> 28 == 0xf ? LOGICAL_FLAT : LOGICAL_CLUSTER;
+}
+
+/* Where an xAPIC's logical id stands in map->logical; -1: it has none; -2: more than one. */
+static int lapic_logical_slot(struct lapic *apic, enum logical_mode mode)
+{
+	u32 ldr = lapic_reg(apic, APIC_LDR) >> 24;
+	u32 bits = mode == LOGICAL_FLAT ? ldr : ldr & 0xf;
+
+	if (!bits || (mode == LOGICAL_CLUSTER && ldr >> 4 == 0xf))
+		return -1;
+	if (!is_power_of_2(bits))
+		return -2;
+	return __ffs(bits) + (mode == LOGICAL_FLAT ? 0 : (ldr >> 4) * 4);
+}
+
+static void lapic_map_add_logical(struct lapic_map *map, struct lapic *apic)
+{
+	enum logical_mode mode = lapic_logical_mode(apic);
+	int slot;
+
+	if (mode != LOGICAL_X2) {
+		slot = lapic_logical_slot(apic, mode);
+		if (slot == -1)
+			return;
+		if (slot == -2 || map->logical[slot])
+			map->mode = LOGICAL_SEARCH;
+		else
+			map->logical[slot] = apic->vcpu;
+	}
+	if (map->mode == LOGICAL_EMPTY)
+		map->mode = mode;
+	else if (map->mode != mode)
+		map->mode = LOGICAL_SEARCH;
+}
+
+static void lapic_map_add(struct lapic_map *map, struct lapic *apic)
+{
+	u32 id = lapic_id(apic);
+
+	if (!apic->hw_enabled)
+		return;
+	map->x1 |= !apic->x2apic;
+	if (id >= map->ids || map->id[id])
+		map->search = true;
+	else
+		map->id[id] = apic->vcpu;
+	lapic_map_add_logical(map, apic);
+}
+
+static struct lapic_map *lapic_map_build(struct vmm *vm)
+{
+	int vcpus = atomic_read(&vm->online_vcpus);
+	struct lapic_map *map;
+	struct vcpu *vcpu;
+	unsigned long i;
+	u32 ids = 0;
+
+	KVM_VCPUS_FOR_EACH(i, vcpu, vm)
+		ids = max(ids, vcpu->id + 1);
+	ids = round_up(max(ids, 256u), 16);
+	map = kvzalloc(struct_size(map, id, ids), GFP_KERNEL_ACCOUNT);
+	if (!map)
+		return NULL;
+	map->vcpus = vcpus;
+	map->ids = ids;
+	KVM_VCPUS_FOR_EACH(i, vcpu, vm)
+		if (vcpu->apic)
+			lapic_map_add(map, vcpu->apic);
+	return map;
+}
+
+/**
+ * lapic_map_rebuild() - an APIC's id, mode or logical destination has changed
+ * @vm: the VM; may sleep
+ */
+void lapic_map_rebuild(struct vmm *vm)
+{
+	struct lapic_map *map, *old;
+
+	mutex_lock(&vm->irq.map_lock);
+	map = lapic_map_build(vm);
+	old = rcu_replace_pointer(vm->irq.map, map, lockdep_is_held(&vm->irq.map_lock));
+	mutex_unlock(&vm->irq.map_lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+}
+
+/* ---- what one APIC does with a message ---- */
+
+static void lapic_signal(struct lapic *apic, unsigned int signal)
+{
+	set_bit(signal, &apic->signals);
+	vcpu_request(apic->vcpu, REQ_INIT_SIPI);
+	vcpu_wake(apic->vcpu);
+}
+
+/**
+ * lapic_accept() - a message has reached an APIC
+ * @apic: any
+ * @msg: the message
+ *
+ * Context: any.
+ *
+ * Return: 1: accepted; 0: nothing new (pending already, disabled, or a mode without meaning here).
+ */
+int lapic_accept(struct lapic *apic, const struct irq_msg *msg)
+{
+	switch (msg->delivery) {
+	case DELIVERY_FIXED:
+	case DELIVERY_LOWEST:
+		if (!READ_ONCE(apic->sw_enabled))
+			return 0;
+		if (msg->vector >= 16)
+			return lapic_set_irr(apic, msg->vector, msg->level);
+		lapic_error(apic, APIC_ESR_RECVILL);
+		return 0;
+	case DELIVERY_NMI:
+		events_nmi(apic->vcpu);
+		return 1;
+	case DELIVERY_INIT:
+		if (msg->level && !msg->assert) /* INIT level de-assert: SDM vol. 3, 10.6.1 */
+			return 0;
+		clear_bit(LAPIC_SIPI, &apic->signals);
+		lapic_signal(apic, LAPIC_INIT);
+		return 1;
+	case DELIVERY_SIPI:
+		WRITE_ONCE(apic->sipi_vector, msg->vector);
+		lapic_signal(apic, LAPIC_SIPI);
+		return 1;
+	default:	/* SMI: there is no SMM; ExtINT: the PIC's wire is LVT0 */
+		return 0;
+	}
+}
+
+/**
+ * lapic_init_sipi_pending() - is there an INIT or SIPI that the run loop must look at?
+ * @vcpu: any
+ */
+bool lapic_init_sipi_pending(struct vcpu *vcpu)
+{
+	return vcpu->apic && READ_ONCE(vcpu->apic->signals);
+}
+EXPORT_FOR_TEST(lapic_init_sipi_pending);
+
+/**
+ * lapic_accept_init_sipi() - act on the INIT and SIPI that have arrived
+ * @vcpu: the loaded vCPU; may sleep
+ *
+ * INIT resets the processor; a boot processor then runs from its reset vector, others wait for a
+ * SIPI, which counts only while they wait (SDM vol. 3, 8.4.1).
+ */
+void lapic_accept_init_sipi(struct vcpu *vcpu)
+{
+	struct lapic *apic = vcpu->apic;
+
+	if (!apic || !READ_ONCE(apic->signals))
+		return;
+	if (test_and_clear_bit(LAPIC_INIT, &apic->signals)) {
+		regs_reset(vcpu, true);
+		lapic_reset(vcpu, true);
+		WRITE_ONCE(vcpu->mp_state, vcpu->id == vcpu->vm->boot_vcpu_id ?
+			   KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED);
+	}
+	if (test_and_clear_bit(LAPIC_SIPI, &apic->signals) &&
+	    vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
+		/* Pairs with the locked instruction that set the bit: the vector is its own. */
+		smp_rmb();
+		regs_sipi(vcpu, READ_ONCE(apic->sipi_vector));
+		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
+	}
+}
+
+/* ---- from destination to APICs ---- */
+
+static bool lapic_matches_logical(struct lapic *apic, u32 dest)
+{
+	u32 ldr = lapic_reg(apic, APIC_LDR);
+
+	switch (lapic_logical_mode(apic)) {
+	case LOGICAL_X2:
+		return ldr >> 16 == dest >> 16 && ldr & dest & 0xffff;
+	case LOGICAL_FLAT:
+		return ldr >> 24 & dest;
+	default:
+		return ldr >> 28 == dest >> 4 && ldr >> 24 & dest & 0xf;
+	}
+}
+
+/**
+ * lapic_matches() - is this message for this APIC? (SDM vol. 3, 10.6.2)
+ * @apic: any
+ * @msg: a message without shorthand that is no broadcast for the whole VM
+ */
+bool lapic_matches(struct lapic *apic, const struct irq_msg *msg)
+{
+	if (!apic->x2apic && msg->dest == BROADCAST_X1)
+		return true;
+	return msg->logical ? lapic_matches_logical(apic, msg->dest) : lapic_id(apic) == msg->dest;
+}
+EXPORT_FOR_TEST(lapic_matches);
+
+/*
+ * Is it for everybody? 0xff is, also where APICs are in x2APIC mode, unless an x2APIC sent it or
+ * user space has switched that quirk off (api.rst, KVM_CAP_X2APIC_API).
+ */
+static bool msg_broadcast(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg)
+{
+	if (msg->shorthand == SHORTHAND_ALL || msg->shorthand == SHORTHAND_OTHERS)
+		return true;
+	if (msg->dest != BROADCAST_X1)
+		return msg->dest == BROADCAST_X2;
+	return !(from && from->apic->x2apic) && !vm->policy.x2apic_no_broadcast_quirk;
+}
+
+/* Look a destination up. false: the map cannot say. */
+static bool map_lookup(struct lapic_map *map, const struct irq_msg *msg, struct target_set *set)
+{
+	u32 slot = 0;
+
+	if (!msg->logical) {
+		if (map->search)
+			return false;
+		set->bits = msg->dest < map->ids;
+		set->base = &map->id[array_index_nospec(msg->dest, map->ids)];
+		return true;
+	}
+	switch (map->mode) {
+	case LOGICAL_EMPTY:
+		set->bits = 0;
+		return true;
+	case LOGICAL_FLAT:
+		set->bits = msg->dest & 0xff;
+		set->base = map->logical;
+		return true;
+	case LOGICAL_CLUSTER:
+		slot = (msg->dest >> 4 & 0xf) * 4;
+		set->bits = msg->dest & 0xf;
+		set->base = &map->logical[slot];
+		return true;
+	case LOGICAL_X2:
+		slot = msg->dest >> 16 << 4;
+		set->bits = slot < map->ids ? msg->dest & 0xffff : 0;
+		set->base = &map->id[array_index_nospec(slot, map->ids)];
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Lowest priority: of two candidates the one whose task priority is lower, else the first. */
+static struct vcpu *lower_priority(struct vcpu *a, struct vcpu *b)
+{
+	if (!a || !READ_ONCE(a->apic->sw_enabled))
+		return b;
+	if (!READ_ONCE(b->apic->sw_enabled))
+		return a;
+	return lapic_reg(b->apic, APIC_TASKPRI) < lapic_reg(a->apic, APIC_TASKPRI) ? b : a;
+}
+
+static int deliver_set(const struct target_set *set, const struct irq_msg *msg)
+{
+	struct vcpu *vcpu, *best = NULL;
+	unsigned int i;
+	int ret = -1;
+
+	for_each_set_bit(i, &set->bits, 16) {
+		vcpu = READ_ONCE(set->base[i]);
+		if (!vcpu)
+			continue;
+		if (msg->delivery == DELIVERY_LOWEST)
+			best = lower_priority(best, vcpu);
+		else
+			ret = max(ret, 0) + lapic_accept(vcpu->apic, msg);
+	}
+	return best ? lapic_accept(best->apic, msg) : ret;
+}
+
+static int deliver_search(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg, bool all)
+{
+	struct vcpu *vcpu, *best = NULL;
+	unsigned long i;
+	int ret = -1;
+
+	KVM_VCPUS_FOR_EACH(i, vcpu, vm) {
+		if (!lapic_enabled(vcpu) || (vcpu == from && msg->shorthand == SHORTHAND_OTHERS))
+			continue;
+		if (!all && !lapic_matches(vcpu->apic, msg))
+			continue;
+		if (msg->delivery == DELIVERY_LOWEST)
+			best = lower_priority(best, vcpu);
+		else
+			ret = max(ret, 0) + lapic_accept(vcpu->apic, msg);
+	}
+	return best ? lapic_accept(best->apic, msg) : ret;
+}
+
+/**
+ * irq_deliver() - bring a message to the APICs it is meant for
+ * @vm: the VM
+ * @from: the vCPU that sent it (an IPI), or NULL: a device
+ * @msg: the message
+ *
+ * Context: any.
+ *
+ * Return: > 0: number of APICs that took it; 0: all had it pending already; -1: there is no such
+ * destination.
+ */
+int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg)
+{
+	struct target_set set;
+	struct lapic_map *map;
+	bool all;
+	int ret;
+
+	if (msg->shorthand == SHORTHAND_SELF)
+		return lapic_accept(from->apic, msg);
+	all = msg_broadcast(vm, from, msg);
+	rcu_read_lock();
+	map = rcu_dereference(vm->irq.map);
+	if (all || !map || map->vcpus != atomic_read(&vm->online_vcpus) ||
+	    (msg->dest == BROADCAST_X1 && map->x1) || !map_lookup(map, msg, &set))
+		ret = deliver_search(vm, from, msg, all);
+	else
+		ret = deliver_set(&set, msg);
+	rcu_read_unlock();
+	return ret;
+}
+EXPORT_FOR_TEST(irq_deliver);
+
+/**
+ * lapic_send_icr() - the guest wrote an ICR
+ * @apic: the sender's
+ * @low: ICR bits 31:0
+ * @dest: destination: 8 bits in xAPIC mode, 32 in x2APIC mode
+ */
+void lapic_send_icr(struct lapic *apic, u32 low, u32 dest)
+{
+	struct irq_msg msg = {
+		.dest = dest,
+		.vector = low & APIC_VECTOR_MASK,
+		.delivery = low >> 8 & 7,
+		.logical = low & APIC_DEST_LOGICAL,
+		.level = low & APIC_INT_LEVELTRIG,
+		.assert = low & APIC_INT_ASSERT,
+		.shorthand = low >> 18 & 3,
+	};
+
+	if (msg.delivery <= DELIVERY_LOWEST) {
+		msg.level = false;	/* fixed IPIs are edges: SDM vol. 3, 10.6.1 */
+		if (msg.vector < 16) {
+			lapic_error(apic, APIC_ESR_SENDILL);
+			return;
+		}
+	}
+	irq_deliver(apic->vcpu->vm, apic->vcpu, &msg);
+}
