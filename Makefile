@@ -16,6 +16,7 @@ CHECK := selftests/check --host $(HOST) $(if $(V),-v)
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	$(shell ls -d /usr/src/linux-headers-*-amd64 /lib/modules/*/build 2>/dev/null | sort -rV))
 
+comma := ,
 # Make targets of the parts that are there.
 part = $(if $(wildcard $(1)/Makefile),+$(MAKE) -C $(1) OUTPUT=$(2) $(3),@:)
 
@@ -96,7 +97,8 @@ bench:
 build-unit:
 	@mkdir -p $B/unit
 	$(call part,selftests/unit,$B/unit)
-	$(call part,userctl/tests,$B/unit)
+	$(call part,userctl,$B/userctl,all tests)
+	$(call part,userctl,$B/userctl,SANITIZE=address$(comma)undefined tests)
 build-abi:
 	@mkdir -p $B/abi
 	$(call part,selftests/abi,$B/abi)
