@@ -10,11 +10,12 @@
 #include "../vmm.h"
 
 /* ---- regs.c: KVM_GET/SET_REGS, SREGS, SREGS2, INIT/RESET state, TRANSLATE's registers ---- */
-void regs_reset(struct vcpu *vcpu, bool init);	/* APM vol. 2, 14.1.3; writes state, events, msrs */
+/* APM vol. 2, 14.1.3: state, events, msrs, FPU, backend_vcpu_reset(); not the APIC */
+void regs_reset(struct vcpu *vcpu, bool init);
 void regs_get(struct vcpu *vcpu, struct kvm_regs *regs);
 int regs_set(struct vcpu *vcpu, const struct kvm_regs *regs);
 void sregs_get(struct vcpu *vcpu, struct kvm_sregs *sregs);
-int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs);	/* -EINVAL: impossible state */
+int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs); /* -EINVAL: impossible */
 void sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs);
 int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs);
 void segment_to_kvm(const struct segment *seg, struct kvm_segment *out);
@@ -40,7 +41,7 @@ void cpuid_free(struct vcpu *vcpu);
 void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx); /* as the guest sees */
 int cpuid_exit(struct vcpu *vcpu);		/* RESUME_* */
 void cpuid_update(struct vcpu *vcpu);		/* dynamic bits after CR4, XCR0, APIC base change */
-bool guest_has(struct vcpu *vcpu, unsigned int x86_feature);	/* X86_FEATURE_* by its CPUID leaf */
+bool guest_has(struct vcpu *vcpu, unsigned int x86_feature); /* X86_FEATURE_* by CPUID leaf */
 void cpuid_setup(void);				/* at load: what this host and backend can offer */
 
 /* ---- msr.c ---- */
@@ -91,13 +92,14 @@ int debug_exception(struct vcpu *vcpu);
 int debug_after_insn(struct vcpu *vcpu, u64 rflags_before);
 
 /* ---- events.c: exceptions, NMIs, interrupts on their way in ---- */
-void events_raise(struct vcpu *vcpu, u8 vector);			/* contributory merging: #DF, triple fault */
+/* Merged with an exception that is on its way: #DF, triple fault. */
+void events_raise(struct vcpu *vcpu, u8 vector);
 void events_raise_error(struct vcpu *vcpu, u8 vector, u32 error);
 void events_raise_payload(struct vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 payload);
-void events_requeue(struct vcpu *vcpu);		/* after an exit: exit.vectoring, or injected is done */
+void events_requeue(struct vcpu *vcpu);	/* after an exit: exit.vectoring, or injected is done */
 /*
- * Before an entry, interrupts off: hand over what is deliverable and ask for windows.
- * 0: enter; RESUME_USER: an exit to user space is due instead (run->exit_reason is set).
+ * Before an entry, interrupts off: hand over what is deliverable and ask for windows. To be called
+ * when REQ_EVENT was set or an event is injected. RESUME_GUEST: enter.
  */
 int events_prepare(struct vcpu *vcpu);
 void events_cancel(struct vcpu *vcpu);		/* the entry was called off after events_prepare */
@@ -107,16 +109,18 @@ bool events_pending(struct vcpu *vcpu);		/* something would be delivered at once
 int events_get(struct vcpu *vcpu, struct kvm_vcpu_events *ev);
 int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *ev);
 void events_nmi(struct vcpu *vcpu);		/* any context */
-int events_user_interrupt(struct vcpu *vcpu, u32 vector);	/* KVM_INTERRUPT: -EINVAL, -ENXIO, -EEXIST */
+int events_user_interrupt(struct vcpu *vcpu, u32 vector); /* -EINVAL, -ENXIO, -EEXIST */
 int events_exception_exit(struct vcpu *vcpu);	/* an intercepted exception; RESUME_* */
 
 /* ---- tsc.c: TSC, KVM_GET/SET_CLOCK ---- */
 u64 tsc_read(struct vcpu *vcpu);		/* guest TSC now; any context */
 u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
-void tsc_write(struct vcpu *vcpu, u64 val, bool host);	/* MSR_IA32_TSC; keeps vCPUs of a VM in step */
+/* MSR_IA32_TSC; keeps the vCPUs of a VM in step */
+void tsc_write(struct vcpu *vcpu, u64 val, bool host);
 void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);
 int tsc_set_khz(struct vcpu *vcpu, u32 khz);	/* -EINVAL: needs scaling that is not there */
 void tsc_vcpu_init(struct vcpu *vcpu);
+void clock_init(struct vmm *vm);			/* at VM creation */
 int clock_get(struct vmm *vm, struct kvm_clock_data *data);
 int clock_set(struct vmm *vm, const struct kvm_clock_data *data);
 u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta);

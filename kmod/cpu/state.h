@@ -10,8 +10,8 @@
 #include "../types.h"
 
 /*
- * Groups of registers. General registers, RIP, RFLAGS, CR8, the interrupt shadow and CPL are always at
- * hand after an exit. The others stay in the VMCB/VMCS until somebody asks: a group is read
+ * Groups of registers. General registers, RIP, RFLAGS, CR8, the interrupt shadow and CPL are always
+ * at hand after an exit. The others stay in the VMCB/VMCS until somebody asks: a group is read
  * through state_get(), and whoever writes it does so between state_get() and state_dirty(). The
  * backend writes dirty groups back before the next entry.
  */
@@ -75,7 +75,7 @@ struct vcpu_policy {
 	u32 exceptions;		/* BIT(vector): intercepted exceptions */
 	bool dr_access;		/* MOV DR */
 	bool single_step;	/* guest debug: TF is set on entry and hidden from the guest */
-	bool hlt;		/* HLT, MWAIT, PAUSE: intercepted unless disabled by KVM_ENABLE_CAP */
+	bool hlt;		/* HLT, MWAIT, PAUSE: unless disabled by KVM_ENABLE_CAP */
 	bool mwait;
 	bool pause;
 	bool cr3;		/* CR3 writes (introspection); off by default */
@@ -84,7 +84,7 @@ struct vcpu_policy {
 #define CPUID_MAX_ENTRIES	256
 
 struct vcpu_cpuid {
-	struct kvm_cpuid_entry2 *entries;	/* as set by KVM_SET_CPUID2, dynamic bits kept up to date */
+	struct kvm_cpuid_entry2 *entries; /* KVM_SET_CPUID2's, dynamic bits up to date */
 	u32 nent;
 	u8 maxphyaddr;
 	u8 vendor_amd;		/* guest CPUID says AuthenticAMD/HygonGenuine */
@@ -113,13 +113,10 @@ struct vcpu_msrs {
 	u64 mc_bank[32 * 4];
 	u64 arch_capabilities;
 	u64 spec_ctrl;		/* as last seen; the backend switches it around the guest */
-	u64 virt_spec_ctrl;
 	u64 microcode;
 	u64 hwcr;		/* MSR_K7_HWCR */
 	u64 de_cfg;		/* MSR_AMD64_DE_CFG */
-	u64 platform_info;	/* MSR_PLATFORM_INFO */
 	u64 xss;
-	u64 smi_count;
 	u64 debugctl;
 	u64 kvm_wall_clock, kvm_system_time, kvm_steal_time, kvm_eoi, kvm_poll_control;
 	u64 kvm_async_pf;
@@ -133,10 +130,9 @@ struct vcpu_fpu {
 
 struct vcpu_debug {
 	u32 guest_debug;	/* KVM_GUESTDBG_* */
-	u64 db[4];		/* effective DR0-DR3: user space's while USE_HW_BP, else the guest's */
+	u64 db[4];		/* effective DR0-DR3: user space's with USE_HW_BP */
 	u64 dr7;		/* effective DR7, the same as state.dr7 */
 	u64 guest_dr6, guest_dr7; /* the guest's own while user space debugs it */
-	u64 singlestep_rip;
 	bool switch_db;		/* breakpoints armed: DR0-DR3 must be loaded on entry */
 };
 
@@ -144,7 +140,6 @@ struct vcpu_tsc {
 	u64 offset;		/* guest TSC = host TSC * scale + offset */
 	u64 ratio;		/* backend's fixed-point ratio; 0: no scaling */
 	u32 khz;		/* virtual frequency */
-	u64 deadline;		/* MSR_IA32_TSC_DEADLINE lives in the APIC; here for the backend timer */
 };
 
 struct vm_clock {

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files of this room share among themselves; nobody else includes it. */
+#ifndef VMM_CPU_INTERNAL_H
+#define VMM_CPU_INTERNAL_H
+
+#include "cpu.h"
+#include "../backend.h"
+
+#define EFER_SETTABLE	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_FFXSR)
+
+/* DR6 and DR7: bits that are always one, and bits software may set (APM vol. 2, 13.1.1). */
+#define DR6_ONES	0xffff0ff0ull
+#define DR6_SETTABLE	0x0000e00full
+#define DR7_ONES	0x00000400ull
+#define DR7_SETTABLE	0xffff23ffull
+#define DR7_ENABLED	0x000000ffull
+#define DR6_BREAKPOINTS	0xfull
+#define DR6_GD		BIT_ULL(13)
+#define DR6_STEP	BIT_ULL(14)
+#define DR7_GD_BIT	BIT_ULL(13)
+
+/* Machine-check banks of a new vCPU, and the HWCR bit that says the TSC counts at P0's rate. */
+#define CPU_MCE_BANKS	10
+#define MSR_K7_HWCR_TSC_FREQ_SEL BIT_ULL(24)
+
+/* MTRRs (APM vol. 2, 7.7.3); the kernel's names for them are not in its style. */
+#define MSR_MTRR_CAP		0xfe
+#define MSR_MTRR_DEF_TYPE	0x2ff
+#define MSR_MTRR_FIX64K		0x250
+#define MSR_MTRR_FIX16K		0x258	/* two */
+#define MSR_MTRR_FIX4K		0x268	/* eight */
+#define MSR_MTRR_PHYS		0x200	/* base, mask, base, mask .. */
+#define MTRR_VARIABLE		8	/* pairs; MTRRcap.VCNT */
+
+#define PAT_RESET	0x0007040600070406ull
+
+/* cpuid.c */
+void cpuid_derive(struct vcpu *vcpu);		/* what follows from the entries: masks, index */
+bool cpuid_value(struct vcpu *vcpu, u32 function, u32 index, struct kvm_cpuid_entry2 *out);
+
+/* xstate.c */
+void xstate_setup(void);
+void xstate_update(struct vcpu *vcpu);		/* after a change of CR4.OSXSAVE or XCR0 */
+bool xcr0_valid(u64 val, u64 supported);
+/* size, offset and flags (CPUID 0xD, EAX EBX ECX) of one state component; false: not offered */
+bool xstate_component(unsigned int nr, u32 *size, u32 *offset, u32 *flags);
+
+/* msr_mtrr.c; 0: done, 1: #GP, -ENOENT: not one of them */
+int mtrr_read(struct vcpu *vcpu, u32 msr, u64 *val);
+int mtrr_write(struct vcpu *vcpu, u32 msr, u64 val);
+bool pat_valid(u64 val);
+
+/* msr_mce.c: likewise */
+int mce_read(struct vcpu *vcpu, u32 msr, u64 *val);
+int mce_write(struct vcpu *vcpu, u32 msr, u64 val, bool host);
+
+/* msr.c */
+u64 msr_spec_ctrl_bits(void);			/* bits of SPEC_CTRL the host has, 0: no such MSR */
+
+/* msr_table.c: likewise */
+int msr_ignored_read(u32 msr, u64 *val);
+int msr_ignored_write(u32 msr, u64 val);
+u64 msr_arch_capabilities(void);		/* what this host can tell a guest, 0 on AMD */
+u64 msr_de_cfg(void);
+
+/* debug.c */
+void debug_reset(struct vcpu *vcpu);
+void debug_deliver_payload(struct vcpu *vcpu, u64 payload);	/* DR6, DR7.GD of a #DB */
+/* KVM_EXIT_DEBUG: always RESUME_USER */
+int debug_to_user(struct vcpu *vcpu, u32 vector, u64 dr6);
+
+#endif /* VMM_CPU_INTERNAL_H */

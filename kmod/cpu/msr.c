@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Model-specific registers: what RDMSR and WRMSR and user space get. The order of the tests is the
+ * order of heat: timer and x2APIC first, no lookup before them.
+ */
+#include <linux/sched.h>
+
+#include "../trace.h"
+#include "internal.h"
+
+#define MSR_IS_X2APIC(msr)	(((msr) & ~0xffu) == 0x800)
+
+#define DEBUGCTL_BITS	(DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF)
+/* HWCR: cache and FPU quirks, machine-check writes, the TSC's rate: the first are dropped. */
+#define HWCR_DROPPED	(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
+#define HWCR_KEPT	(BIT_ULL(18) | MSR_K7_HWCR_TSC_FREQ_SEL)
+#define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
+
+/* Addresses have 48 bits: LA57 is not offered (APM vol. 2, 5.3.1). */
+static bool canonical(u64 addr)
+{
+	return (u64)((s64)(addr << 16) >> 16) == addr;
+}
+
+/* ---- speculation control ---- */
+
+u64 msr_spec_ctrl_bits(void)
+{
+	u64 bits = 0;
+
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (boot_cpu_has(X86_FEATURE_INTEL_STIBP) || boot_cpu_has(X86_FEATURE_AMD_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
+static bool guest_has_spec_ctrl(struct vcpu *vcpu)
+{
+	return guest_has(vcpu, X86_FEATURE_SPEC_CTRL) || guest_has(vcpu, X86_FEATURE_AMD_IBRS) ||
+	       guest_has(vcpu, X86_FEATURE_INTEL_STIBP) || guest_has(vcpu, X86_FEATURE_AMD_STIBP) ||
+	       guest_has(vcpu, X86_FEATURE_SPEC_CTRL_SSBD) ||
+	       guest_has(vcpu, X86_FEATURE_AMD_SSBD);
+}
+
+static int spec_ctrl_read(struct vcpu *vcpu, u64 *val, bool host)
+{
+	if (!msr_spec_ctrl_bits() || (!host && !guest_has_spec_ctrl(vcpu)))
+		return 1;
+	if (backend_get_msr(vcpu, MSR_IA32_SPEC_CTRL, val))
+		*val = vcpu->msrs.spec_ctrl;
+	return 0;
+}
+
+static int spec_ctrl_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	u64 bits = msr_spec_ctrl_bits();
+
+	if (!bits || (val & ~bits) || (!host && !guest_has_spec_ctrl(vcpu)))
+		return 1;
+	vcpu->msrs.spec_ctrl = val;
+	backend_set_msr(vcpu, MSR_IA32_SPEC_CTRL, val);
+	/* A guest that writes it does so at every switch: from now on without us. */
+	if (val && !host)
+		backend_msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, false, false);
+	return 0;
+}
+
+static int pred_cmd_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	if (!host && !guest_has(vcpu, X86_FEATURE_SPEC_CTRL) &&
+	    !guest_has(vcpu, X86_FEATURE_AMD_IBPB))
+		return 1;
+	if (val & ~(u64)PRED_CMD_IBPB || !boot_cpu_has(X86_FEATURE_IBPB))
+		return 1;
+	if (!val || host)
+		return 0;
+	wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	backend_msr_intercept(vcpu, MSR_IA32_PRED_CMD, true, false);
+	return 0;
+}
+
+/* ---- registers in vcpu->state ---- */
+
+/* Where a register lives in vcpu->state, and by which group; NULL: it is none of these. */
+static u64 *state_msr(struct vcpu *vcpu, u32 msr, u32 *group)
+{
+	struct vcpu_state *st = &vcpu->state;
+
+	*group = STATE_MSRS;
+	switch (msr) {
+	case MSR_STAR: return &st->star;
+	case MSR_LSTAR: return &st->lstar;
+	case MSR_CSTAR: return &st->cstar;
+	case MSR_SYSCALL_MASK: return &st->sfmask;
+	case MSR_KERNEL_GS_BASE: return &st->kernel_gs_base;
+	case MSR_IA32_SYSENTER_CS: return &st->sysenter_cs;
+	case MSR_IA32_SYSENTER_ESP: return &st->sysenter_esp;
+	case MSR_IA32_SYSENTER_EIP: return &st->sysenter_eip;
+	case MSR_IA32_CR_PAT: return &st->pat;
+	}
+	*group = STATE_SEGS;
+	if (msr == MSR_FS_BASE)
+		return &st->seg[SEG_FS].base;
+	if (msr == MSR_GS_BASE)
+		return &st->seg[SEG_GS].base;
+	return NULL;
+}
+
+static bool state_msr_valid(u32 msr, u64 val)
+{
+	switch (msr) {
+	case MSR_STAR:
+	case MSR_SYSCALL_MASK:
+	case MSR_IA32_SYSENTER_CS:
+		return true;
+	case MSR_IA32_CR_PAT:
+		return pat_valid(val);
+	default:
+		return canonical(val);
+	}
+}
+
+static int state_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
+{
+	u32 group;
+	u64 *place = state_msr(vcpu, msr, &group);
+
+	if (!place)
+		return -ENOENT;
+	if (!state_msr_valid(msr, val))
+		return 1;
+	state_get(vcpu, group);
+	*place = val;
+	state_dirty(vcpu, group);
+	return 0;
+}
+
+/* ---- reads ---- */
+
+static int apic_base_read(struct vcpu *vcpu, u64 *val)
+{
+	*val = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
+	return 0;
+}
+
+static bool guest_has_tsc_aux(struct vcpu *vcpu)
+{
+	return guest_has(vcpu, X86_FEATURE_RDTSCP) || guest_has(vcpu, X86_FEATURE_RDPID);
+}
+
+static int soft_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
+{
+	const struct vcpu_msrs *m = &vcpu->msrs;
+
+	switch (msr) {
+	case MSR_EFER:
+		*val = state_get(vcpu, STATE_CRS)->efer;
+		return 0;
+	case MSR_IA32_APICBASE:
+		return apic_base_read(vcpu, val);
+	case MSR_TSC_AUX:
+		*val = m->tsc_aux;
+		return !host && !guest_has_tsc_aux(vcpu);
+	case MSR_IA32_MISC_ENABLE:
+		*val = m->misc_enable;
+		return 0;
+	case MSR_IA32_SPEC_CTRL:
+		return spec_ctrl_read(vcpu, val, host);
+	case MSR_IA32_ARCH_CAPABILITIES:
+		*val = m->arch_capabilities;
+		return !host && !guest_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES);
+	case MSR_IA32_UCODE_REV:
+		*val = m->microcode;
+		return 0;
+	case MSR_K7_HWCR:
+		*val = m->hwcr;
+		return 0;
+	case MSR_AMD64_DE_CFG:
+		*val = m->de_cfg;
+		return 0;
+	case MSR_IA32_DEBUGCTLMSR:
+		if (backend_get_msr(vcpu, msr, val))
+			*val = m->debugctl;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int cold_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
+{
+	u32 group;
+	u64 *place = state_msr(vcpu, msr, &group);
+	int ret;
+
+	if (place) {
+		state_get(vcpu, group);
+		*val = *place;
+		return 0;
+	}
+	ret = soft_msr_read(vcpu, msr, val, host);
+	if (ret == -ENOENT)
+		ret = mtrr_read(vcpu, msr, val);
+	if (ret == -ENOENT)
+		ret = mce_read(vcpu, msr, val);
+	if (ret == -ENOENT)
+		ret = msr_ignored_read(msr, val);
+	return ret ? 1 : 0;
+}
+
+static int deadline_read(struct vcpu *vcpu, u64 *val, bool host)
+{
+	if (!host && !guest_has(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
+		return 1;
+	*val = vcpu->apic ? lapic_tsc_deadline_get(vcpu) : 0;
+	return 0;
+}
+
+/**
+ * msr_read() - RDMSR, KVM_GET_MSRS
+ * @vcpu: the vCPU, loaded
+ * @msr: its number
+ * @val: the value
+ * @host: user space asks: features the guest was not given do not matter
+ *
+ * Return: 0; 1: #GP(0), not there for user space
+ */
+int msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
+{
+	if (msr == MSR_IA32_TSC_DEADLINE)
+		return deadline_read(vcpu, val, host);
+	if (MSR_IS_X2APIC(msr))
+		return !vcpu->apic || host || lapic_msr_read(vcpu, msr, val);
+	if (msr == MSR_IA32_TSC_ADJUST) {
+		*val = vcpu->msrs.tsc_adjust;
+		return !host && !guest_has(vcpu, X86_FEATURE_TSC_ADJUST);
+	}
+	if (msr == MSR_IA32_TSC) {
+		*val = tsc_read(vcpu);
+		return 0;
+	}
+	return cold_read(vcpu, msr, val, host);
+}
+
+EXPORT_FOR_TEST(msr_read);
+
+/* ---- writes ---- */
+
+static int apic_base_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	int ret;
+
+	if (vcpu->apic) {
+		ret = lapic_base_set(vcpu, val, host);
+	} else {
+		/* User space has the APIC: only the address and the two bits of the old one. */
+		ret = !!(val & ~(GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, 12) |
+				 MSR_IA32_APICBASE_ENABLE | MSR_IA32_APICBASE_BSP));
+		if (!ret)
+			vcpu->msrs.apic_base = val;
+	}
+	if (!ret)
+		cpuid_update(vcpu);
+	return ret;
+}
+
+static int tsc_aux_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	if (val >> 32 || (!host && !guest_has_tsc_aux(vcpu)))
+		return 1;
+	vcpu->msrs.tsc_aux = val;
+	/* The backend keeps it in the processor while the vCPU is loaded. */
+	backend_set_msr(vcpu, MSR_TSC_AUX, val);
+	return 0;
+}
+
+static int misc_enable_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	if (!host && ((val ^ vcpu->msrs.misc_enable) & MISC_ENABLE_FIXED))
+		return 1;
+	vcpu->msrs.misc_enable = val;
+	cpuid_update(vcpu);
+	return 0;
+}
+
+static int hwcr_write(struct vcpu *vcpu, u64 val)
+{
+	val &= ~HWCR_DROPPED;
+	if (val & ~HWCR_KEPT)
+		return 1;
+	vcpu->msrs.hwcr = val;
+	return 0;
+}
+
+static int debugctl_write(struct vcpu *vcpu, u64 val)
+{
+	if (val & ~(u64)DEBUGCTL_BITS)
+		return 1;
+	/* Where the backend has no LBR virtualization the bits are kept and do nothing. */
+	backend_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, val);
+	vcpu->msrs.debugctl = val;
+	return 0;
+}
+
+static int soft_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	switch (msr) {
+	case MSR_EFER:
+		return efer_write(vcpu, val, host);
+	case MSR_IA32_APICBASE:
+		return apic_base_write(vcpu, val, host);
+	case MSR_TSC_AUX:
+		return tsc_aux_write(vcpu, val, host);
+	case MSR_IA32_MISC_ENABLE:
+		return misc_enable_write(vcpu, val, host);
+	case MSR_IA32_SPEC_CTRL:
+		return spec_ctrl_write(vcpu, val, host);
+	case MSR_IA32_PRED_CMD:
+		return pred_cmd_write(vcpu, val, host);
+	case MSR_IA32_ARCH_CAPABILITIES:
+		if (!host || (val & ~msr_arch_capabilities()))
+			return 1;
+		m->arch_capabilities = val;
+		return 0;
+	case MSR_IA32_UCODE_REV:
+		/* A guest writes 0 and has CPUID leave the revision there: it stays. */
+		if (host)
+			m->microcode = val;
+		return 0;
+	case MSR_K7_HWCR:
+		return hwcr_write(vcpu, val);
+	case MSR_AMD64_DE_CFG:
+		if (val & ~msr_de_cfg())
+			return 1;
+		/* LFENCE is serializing or not for the whole processor. */
+		if (host)
+			m->de_cfg = val;
+		return !host && val != m->de_cfg;
+	case MSR_IA32_DEBUGCTLMSR:
+		return debugctl_write(vcpu, val);
+	}
+	return -ENOENT;
+}
+
+/* User space may write back what it read of a register that is read-only to the guest. */
+static bool host_restores(struct vcpu *vcpu, u32 msr, u64 val)
+{
+	u64 old;
+
+	return !cold_read(vcpu, msr, &old, true) && old == val;
+}
+
+static int cold_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+{
+	int ret = state_msr_write(vcpu, msr, val);
+
+	if (ret == -ENOENT)
+		ret = soft_msr_write(vcpu, msr, val, host);
+	if (ret == -ENOENT)
+		ret = mtrr_write(vcpu, msr, val);
+	if (ret == -ENOENT)
+		ret = mce_write(vcpu, msr, val, host);
+	if (ret == -ENOENT)
+		ret = msr_ignored_write(msr, val);
+	if (ret && host && host_restores(vcpu, msr, val))
+		return 0;
+	return ret ? 1 : 0;
+}
+
+static int deadline_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	if (!host && !guest_has(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
+		return 1;
+	if (!vcpu->apic)
+		return !!val;
+	lapic_tsc_deadline_set(vcpu, val);
+	return 0;
+}
+
+/**
+ * msr_write() - WRMSR, KVM_SET_MSRS
+ * @vcpu: the vCPU, loaded
+ * @msr: its number
+ * @val: the value
+ * @host: user space asks: features the guest was not given do not matter, and what is read-only
+ *	to the guest may be set as far as it is offered
+ *
+ * Return: 0; 1: #GP(0), not settable for user space
+ */
+int msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+{
+	if (msr == MSR_IA32_TSC_DEADLINE)
+		return deadline_write(vcpu, val, host);
+	if (MSR_IS_X2APIC(msr))
+		return !vcpu->apic || host || lapic_msr_write(vcpu, msr, val);
+	if (msr == MSR_IA32_TSC_ADJUST) {
+		if (!host && !guest_has(vcpu, X86_FEATURE_TSC_ADJUST))
+			return 1;
+		tsc_adjust_write(vcpu, val, host);
+		return 0;
+	}
+	if (msr == MSR_IA32_TSC) {
+		tsc_write(vcpu, val, host);
+		return 0;
+	}
+	return cold_write(vcpu, msr, val, host);
+}
+
+EXPORT_FOR_TEST(msr_write);
+
+/* ---- exits ---- */
+
+/**
+ * msr_exit() - the exit of RDMSR or WRMSR
+ * @vcpu: the vCPU
+ * @write: WRMSR
+ *
+ * Return: RESUME_*
+ */
+int msr_exit(struct vcpu *vcpu, bool write)
+{
+	u64 *gpr = vcpu->state.gpr;
+	u32 msr = gpr[REG_RCX];
+	u64 val = 0;
+	int fault;
+
+	if (write) {
+		val = (u32)gpr[REG_RAX] | gpr[REG_RDX] << 32;
+		fault = msr_write(vcpu, msr, val, false);
+	} else {
+		fault = msr_read(vcpu, msr, &val, false);
+	}
+	trace_vmm_msr(vcpu, write, msr, val, fault);
+	if (fault) {
+		events_raise_error(vcpu, GP_VECTOR, 0);
+		return RESUME_GUEST;
+	}
+	if (!write) {
+		gpr[REG_RAX] = (u32)val;
+		gpr[REG_RDX] = val >> 32;
+	}
+	return dispatch_skip(vcpu);
+}
+
+/* ---- KVM_GET/SET_MSRS ---- */
+
+/**
+ * msrs_get() - KVM_GET_MSRS
+ * @vcpu: the vCPU, loaded
+ * @entries: index is read, data written
+ * @n: their number
+ *
+ * Return: entries served; it stops at the first that is not there
+ */
+int msrs_get(struct vcpu *vcpu, struct kvm_msr_entry *entries, u32 n)
+{
+	u64 val;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		val = 0;
+		if (msr_read(vcpu, entries[i].index, &val, true))
+			break;
+		entries[i].data = val;
+	}
+	return i;
+}
+
+/**
+ * msrs_set() - KVM_SET_MSRS
+ * @vcpu: the vCPU, loaded
+ * @entries: what to write
+ * @n: their number
+ *
+ * Return: entries served; it stops at the first that cannot be set
+ */
+int msrs_set(struct vcpu *vcpu, const struct kvm_msr_entry *entries, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (msr_write(vcpu, entries[i].index, entries[i].data, true))
+			break;
+	return i;
+}
+
+/* ---- setup ---- */
+
+/**
+ * msr_init() - the pass-through map of a new vCPU
+ * @vcpu: the vCPU, loaded
+ *
+ * Passed through is what the backend switches anyway; the processor checks the values. Everything
+ * else exits.
+ */
+void msr_init(struct vcpu *vcpu)
+{
+	static const u32 passed[] = {
+		MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_KERNEL_GS_BASE,
+		MSR_FS_BASE, MSR_GS_BASE, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP,
+		MSR_IA32_SYSENTER_EIP,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(passed); i++)
+		backend_msr_intercept(vcpu, passed[i], false, false);
+}
+
+/**
+ * msr_setup() - at load
+ */
+void msr_setup(void)
+{
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The time stamp counter of a guest, and KVM_GET/SET_CLOCK.
+ *
+ * guest TSC = host TSC * ratio + offset. vCPUs of a VM whose TSC user space writes within a second
+ * of each other, to values that fit together, get one offset: they stay in step exactly.
+ */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
+#include <asm/tsc.h>
+
+#include "internal.h"
+
+/* A virtual frequency that differs less from the host's is the host's: 250 ppm. */
+#define TSC_TOLERANCE_PPM	250
+
+static DEFINE_RAW_SPINLOCK(tsc_sync_lock);	/* vm->clock.tsc_*; taken by no exit */
+
+static u64 tsc_scale(const struct vcpu_tsc *tsc, u64 host)
+{
+	if (!tsc->ratio)
+		return host;
+	return mul_u64_u64_shr(host, tsc->ratio, backend_caps.tsc_ratio_frac_bits);
+}
+
+/**
+ * tsc_guest() - the guest's TSC at a moment
+ * @vcpu: the vCPU
+ * @host_tsc: the host's TSC at that moment
+ *
+ * Context: any.
+ * Return: ticks
+ */
+u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc)
+{
+	return tsc_scale(&vcpu->tsc, host_tsc) + vcpu->tsc.offset;
+}
+
+/**
+ * tsc_read() - the guest's TSC now
+ * @vcpu: the vCPU
+ *
+ * Context: any.
+ * Return: ticks
+ */
+u64 tsc_read(struct vcpu *vcpu)
+{
+	return tsc_guest(vcpu, rdtsc());
+}
+
+static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
+{
+	if (offset == vcpu->tsc.offset)
+		return;
+	vcpu->tsc.offset = offset;
+	backend_set_tsc(vcpu);
+	if (vcpu->apic)
+		lapic_tsc_changed(vcpu);
+}
+
+/* Is this write meant to put the vCPU in step with those written before? */
+static bool tsc_joins(const struct vm_clock *clock, u32 khz, u64 val, u64 now_ns)
+{
+	u64 elapsed = now_ns - clock->tsc_ns;
+	u64 expected;
+
+	if (!clock->tsc_written || clock->tsc_khz != khz)
+		return false;
+	/* Zero is what a new vCPU gets: it always joins. */
+	if (!val)
+		return true;
+	expected = clock->tsc_value + mul_u64_u64_div_u64(elapsed, khz, 1000000);
+	return (val > expected ? val - expected : expected - val) < (u64)khz * 1000;
+}
+
+/* The offset for a value that user space writes. */
+static u64 tsc_sync_offset(struct vcpu *vcpu, u64 val)
+{
+	struct vm_clock *clock = &vcpu->vm->clock;
+	unsigned long flags;
+	u64 now_ns, offset;
+
+	raw_spin_lock_irqsave(&tsc_sync_lock, flags);
+	now_ns = ktime_get_boottime_ns();
+	offset = val - tsc_scale(&vcpu->tsc, rdtsc());
+	if (!check_tsc_unstable() && tsc_joins(clock, vcpu->tsc.khz, val, now_ns)) {
+		offset = clock->tsc_offset;
+	} else {
+		clock->tsc_written = true;
+		clock->tsc_khz = vcpu->tsc.khz;
+		clock->tsc_value = val;
+		clock->tsc_offset = offset;
+		clock->tsc_ns = now_ns;
+	}
+	raw_spin_unlock_irqrestore(&tsc_sync_lock, flags);
+	return offset;
+}
+
+/**
+ * tsc_write() - WRMSR or KVM_SET_MSRS of the TSC
+ * @vcpu: the vCPU, loaded
+ * @val: the new value, in ticks
+ * @host: user space writes: vCPUs are kept in step; the guest moves its own alone, and the
+ *	difference shows in TSC_ADJUST (SDM vol. 3B, 18.17.3)
+ */
+void tsc_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	u64 delta;
+
+	if (host) {
+		tsc_set_offset(vcpu, tsc_sync_offset(vcpu, val));
+		return;
+	}
+	delta = val - tsc_read(vcpu);
+	vcpu->msrs.tsc_adjust += delta;
+	tsc_set_offset(vcpu, vcpu->tsc.offset + delta);
+}
+
+/**
+ * tsc_adjust_write() - WRMSR or KVM_SET_MSRS of TSC_ADJUST
+ * @vcpu: the vCPU, loaded
+ * @val: the new value, in ticks
+ * @host: user space restores the register: the TSC is restored by itself and does not move
+ */
+void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host)
+{
+	if (!host)
+		tsc_set_offset(vcpu, vcpu->tsc.offset + val - vcpu->msrs.tsc_adjust);
+	vcpu->msrs.tsc_adjust = val;
+}
+
+/* A host that could not measure its TSC says 0: any fixed number will do then. */
+static u32 tsc_host_khz(void)
+{
+	return tsc_khz ?: 1000000;
+}
+
+static bool tsc_khz_near(u32 khz)
+{
+	u32 host = tsc_host_khz();
+	u32 slack = (u64)host * TSC_TOLERANCE_PPM / 1000000;
+
+	return khz >= host - slack && khz <= host + slack;
+}
+
+/**
+ * tsc_set_khz() - KVM_SET_TSC_KHZ
+ * @vcpu: the vCPU, loaded; its TSC goes on from where it is
+ * @khz: virtual frequency in kHz; 0: the host's
+ *
+ * Return: 0; -EINVAL: it is not the host's (within 250 ppm) and the processor does not scale, or it
+ * is beyond the scale
+ */
+int tsc_set_khz(struct vcpu *vcpu, u32 khz)
+{
+	u64 ratio = 0, now;
+
+	if (!khz)
+		khz = tsc_host_khz();
+	if (!tsc_khz_near(khz)) {
+		if (!backend_caps.tsc_scaling)
+			return -EINVAL;
+		ratio = mul_u64_u64_div_u64(BIT_ULL(backend_caps.tsc_ratio_frac_bits), khz,
+					    tsc_host_khz());
+		if (!ratio || ratio > backend_caps.tsc_ratio_max)
+			return -EINVAL;
+	}
+	now = rdtsc();
+	vcpu->tsc.khz = khz;
+	if (ratio == vcpu->tsc.ratio)
+		return 0;
+	vcpu->tsc.offset += tsc_scale(&vcpu->tsc, now);
+	vcpu->tsc.ratio = ratio;
+	vcpu->tsc.offset -= tsc_scale(&vcpu->tsc, now);
+	backend_set_tsc(vcpu);
+	if (vcpu->apic)
+		lapic_tsc_changed(vcpu);
+	return 0;
+}
+
+/**
+ * tsc_vcpu_init() - the TSC of a new vCPU: 0 for the first of a VM, in step for the others
+ * @vcpu: the vCPU, loaded
+ */
+void tsc_vcpu_init(struct vcpu *vcpu)
+{
+	if (tsc_set_khz(vcpu, READ_ONCE(vcpu->vm->default_tsc_khz)))
+		tsc_set_khz(vcpu, 0);
+	tsc_write(vcpu, 0, true);
+	backend_set_tsc(vcpu);
+}
+
+/**
+ * tsc_delta_to_ns() - a span of guest TSC ticks as time
+ * @vcpu: the vCPU
+ * @delta: ticks
+ *
+ * Context: any.
+ * Return: nanoseconds, at most KTIME_MAX / 2
+ */
+u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta)
+{
+	const u64 max = KTIME_MAX / 2;
+
+	if (delta / vcpu->tsc.khz >= max / 1000000)
+		return max;
+	return mul_u64_u64_div_u64(delta, 1000000, vcpu->tsc.khz);
+}
+
+/* ---- the VM's clock ---- */
+
+/**
+ * clock_init() - the clock of a new VM starts at 0
+ * @vm: the VM
+ */
+void clock_init(struct vmm *vm)
+{
+	vm->clock.offset_ns = -(s64)ktime_get_boottime_ns();
+}
+
+/**
+ * clock_get() - KVM_GET_CLOCK
+ * @vm: the VM; vm->lock is held
+ * @data: filled: clock in ns; with a stable TSC also the host's TSC and real time of that moment
+ *
+ * Return: 0
+ */
+int clock_get(struct vmm *vm, struct kvm_clock_data *data)
+{
+	unsigned long flags;
+
+	memset(data, 0, sizeof(*data));
+	local_irq_save(flags);
+	data->clock = ktime_get_boottime_ns() + vm->clock.offset_ns;
+	data->realtime = ktime_get_real_ns();
+	data->host_tsc = rdtsc();
+	local_irq_restore(flags);
+	data->flags = KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC | KVM_CLOCK_TSC_STABLE;
+	if (!check_tsc_unstable())
+		return 0;
+	data->flags = KVM_CLOCK_REALTIME;
+	data->host_tsc = 0;
+	return 0;
+}
+
+/**
+ * clock_set() - KVM_SET_CLOCK
+ * @vm: the VM; vm->lock is held
+ * @data: clock in ns; with KVM_CLOCK_REALTIME the time since then is added
+ *
+ * Return: 0; -EINVAL: unknown flags
+ */
+int clock_set(struct vmm *vm, const struct kvm_clock_data *data)
+{
+	const u32 known = KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC | KVM_CLOCK_TSC_STABLE;
+	u64 clock = data->clock, real;
+
+	if (data->flags & ~known)
+		return -EINVAL;
+	if (data->flags & KVM_CLOCK_REALTIME) {
+		real = ktime_get_real_ns();
+		/* The guest's clock does not go backwards because the host's real time did. */
+		if (real > data->realtime)
+			clock += real - data->realtime;
+	}
+	vm->clock.offset_ns = clock - ktime_get_boottime_ns();
+	vcpu_request_all(vm, REQ_CLOCK, false);
+	return 0;
+}

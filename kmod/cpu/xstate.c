@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * x87, SSE, AVX and AVX-512 state of the guest. The kernel's guest-FPU functions hold and swap it;
+ * here are XCR0 and the formats of user space. Neither PKRU nor AMX is offered.
+ */
+#include <asm/fpu/api.h>
+#include <asm/fpu/xcr.h>
+
+#include "internal.h"
+
+#define XSTATE_OFFERED	(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512)
+#define XSTATE_LEAF	0xd
+#define XSTATE_MAX_NR	XFEATURE_PKRU
+#define XSTATE_ALIGN64	BIT(1)	/* CPUID 0xD, ECX: aligned in the compacted format */
+#define XSTATE_LEGACY	(sizeof(struct fxregs_state) + sizeof(struct xstate_header))
+
+#define FCW_RESET	0x37f
+
+/* Set at load, read-only afterwards. */
+static u64 host_xcr0, xcr0_offered;
+static u32 mxcsr_mask;
+static struct {
+	u32 size, offset, flags;
+} components[XSTATE_MAX_NR];
+
+static u32 read_mxcsr_mask(void)
+{
+	struct fxregs_state *image = kzalloc(sizeof(*image), GFP_KERNEL);
+	u32 mask = 0;
+
+	if (!image)
+		return 0xffbf;
+	kernel_fpu_begin();
+	asm volatile("fxsave %0" : "+m" (*image));
+	kernel_fpu_end();
+	mask = image->mxcsr_mask;
+	kfree(image);
+	/* Zero says the default (APM vol. 2, 11.4.4). */
+	return mask ?: 0xffbf;
+}
+
+/* At load: what the host's XCR0 holds and how CPUID 0xD lays it out. */
+void xstate_setup(void)
+{
+	u32 eax, ebx, ecx, edx;
+	int i;
+
+	mxcsr_mask = read_mxcsr_mask();
+	xcr0_offered = XFEATURE_MASK_FPSSE;
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		return;
+	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	xcr0_offered = host_xcr0 & XSTATE_OFFERED;
+	for (i = XFEATURE_YMM; i < XSTATE_MAX_NR; i++) {
+		if (!(xcr0_offered & BIT_ULL(i)))
+			continue;
+		cpuid_count(XSTATE_LEAF, i, &eax, &ebx, &ecx, &edx);
+		components[i].size = eax;
+		components[i].offset = ebx;
+		components[i].flags = ecx;
+	}
+}
+
+/**
+ * xstate_supported() - XCR0 bits this host can give to a guest
+ *
+ * Return: a mask of XFEATURE_MASK_*; x87 and SSE at least
+ */
+u64 xstate_supported(void)
+{
+	return xcr0_offered;
+}
+
+/**
+ * xstate_size() - size of an XSAVE area
+ * @xcr0: state components in it
+ * @compacted: the format of XSAVEC and XSAVES
+ *
+ * Return: bytes, as CPUID 0xD answers (APM vol. 2, 11.5.6 and 11.5.8)
+ */
+u32 xstate_size(u64 xcr0, bool compacted)
+{
+	u32 size = XSTATE_LEGACY;
+	int i;
+
+	for (i = XFEATURE_YMM; i < XSTATE_MAX_NR; i++) {
+		if (!(xcr0 & xcr0_offered & BIT_ULL(i)))
+			continue;
+		if (!compacted) {
+			size = max(size, components[i].offset + components[i].size);
+			continue;
+		}
+		if (components[i].flags & XSTATE_ALIGN64)
+			size = ALIGN(size, 64);
+		size += components[i].size;
+	}
+	return size;
+}
+
+bool xstate_component(unsigned int nr, u32 *size, u32 *offset, u32 *flags)
+{
+	if (nr < XFEATURE_YMM || nr >= XSTATE_MAX_NR || !(xcr0_offered & BIT_ULL(nr)))
+		return false;
+	*size = components[nr].size;
+	*offset = components[nr].offset;
+	*flags = components[nr].flags;
+	return true;
+}
+
+/* ---- XCR0 ---- */
+
+/* Components depend on each other (APM vol. 2, 11.5.2; SDM vol. 1, 13.3). */
+bool xcr0_valid(u64 val, u64 supported)
+{
+	u64 avx512 = val & XFEATURE_MASK_AVX512;
+
+	if (!(val & XFEATURE_MASK_FP) || (val & ~(supported | XFEATURE_MASK_FP)))
+		return false;
+	if ((val & XFEATURE_MASK_YMM) && !(val & XFEATURE_MASK_SSE))
+		return false;
+	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 && (val & XFEATURE_MASK_YMM));
+}
+
+EXPORT_FOR_TEST(xcr0_valid);
+
+/* Without CR4.OSXSAVE no instruction of the guest looks at XCR0. */
+void xstate_update(struct vcpu *vcpu)
+{
+	u64 cr4 = state_get(vcpu, STATE_CRS)->cr4;
+
+	vcpu->fpu.switch_xcr0 = (cr4 & X86_CR4_OSXSAVE) && vcpu->state.xcr0 != host_xcr0;
+}
+
+/**
+ * xstate_enter() - give the guest its XCR0
+ * @vcpu: the vCPU
+ *
+ * Context: right before the entry, interrupts off, the guest's FPU registers loaded.
+ */
+void xstate_enter(struct vcpu *vcpu)
+{
+	if (vcpu->fpu.switch_xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->state.xcr0);
+}
+
+/**
+ * xstate_leave() - take the host's XCR0 back
+ * @vcpu: the vCPU
+ *
+ * Context: right after the exit, interrupts off.
+ */
+void xstate_leave(struct vcpu *vcpu)
+{
+	if (vcpu->fpu.switch_xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+}
+
+/**
+ * xcrs_get() - KVM_GET_XCRS
+ * @vcpu: the vCPU
+ * @xcrs: filled
+ */
+void xcrs_get(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
+{
+	memset(xcrs, 0, sizeof(*xcrs));
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		return;
+	xcrs->nr_xcrs = 1;
+	xcrs->xcrs[0].xcr = XCR_XFEATURE_ENABLED_MASK;
+	xcrs->xcrs[0].value = vcpu->state.xcr0;
+}
+
+/**
+ * xcrs_set() - KVM_SET_XCRS
+ * @vcpu: the vCPU, loaded
+ * @xcrs: new values; registers other than XCR0 are ignored
+ *
+ * Return: 0; -EINVAL: too many, flags, or a value that XSETBV would refuse
+ */
+int xcrs_set(struct vcpu *vcpu, const struct kvm_xcrs *xcrs)
+{
+	u32 i;
+
+	if (!boot_cpu_has(X86_FEATURE_XSAVE) || xcrs->nr_xcrs > KVM_MAX_XCRS || xcrs->flags)
+		return -EINVAL;
+	for (i = 0; i < xcrs->nr_xcrs; i++) {
+		if (xcrs->xcrs[i].xcr != XCR_XFEATURE_ENABLED_MASK)
+			continue;
+		if (!xcr0_valid(xcrs->xcrs[i].value, vcpu->cpuid.xcr0_supported))
+			return -EINVAL;
+		vcpu->state.xcr0 = xcrs->xcrs[i].value;
+		cpuid_update(vcpu);
+		break;
+	}
+	return 0;
+}
+
+/* ---- lifetime and loading ---- */
+
+/**
+ * fpu_create() - the guest's FPU image, in its initial state
+ * @vcpu: the vCPU
+ *
+ * Return: 0, -ENOMEM
+ */
+int fpu_create(struct vcpu *vcpu)
+{
+	return fpu_alloc_guest_fpstate(&vcpu->fpu.guest) ? 0 : -ENOMEM;
+}
+
+/**
+ * fpu_destroy() - free what fpu_create() made
+ * @vcpu: the vCPU; nothing happens where there is no image
+ */
+void fpu_destroy(struct vcpu *vcpu)
+{
+	fpu_free_guest_fpstate(&vcpu->fpu.guest);
+}
+
+/**
+ * fpu_load_guest() - make the guest's FPU registers the task's
+ * @vcpu: the vCPU
+ *
+ * Context: start of KVM_RUN, preemptible. From here on the scheduler keeps them.
+ */
+void fpu_load_guest(struct vcpu *vcpu)
+{
+	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, true);
+	vcpu->fpu.loaded = true;
+	vcpu->stats.fpu_reload++;
+}
+
+/**
+ * fpu_put_guest() - the end of what fpu_load_guest() began
+ * @vcpu: the vCPU
+ */
+void fpu_put_guest(struct vcpu *vcpu)
+{
+	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, false);
+	vcpu->fpu.loaded = false;
+}
+
+static void image_reset(struct fpu_guest *guest)
+{
+	union fpregs_state *regs = &guest->fpstate->regs;
+
+	memset(&regs->fxsave, 0, sizeof(regs->fxsave));
+	regs->fxsave.cwd = FCW_RESET;
+	regs->fxsave.mxcsr = MXCSR_DEFAULT;
+	/* A component that is not in XSTATE_BV is loaded in its initial state. */
+	if (boot_cpu_has(X86_FEATURE_XSAVE))
+		regs->xsave.header.xfeatures = XFEATURE_MASK_FPSSE;
+}
+
+/**
+ * fpu_reset() - the FPU after RESET
+ * @vcpu: the vCPU, inside KVM_RUN or not
+ * @init: INIT leaves the FPU as it is (APM vol. 2, table 14-1)
+ */
+void fpu_reset(struct vcpu *vcpu, bool init)
+{
+	bool loaded = vcpu->fpu.loaded;
+
+	if (init)
+		return;
+	if (loaded)
+		fpu_put_guest(vcpu);
+	image_reset(&vcpu->fpu.guest);
+	if (loaded)
+		fpu_load_guest(vcpu);
+}
+
+/* ---- KVM_GET/SET_FPU ---- */
+
+/**
+ * fpu_get() - KVM_GET_FPU
+ * @vcpu: the vCPU, outside KVM_RUN
+ * @fpu: filled
+ */
+void fpu_get(struct vcpu *vcpu, struct kvm_fpu *fpu)
+{
+	u8 image[XSTATE_LEGACY] __aligned(64) = {};
+	const struct fxregs_state *fx = (const void *)image;
+
+	/* Through the kernel's copy, which knows components that are in their initial state. */
+	compat_fpu_copy_to_uabi(&vcpu->fpu.guest, image, sizeof(image), XFEATURE_MASK_FPSSE);
+	memset(fpu, 0, sizeof(*fpu));
+	memcpy(fpu->fpr, fx->st_space, sizeof(fpu->fpr));
+	memcpy(fpu->xmm, fx->xmm_space, sizeof(fpu->xmm));
+	fpu->fcw = fx->cwd;
+	fpu->fsw = fx->swd;
+	fpu->ftwx = fx->twd;
+	fpu->last_opcode = fx->fop;
+	fpu->last_ip = fx->rip;
+	fpu->last_dp = fx->rdp;
+	fpu->mxcsr = fx->mxcsr;
+}
+
+/**
+ * fpu_set() - KVM_SET_FPU
+ * @vcpu: the vCPU, outside KVM_RUN
+ * @fpu: new values; MXCSR bits the host does not have are dropped
+ */
+void fpu_set(struct vcpu *vcpu, const struct kvm_fpu *fpu)
+{
+	union fpregs_state *regs = &vcpu->fpu.guest.fpstate->regs;
+	struct fxregs_state *fx = &regs->fxsave;
+
+	memcpy(fx->st_space, fpu->fpr, sizeof(fpu->fpr));
+	memcpy(fx->xmm_space, fpu->xmm, sizeof(fpu->xmm));
+	fx->cwd = fpu->fcw;
+	fx->swd = fpu->fsw;
+	fx->twd = fpu->ftwx;
+	fx->fop = fpu->last_opcode;
+	fx->rip = fpu->last_ip;
+	fx->rdp = fpu->last_dp;
+	/* A reserved bit would make the host's own XRSTOR fault. */
+	fx->mxcsr = fpu->mxcsr & mxcsr_mask;
+	if (boot_cpu_has(X86_FEATURE_XSAVE))
+		regs->xsave.header.xfeatures |= XFEATURE_MASK_FPSSE;
+}
+
+/* ---- KVM_GET/SET_XSAVE ---- */
+
+/**
+ * xsave_get() - KVM_GET_XSAVE, KVM_GET_XSAVE2
+ * @vcpu: the vCPU, outside KVM_RUN
+ * @buf: filled in the standard (not compacted) format
+ * @size: of @buf in bytes, 4096 or more
+ */
+void xsave_get(struct vcpu *vcpu, void *buf, u32 size)
+{
+	memset(buf, 0, size);
+	compat_fpu_copy_to_uabi(&vcpu->fpu.guest, buf, size, xcr0_offered);
+}
+
+/**
+ * xsave_set() - KVM_SET_XSAVE
+ * @vcpu: the vCPU, outside KVM_RUN
+ * @buf: XSAVE area in the standard format, 4096 bytes or what KVM_CAP_XSAVE2 says
+ *
+ * Return: 0; -EINVAL: a component that is not offered, the compacted format, reserved bits
+ */
+int xsave_set(struct vcpu *vcpu, const void *buf)
+{
+	u32 pkru = 0;
+
+	return fpu_copy_uabi_to_guest_fpstate(&vcpu->fpu.guest, buf, xcr0_offered, &pkru);
+}
