@@ -3,6 +3,7 @@
  * x87, SSE, AVX and AVX-512 state of the guest. The kernel's guest-FPU functions hold and swap it;
  * here are XCR0 and the formats of user space. Neither PKRU nor AMX is offered.
  */
+#include <linux/slab.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
 
