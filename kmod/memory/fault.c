@@ -177,7 +177,7 @@ static int fault_resolve(struct fault *f, struct vcpu_stats *stats)
 			break;
 		}
 		if (ret)
-			return ret;
+			return ret < 0 ? ret : RESUME_GUEST;
 	}
 	return RESUME_GUEST;
 }

@@ -242,10 +242,12 @@ out:
  */
 bool memory_has_slot(struct vmm *vm, gpa_t gpa, bool write)
 {
+	struct memslot *slot;
 	bool ret;
 
 	rcu_read_lock();
-	ret = memory_hva(vm, gpa >> PAGE_SHIFT, write);
+	slot = slot_find(&vm->mem, gpa >> PAGE_SHIFT);
+	ret = slot && !(write && (READ_ONCE(slot->flags) & KVM_MEM_READONLY));
 	rcu_read_unlock();
 	return ret;
 }

@@ -81,8 +81,8 @@ bool host_page_find(struct mm_struct *mm, hva_t hva, struct host_page *page)
  * @write: it shall be writable
  *
  * Context: may sleep.
- * Return: 0: look again. -EFAULT: no mapping, or not with that right; -ENOMEM; -EINTR: a fatal
- * signal came first.
+ * Return: 0: look again. 1: the page is poisoned; the thread has got its SIGBUS. -EFAULT: no
+ * mapping, or not with that right; -ENOMEM; -EINTR: a fatal signal came first.
  */
 int host_page_in(struct vmm *vm, hva_t hva, bool write)
 {
@@ -98,7 +98,7 @@ int host_page_in(struct vmm *vm, hva_t hva, bool write)
 		return ret;
 	/* As if the thread had touched the page itself; it may repair the guest and go on. */
 	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)(unsigned long)hva, PAGE_SHIFT, current);
-	return 0;
+	return 1;
 }
 
 /**
