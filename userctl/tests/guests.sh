@@ -1,0 +1,154 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# vmctl run from end to end with the small kernels of tests/guests: how they are started, how
+# they end, and what vmctl says. TAP. Runs where a hypervisor is, with nothing but a shell:
+#	VMCTL=/vmctl GUESTS=/guests VMM_DEV=/dev/vmm sh guests.sh
+: "${VMCTL:=vmctl}" "${GUESTS:=.}"
+mb=$GUESTS/multiboot.elf
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+echo "TAP version 13"
+
+# verdict NAME: the exit status must be $want, each line of $tmp/want must occur in the output.
+verdict() {
+	n=$((n + 1))
+	why=
+	[ "$got" = "$want" ] || why="status $got, not $want"
+	while read -r line; do
+		grep -q -e "$line" "$tmp/out" || why="$why; no \"$line\""
+	done <"$tmp/want"
+	if [ -z "$why" ]; then
+		echo "ok $n - $1"
+		return
+	fi
+	echo "not ok $n - $1"
+	echo "# $why"
+	tail -n 40 "$tmp/out" | tr -d '\r' | sed 's/^/# /'
+}
+
+# vm NAME STATUS PATTERNS ARGUMENT...: run to the end; patterns are separated by newlines.
+vm() {
+	name=$1 want=$2
+	echo "$3" >"$tmp/want"
+	shift 3
+	timeout -s KILL 60 "$VMCTL" run "$@" >"$tmp/out" 2>&1 <"${input:-/dev/null}"
+	got=$?
+	verdict "$name"
+}
+
+# signalled NAME STATUS SIGNAL ACTION [OPTION...]: send a signal once the guest is ready.
+signalled() {
+	name=$1 want=$2 signal=$3 action=$4
+	shift 4
+	echo "ready" >"$tmp/want"
+	: >"$tmp/out"
+	"$VMCTL" run --kernel "$mb" --append "$action" "$@" >"$tmp/out" 2>&1 </dev/null &
+	pid=$!
+	tries=0
+	until grep -q ready "$tmp/out" || [ $tries -ge 600 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+	kill -s "$signal" $pid
+	wait $pid
+	got=$?
+	verdict "$name"
+}
+
+printf 'hello world' >"$tmp/mod"
+
+vm "multiboot, ELF" 0 "^multiboot
+^upper 0007fc00
+^cmdline $mb one two off" --kernel "$mb" --append "one two off"
+vm "multiboot, flat file, initrd" 0 "^multiboot
+^module hello world$tmp/mod
+^upper 0000fc00" --kernel "$GUESTS/multiboot.bin" --memory 64M --initrd "$tmp/mod" --append off
+vm "multiboot, module with arguments" 0 "^module hello world$tmp/mod a b" \
+	--kernel "$mb" --module "$tmp/mod a b" --append off
+vm "PVH" 0 "^pvh
+^module hello worldrsdp 20525450
+^cmdline x off" --kernel "$GUESTS/pvh.elf" --module "$tmp/mod a b" --append "x off"
+vm "memory beyond the hole" 0 "^upper 002ffc00" --kernel "$mb" --memory 5G --append off
+vm "least memory" 0 "^upper 00000800" --kernel "$mb" --memory 3M --append off
+vm "64 vCPUs" 0 "^multiboot" --kernel "$mb" --cpus 64 --append off
+
+vm "reset register" 3 "cmdline" --kernel "$mb" --append cf9
+vm "keyboard controller reset" 3 "cmdline" --kernel "$mb" --append kbd
+vm "fast reset" 3 "cmdline" --kernel "$mb" --append fast
+vm "triple fault" 4 "crashed with a triple fault
+vCPU 0: triple fault
+^rip .* rflags
+^rax
+^cs .* base
+^cr0" --kernel "$mb" --append triple
+vm "execution outside memory" 5 "internal error
+^rip 00000000d0000000
+^code" --kernel "$mb" --append jump
+
+signalled "power button, pressed by SIGTERM" 0 TERM wait
+signalled "SIGTERM, guest does not react" 143 TERM hang
+signalled "SIGINT" 130 INT hang
+signalled "SIGHUP" 129 HUP hang
+signalled "SIGQUIT" 131 QUIT hang --grace 600
+signalled "no grace" 143 TERM hang --grace 0
+signalled "many vCPUs" 143 TERM hang --cpus 8
+# The guest comes up again and again; the signal may hit at any moment of that.
+echo "multiboot" >"$tmp/want"
+"$VMCTL" run --kernel "$mb" --append cf9 --on-reset restart --grace 0 >"$tmp/out" 2>&1 </dev/null &
+pid=$!
+tries=0
+until [ "$(grep -c '^multiboot' "$tmp/out")" -ge 3 ] || [ $tries -ge 600 ]; do
+	sleep 0.05
+	tries=$((tries + 1))
+done
+kill -TERM $pid
+wait $pid
+got=$?
+want=143
+[ "$(grep -c '^multiboot' "$tmp/out")" -ge 3 ] || got="restarts missing"
+verdict "restart after reset"
+
+long=$(printf 'abcdefghijklmnopqrstuvwxyz0123456789%.0s' 1 2 3 4 5 6 7 8)
+printf '%s.' "$long" >"$tmp/in"
+input=$tmp/in
+vm "input from a file" 0 "$long" --kernel "$mb" --append echo
+input=
+mkfifo "$tmp/fifo"
+{
+	cat "$tmp/in"
+	sleep 1
+} >"$tmp/fifo" &
+input=$tmp/fifo
+vm "input from a pipe" 0 "$long" --kernel "$mb" --append echo
+input=
+
+want=0
+echo "^multiboot" >"$tmp/want"
+timeout -s KILL 60 "$VMCTL" run --kernel "$mb" --append off <&- >"$tmp/out" 2>&1
+got=$?
+verdict "closed standard input"
+: >"$tmp/want"
+timeout -s KILL 60 "$VMCTL" run --kernel "$mb" --append off </dev/null >&- 2>"$tmp/out"
+got=$?
+verdict "closed standard output"
+{
+	timeout -s KILL 60 "$VMCTL" run --kernel "$mb" --append off </dev/null 2>"$tmp/out"
+	echo $? >"$tmp/status"
+} | :
+got=$(cat "$tmp/status")
+verdict "output to nobody"
+
+vm "statistics" 0 "" --kernel "$mb" --append off --stats="$tmp/stats"
+cp "$tmp/stats" "$tmp/out"
+printf '^exits [1-9]\n^user_exits [1-9]\n^run_seconds [0-9]\n' >"$tmp/want"
+verdict "statistics file"
+vm "statistics on standard error" 0 "^user_exits [1-9]" --kernel "$mb" --append off --stats
+vm "statistics that cannot be written" 73 "$tmp/no/dir" --kernel "$mb" --append off \
+	--stats="$tmp/no/dir"
+"$VMCTL" doctor >"$tmp/out" 2>&1
+got=$?
+want=0
+echo "This machine can run VMs" >"$tmp/want"
+verdict "doctor"
+echo "1..$n"
