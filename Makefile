@@ -88,7 +88,7 @@ lint:
 ## make bench              host instructions per round trip: in-tree KVM's, ours, ratio
 .PHONY: bench
 bench:
-	@selftests/bench/run $(HOST)
+	@selftests/hosts/bench $(HOST)
 
 ## Variables: V=1 more output, HOST=svm, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
