@@ -8,7 +8,7 @@
 
 #define M F_MODRM
 #define B F_BYTE
-#define L F_LOCK
+#define L F_LOCKABLE
 
 #define ALU_ROW(n, lock, nowrite)					\
 	[(n) + 0] = E(ALU, RM, REG, NONE, M | B | (lock) | (nowrite)),	\
@@ -304,7 +304,7 @@ static u32 group_row(const struct insn *insn, u32 row)
 
 	switch (insn->map << 8 | insn->opcode) {
 	case 0x80: case 0x81: case 0x82: case 0x83:
-		return nr == 7 ? (row & ~F_LOCK) | F_NOWRITE : row;
+		return nr == 7 ? (row & ~F_LOCKABLE) | F_NOWRITE : row;
 	case 0x8f:
 		return nr ? E(UD, NONE, NONE, NONE, M) : row;
 	case 0xc6: case 0xc7:
@@ -314,7 +314,7 @@ static u32 group_row(const struct insn *insn, u32 row)
 	case 0xf6: case 0xf7:
 		if (nr < 2)
 			row |= F_NOWRITE | (row & B ? F_IMM(IMM_8) : F_IMM(IMM_Z));
-		return nr == 2 || nr == 3 ? row : row & ~F_LOCK;
+		return nr == 2 || nr == 3 ? row : row & ~F_LOCKABLE;
 	case 0xfe:
 		return nr < 2 ? row : E(UD, NONE, NONE, NONE, M);
 	case 0xff:
@@ -332,7 +332,9 @@ static u32 group_row(const struct insn *insn, u32 row)
 	case 0x1ba:
 		if (nr < 4)
 			return E(UD, NONE, NONE, NONE, M) | (row & F_IMM(7));
-		return nr == 4 ? (row & ~F_LOCK) | F_NOWRITE : row;
+		return nr == 4 ? (row & ~F_LOCKABLE) | F_NOWRITE : row;
+	case 0x1c3:				/* MOVNTI */
+		return insn->mem && !insn->opsize_prefix ? row : E(UD, NONE, NONE, NONE, M);
 	case 0x1c7:
 		return nr == 1 && insn->mem ? row : LEN(NONE, M);
 	}
@@ -420,7 +422,7 @@ static void set_op_size(const struct interp *in, struct insn *insn, bool big)
 
 static int check_lock(struct interp *in, const struct insn *insn)
 {
-	if (!insn->lock || (insn->flags & F_LOCK && insn->mem))
+	if (!insn->lock || (insn->flags & F_LOCKABLE && insn->mem))
 		return INTERP_DONE;
 	/* LOCK MOV CR0 is MOV CR8 (APM vol. 3, MOV CRn; CPUID AltMovCr8). */
 	if (insn->map == 1 && (insn->opcode == 0x20 || insn->opcode == 0x22))

@@ -198,10 +198,12 @@ static int exec_cmpxchg(struct interp *in)
 		return r;
 	alu_binary(7, acc, val, size, &in->reg.rflags);
 	new = acc == val ? reg_get(in, in->insn.reg, size) : val;
-	/* The old value is written back when the comparison fails (APM vol. 3, CMPXCHG). */
-	r = rm_update(in, size, val, new);
-	if (r)
-		return r;
+	/* Memory is written whatever the comparison says (APM vol. 3, CMPXCHG); a register not. */
+	if (in->insn.mem || acc == val) {
+		r = rm_update(in, size, val, new);
+		if (r)
+			return r;
+	}
 	if (acc != val)
 		reg_set(in, REG_RAX, size, val);
 	return INTERP_DONE;

@@ -51,7 +51,7 @@ enum { IMM_NONE, IMM_8, IMM_Z, IMM_V, IMM_16, IMM_FAR, IMM_OFFSET, IMM_16_8 };
 #define F_BYTE		BIT(18)	/* byte operands */
 #define F_NOREAD	BIT(19)	/* the destination is not read */
 #define F_NOWRITE	BIT(20)	/* the destination is not written */
-#define F_LOCK		BIT(21)	/* LOCK is allowed with a memory destination */
+#define F_LOCKABLE		BIT(21)	/* LOCK is allowed with a memory destination */
 #define F_D64		BIT(22)	/* operand size defaults to 64 bits in long mode */
 #define F_F64		BIT(23)	/* .. and cannot be changed (near branches) */
 #define F_I64		BIT(24)	/* invalid in long mode */
