@@ -76,6 +76,7 @@ struct tdp_format svm_tdp_format = {
 	.present = BIT_ULL(0),
 	.table = BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(5),
 	.leaf = BIT_ULL(2),
+	.leaf_device = BIT_ULL(2) | BIT_ULL(3) | BIT_ULL(4),	/* PWT, PCD: uncacheable */
 	.write = BIT_ULL(1),
 	.exec_deny = BIT_ULL(63),
 	.large = BIT_ULL(7),

@@ -59,6 +59,7 @@ void svm_clean_check(struct svm_vcpu *svm)
 		svm->clean &= ~a->bit;
 	}
 }
+EXPORT_FOR_TEST(svm_clean_check);
 
 /**
  * svm_clean_copy() - remember the VMCB as the processor left it
@@ -68,6 +69,7 @@ void svm_clean_copy(struct svm_vcpu *svm)
 {
 	memcpy(svm->copy, svm->vmcb, sizeof(*svm->vmcb));
 }
+EXPORT_FOR_TEST(svm_clean_copy);
 
 /* ---- dump ---- */
 

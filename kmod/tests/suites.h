@@ -9,7 +9,8 @@
 	X(ioctl_suite)		\
 	X(bus_suite)		\
 	X(tdp_suite)		\
-	X(memory_suite)
+	X(memory_suite)		\
+	X(svm_suite)
 
 #define X(suite) extern struct kunit_suite suite;
 VMM_SUITES(X)
