@@ -418,6 +418,7 @@ void vcpu_module_exit(void)
 {
 	int cpu;
 
+	preempt_notifier_dec();
 	for_each_possible_cpu(cpu)
 		free_cpumask_var(per_cpu(kick_mask, cpu));
 	kmem_cache_destroy(vcpu_cache);
@@ -430,6 +431,7 @@ int vcpu_module_init(void)
 	vcpu_cache = KMEM_CACHE(vcpu, SLAB_ACCOUNT);
 	if (!vcpu_cache)
 		return -ENOMEM;
+	preempt_notifier_inc();
 	for_each_possible_cpu(cpu) {
 		if (!zalloc_cpumask_var_node(&per_cpu(kick_mask, cpu), GFP_KERNEL,
 					     cpu_to_node(cpu))) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* KVM_GET/SET_REGS, SREGS, SREGS2 and the state after RESET, INIT and SIPI. */
+#include <asm/apicdef.h>
 #include <asm/processor-flags.h>
 
 #include "../interp/interp.h"
