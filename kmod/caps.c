@@ -132,7 +132,9 @@ static int enable_manual_dirty(struct vmm *vm, u64 flags)
 	/* Initially-set is a mode of manual protection. */
 	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
 		return -EINVAL;
+	mutex_lock(&vm->mem.slots_lock);
 	vm->policy.manual_dirty = flags;
+	mutex_unlock(&vm->mem.slots_lock);
 	return 0;
 }
 
@@ -154,7 +156,7 @@ static int enable_split_irqchip(struct vmm *vm, u64 pins)
 
 /**
  * vm_enable_cap() - KVM_ENABLE_CAP of a VM
- * @vm: the VM; vm->lock and slots_lock held
+ * @vm: the VM; vm->lock held
  * @cap: what to switch on
  *
  * Return: 0; -EINVAL: no such capability, flags, or arguments
