@@ -158,6 +158,9 @@ static int bus_access(struct vcpu *vcpu, enum bus_nr nr, gpa_t addr, int len, vo
 			break;
 		if (addr - dev->addr >= bus_len(dev))
 			continue;
+		/* No length, no data: for devices that want neither. */
+		if (!len && dev->len)
+			continue;
 		ret = bus_ask(vcpu, dev, addr, len, val, write);
 		if (ret != -EOPNOTSUPP)
 			break;

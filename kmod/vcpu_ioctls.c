@@ -226,6 +226,12 @@ static long do_kvmclock_ctrl(struct ioctl_call *call)
 	return -EINVAL;
 }
 
+/* Capabilities of a single vCPU belong to interfaces that are not offered. */
+static long do_enable_cap(struct ioctl_call *call)
+{
+	return -EINVAL;
+}
+
 static long do_stats_fd(struct ioctl_call *call)
 {
 	return stats_vcpu_fd(call->vcpu);
@@ -273,6 +279,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_TSC_KHZ, LOADED | ARG_VALUE, .fn = do_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ, LOADED | ARG_VALUE, .fn = do_get_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, LOCK_VCPU | ARG_VALUE, .fn = do_kvmclock_ctrl },
+	{ KVM_ENABLE_CAP, LOCK_VCPU, .fn = do_enable_cap },
 	{ KVM_GET_STATS_FD, ARG_VALUE, .fn = do_stats_fd },
 };
 

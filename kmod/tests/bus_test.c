@@ -121,6 +121,20 @@ static void shares_an_address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a.asked, b.asked);
 }
 
+/* A write whose length and data nobody knows yet reaches only those who need neither. */
+static void without_length(struct kunit *test)
+{
+	struct bus_fixture *f = test->priv;
+	struct fake_device device = {}, eventfd = {};
+
+	add(test, &device, 0x1000, 0x10);
+	KUNIT_EXPECT_EQ(test, bus_write(&f->vcpu, BUS_MMIO, 0x1000, 0, NULL), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, device.asked, 0);
+	add(test, &eventfd, 0x1000, 0);
+	KUNIT_EXPECT_EQ(test, bus_write(&f->vcpu, BUS_MMIO, 0x1000, 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, eventfd.asked, 1);
+}
+
 static void is_bounded(struct kunit *test)
 {
 	struct bus_fixture *f = test->priv;
@@ -138,6 +152,7 @@ static struct kunit_case bus_cases[] = {
 	KUNIT_CASE(finds_by_range),
 	KUNIT_CASE(asks_overlapping),
 	KUNIT_CASE(shares_an_address),
+	KUNIT_CASE(without_length),
 	KUNIT_CASE(is_bounded),
 	{}
 };
