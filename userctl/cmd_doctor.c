@@ -18,7 +18,8 @@ struct doctor_options {
 };
 
 static const struct argp_option options[] = {
-	{ "device", OPT_DEVICE, "NODE", 0, "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
+	{ "device", OPT_DEVICE, "NODE", 0,
+	  "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
 	{ "json", OPT_JSON, NULL, 0, "print one JSON object", 0 },
 	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "read /proc, /sys and /dev/cpu below DIR", 0 },
 	{ 0 }
@@ -49,8 +50,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "Say what the processor, the firmware, the kernel, the permissions and other hypervisors allow, and what to do.\v"
-	       "Exit status: 0 VMs can be run, 77 only the permission is missing, 69 something else is.",
+	.doc = "Say whether this machine can run VMs, and what to do if it cannot.\n"
+	       "\vExit status: 0 it can, 77 only the permission is missing, 69 something else is.\n",
 };
 
 int cmd_doctor(int argc, char **argv)

@@ -13,8 +13,8 @@
 #include "units.h"
 #include "vmctl.h"
 
-#define PAGE 4096
-#define GRACE_MAX 86400
+#define PAGE           4096
+#define GRACE_MAX      86400
 #define DEFAULT_APPEND "console=ttyS0"
 
 enum {
@@ -44,17 +44,24 @@ struct run_options {
 };
 
 static const struct argp_option options[] = {
-	{ "kernel", 'k', "FILE", 0, "Linux bzImage, ELF kernel with a PVH entry, or multiboot kernel", 0 },
+	{ "kernel", 'k', "FILE", 0,
+	  "Linux bzImage, ELF kernel with a PVH entry, or multiboot kernel", 0 },
 	{ "initrd", 'i', "FILE", 0, "initial RAM disk (the first module for multiboot)", 0 },
-	{ "module", OPT_MODULE, "FILE[ ARGS]", 0, "further module for PVH and multiboot kernels; repeatable", 0 },
+	{ "module", OPT_MODULE, "FILE[ ARGS]", 0,
+	  "further module for PVH and multiboot kernels; repeatable", 0 },
 	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
-	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)", 0 },
+	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)",
+	  0 },
 	{ "name", 'n', "NAME", 0, "name of the VM (default: vm-PID)", 0 },
-	{ "device", OPT_DEVICE, "NODE", 0, "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
-	{ "on-reset", OPT_ON_RESET, "exit|restart", 0, "what a reset by the guest does (default: exit, with status 3)", 0 },
-	{ "grace", OPT_GRACE, "SECONDS", 0, "how long SIGTERM, SIGINT or SIGHUP wait for the guest to power off (default: 1)", 0 },
-	{ "stats", OPT_STATS, "FILE", OPTION_ARG_OPTIONAL, "print counters at the end, to FILE or standard error", 0 },
+	{ "device", OPT_DEVICE, "NODE", 0,
+	  "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
+	{ "on-reset", OPT_ON_RESET, "exit|restart", 0,
+	  "what a reset by the guest does (default: exit, with status 3)", 0 },
+	{ "grace", OPT_GRACE, "SECONDS", 0,
+	  "how long SIGTERM, SIGINT or SIGHUP wait for the guest to power off (default: 1)", 0 },
+	{ "stats", OPT_STATS, "FILE", OPTION_ARG_OPTIONAL,
+	  "print counters at the end, to FILE or standard error", 0 },
 	{ 0 }
 };
 
@@ -69,8 +76,8 @@ static int parse_memory(struct run_options *o, const char *arg)
 	if (ret || bytes < MEM_MIN || bytes > MEM_MAX)
 		return fault(&o->err, EX_USAGE, "memory must be 2M to 512G, not %s", arg);
 	if (bytes % PAGE)
-		return fault(&o->err, EX_USAGE,
-			     "memory must be 2M to 512G in steps of 4K, not %s", arg);
+		return fault(&o->err, EX_USAGE, "memory must be 2M to 512G in steps of 4K, not %s",
+			     arg);
 	o->cfg.memory = bytes;
 	return 0;
 }
@@ -100,8 +107,7 @@ static int parse_name(struct run_options *o, const char *arg)
 {
 	if (!name_valid(arg))
 		return fault(&o->err, EX_USAGE,
-			     "the name \"%s\" is not 1 to 63 of A-Z a-z 0-9 . _ - beginning with a letter or digit",
-			     arg);
+			     "name must be 1 to 63 letters, digits and . _ -, not \"%s\"", arg);
 	o->cfg.name = arg;
 	return 0;
 }
@@ -184,9 +190,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "Run a VM until its guest powers off; its first serial port is the terminal.\v"
-	       "On a terminal, Ctrl-] is the escape key: Ctrl-] q quits, Ctrl-] ? lists the rest.\n"
-	       "Exit status: 0 power-off, 3 reset, 4 triple fault, 5 internal error, 6 quit by the escape key, 64 to 77 as in sysexits.h, 128 plus the number of a signal.",
+	.doc = "Run a VM until its guest powers off; its first serial port is the terminal.\n"
+	       "\vOn a terminal, Ctrl-] is the escape key: Ctrl-] q quits, Ctrl-] ? lists the rest.\n"
+	       "Exit status: 0 power-off, 3 reset, 4 triple fault, 5 internal error, 6 quit,\n"
+	       "64 to 77 as in sysexits.h, 128 plus the number of a signal.\n",
 };
 
 static void place_initrd(struct run_options *o)
@@ -208,7 +215,10 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 
 	snprintf(name, sizeof(name), "vm-%d", (int)getpid());
 	*o = (struct run_options){
-		.cfg = { .memory = 512 * MiB, .cpus = 1, .grace = 1, .name = name,
+		.cfg = { .memory = 512 * MiB,
+			 .cpus = 1,
+			 .grace = 1,
+			 .name = name,
 			 .boot.cmdline = DEFAULT_APPEND },
 	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, o))

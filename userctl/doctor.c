@@ -11,9 +11,8 @@ static void say(char *buf, size_t len, const char *fmt, va_list ap)
 	vsnprintf(buf, len, fmt, ap);
 }
 
-__attribute__((format(printf, 4, 5)))
-static void judge(struct doctor_check *c, const char *name, enum doctor_state state,
-		  const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void
+judge(struct doctor_check *c, const char *name, enum doctor_state state, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -25,8 +24,8 @@ static void judge(struct doctor_check *c, const char *name, enum doctor_state st
 	va_end(ap);
 }
 
-__attribute__((format(printf, 2, 3)))
-static void advise(struct doctor_check *c, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void advise(struct doctor_check *c, const char *fmt,
+							 ...)
 {
 	va_list ap;
 
@@ -52,9 +51,11 @@ static void judge_cpu(const struct doctor_facts *f, struct doctor_check *c)
 	}
 	judge(c, "cpu", DOCTOR_FAIL, "%s has neither SVM nor VMX", f->model);
 	if (f->in_vm)
-		advise(c, "this machine is a VM: have its host pass virtualization on (nested, such as -cpu host), or use an emulated host (make demo)");
+		advise(c,
+		       "this machine is a VM: have its host pass virtualization on (nested, such as -cpu host), or use an emulated host (make demo)");
 	else
-		advise(c, "enable virtualization in the firmware setup; if it has no such item, use an emulated host (make demo)");
+		advise(c,
+		       "enable virtualization in the firmware setup; if it has no such item, use an emulated host (make demo)");
 }
 
 static void judge_paging(const struct doctor_facts *f, struct doctor_check *c)
@@ -75,9 +76,10 @@ static void judge_paging(const struct doctor_facts *f, struct doctor_check *c)
 		advise(c, "none: processors before Westmere are not supported");
 		return;
 	}
-	judge(c, "paging", DOCTOR_OK, "%s", intel ? "EPT, unrestricted guests" :
-	      f->nrips ? "NPT, next RIP saving" :
-	      "NPT (no next RIP saving: instructions are decoded instead)");
+	judge(c, "paging", DOCTOR_OK, "%s",
+	      intel      ? "EPT, unrestricted guests"
+	      : f->nrips ? "NPT, next RIP saving"
+			 : "NPT (no next RIP saving: instructions are decoded instead)");
 }
 
 static void judge_firmware(const struct doctor_facts *f, struct doctor_check *c)
@@ -121,9 +123,10 @@ static void judge_device(const struct doctor_facts *f, struct doctor_check *c)
 		judge(c, "device", DOCTOR_FAIL, "%s is not a device", f->node);
 		advise(c, "remove it and load the module again");
 	} else if (f->node_errno == EACCES || f->node_errno == EPERM) {
-		judge(c, "device", DOCTOR_FAIL, "%s: no permission (mode %03o, group %s)",
-		      f->node, f->node_mode, f->node_group);
-		advise(c, "join the group %s (usermod -aG %s USER) and log in again, or run as root",
+		judge(c, "device", DOCTOR_FAIL, "%s: no permission (mode %03o, group %s)", f->node,
+		      f->node_mode, f->node_group);
+		advise(c,
+		       "join the group %s (usermod -aG %s USER) and log in again, or run as root",
 		       f->node_group, f->node_group);
 	} else if (f->node_errno) {
 		judge(c, "device", DOCTOR_FAIL, "%s: %s", f->node, strerror(f->node_errno));
@@ -205,7 +208,8 @@ static void judge_memory(const struct doctor_facts *f, struct doctor_check *c)
 		judge(c, "memory", DOCTOR_OK, "transparent huge pages are available");
 		break;
 	case NO:
-		judge(c, "memory", DOCTOR_WARN, "transparent huge pages are off: guests run slower");
+		judge(c, "memory", DOCTOR_WARN,
+		      "transparent huge pages are off: guests run slower");
 		advise(c, "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled");
 		break;
 	default:
@@ -253,8 +257,8 @@ void doctor_print(FILE *out, const struct doctor_check *checks, int status)
 		if (*checks[i].remedy)
 			fprintf(out, "%-18s -> %s\n", "", checks[i].remedy);
 	}
-	fprintf(out, "\n%s\n", status ? "This machine cannot run VMs as it is." :
-		"This machine can run VMs.");
+	fprintf(out, "\n%s\n",
+		status ? "This machine cannot run VMs as it is." : "This machine can run VMs.");
 }
 
 static void print_json_string(FILE *out, const char *text)

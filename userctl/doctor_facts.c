@@ -16,11 +16,11 @@
 
 #include "libvmm/vmm.h"
 
-#define MSR_VM_CR		0xc0010114 /* AMD64 APM vol. 2, 15.30.1 */
-#define VM_CR_SVMDIS		0x10ULL
-#define MSR_FEATURE_CONTROL	0x3a /* Intel SDM vol. 3C, 24.7 */
-#define FEATURE_LOCKED		0x1ULL
-#define FEATURE_VMX		0x4ULL
+#define MSR_VM_CR           0xc0010114 /* AMD64 APM vol. 2, 15.30.1 */
+#define VM_CR_SVMDIS        0x10ULL
+#define MSR_FEATURE_CONTROL 0x3a /* Intel SDM vol. 3C, 24.7 */
+#define FEATURE_LOCKED      0x1ULL
+#define FEATURE_VMX         0x4ULL
 
 static const char *const rival_names[RIVALS] = { "kvm_amd", "kvm_intel", "vboxdrv", "vmmon" };
 
@@ -77,7 +77,7 @@ static void parse_cpuinfo_line(struct doctor_facts *f, const char *line)
 		return;
 	value++;
 	if (!strncmp(line, "vendor_id", 9)) {
-		sscanf(value, " %12s", f->vendor);
+		snprintf(f->vendor, sizeof(f->vendor), "%.12s", value + strspn(value, " "));
 	} else if (!strncmp(line, "model name", 10)) {
 		snprintf(f->model, sizeof(f->model), "%s", value + strspn(value, " "));
 		f->model[strcspn(f->model, "\n")] = '\0';
@@ -154,7 +154,8 @@ static void gather_rivals(struct doctor_facts *f, const char *root)
 			f->rivals[i].users = atoi(text);
 	}
 	f->kvm_holds_at_load = read_line(root, "/sys/module/kvm/parameters/enable_virt_at_load",
-					 text, sizeof(text)) && (*text == 'Y' || *text == '1');
+					 text, sizeof(text)) &&
+			       (*text == 'Y' || *text == '1');
 }
 
 static void gather_host(struct doctor_facts *f, const char *root)

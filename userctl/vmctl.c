@@ -35,8 +35,7 @@ static void print_verbs(FILE *out)
 
 	fputs("usage: vmctl VERB [ARGUMENT...]\n\n", out);
 	for (i = 0; i < VERBS; i++)
-		fprintf(out, "  %-7s %-28s %s\n", verbs[i].name, verbs[i].usage,
-			verbs[i].summary);
+		fprintf(out, "  %-7s %-28s %s\n", verbs[i].name, verbs[i].usage, verbs[i].summary);
 	fputs("\nvmctl VERB --help lists the options of a verb; vmctl(8) tells the rest.\n", out);
 }
 

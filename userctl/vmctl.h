@@ -8,11 +8,11 @@
 #define VMCTL_VERSION "0.1"
 
 /* Exit statuses beside those of sysexits.h; a signal's is 128 plus its number. */
-#define EXIT_POWER_OFF	0
-#define EXIT_RESET	3
-#define EXIT_TRIPLE	4
-#define EXIT_INTERNAL	5
-#define EXIT_QUIT	6
+#define EXIT_POWER_OFF 0
+#define EXIT_RESET     3
+#define EXIT_TRIPLE    4
+#define EXIT_INTERNAL  5
+#define EXIT_QUIT      6
 
 /**
  * struct verb - one command

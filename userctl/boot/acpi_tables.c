@@ -13,30 +13,30 @@
 
 #define PACKED __attribute__((packed))
 
-#define LAPIC_ADDR	0xfee00000u
-#define IOAPIC_ADDR	0xfec00000u
+#define LAPIC_ADDR  0xfee00000u
+#define IOAPIC_ADDR 0xfec00000u
 
-#define MADT_PCAT_COMPAT	1
-#define MADT_LAPIC		0
-#define MADT_IOAPIC		1
-#define MADT_OVERRIDE		2
-#define MADT_LAPIC_NMI		4
-#define MADT_ENABLED		1
-#define INTI_LEVEL_HIGH		0x0d /* active high, level-triggered */
-#define ALL_PROCESSORS		0xff
+#define MADT_PCAT_COMPAT 1
+#define MADT_LAPIC       0
+#define MADT_IOAPIC      1
+#define MADT_OVERRIDE    2
+#define MADT_LAPIC_NMI   4
+#define MADT_ENABLED     1
+#define INTI_LEVEL_HIGH  0x0d /* active high, level-triggered */
+#define ALL_PROCESSORS   0xff
 
-#define FADT_WBINVD		(1u << 0)
-#define FADT_PROC_C1		(1u << 2)
-#define FADT_SLP_BUTTON		(1u << 5) /* no fixed sleep button */
-#define FADT_FIX_RTC		(1u << 6) /* no fixed RTC wake-up */
-#define FADT_TMR_32		(1u << 8)
-#define FADT_RESET_REG		(1u << 10)
-#define BOOT_ARCH_LEGACY	(1u << 0)
-#define BOOT_ARCH_NO_VGA	(1u << 2)
+#define FADT_WBINVD      (1u << 0)
+#define FADT_PROC_C1     (1u << 2)
+#define FADT_SLP_BUTTON  (1u << 5) /* no fixed sleep button */
+#define FADT_FIX_RTC     (1u << 6) /* no fixed RTC wake-up */
+#define FADT_TMR_32      (1u << 8)
+#define FADT_RESET_REG   (1u << 10)
+#define BOOT_ARCH_LEGACY (1u << 0)
+#define BOOT_ARCH_NO_VGA (1u << 2)
 
-#define GAS_IO			1
-#define COM1_PORT		0x3f8
-#define COM1_IRQ		4
+#define GAS_IO    1
+#define COM1_PORT 0x3f8
+#define COM1_IRQ  4
 
 struct header {
 	char signature[4];
@@ -295,8 +295,8 @@ static uint64_t build_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
 		.century = 0x32,
 		.boot_arch = BOOT_ARCH_LEGACY | BOOT_ARCH_NO_VGA,
 		/* A clear power button bit says that the button is a fixed feature. */
-		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC |
-			 FADT_TMR_32 | FADT_RESET_REG,
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_TMR_32 |
+			 FADT_RESET_REG,
 		.reset_reg = io_register(RESET_PORT, 1),
 		.reset_value = RESET_VALUE,
 		.minor = 4,
@@ -353,8 +353,9 @@ static uint64_t build_xsdt(struct area *area, uint64_t fadt, uint64_t madt)
 
 int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, uint64_t *rsdp, struct error *err)
 {
-	struct rsdp root = { .signature = "RSD PTR ", .oem_id = "VMMVM ", .revision = 2,
-			     .length = sizeof(root) };
+	struct rsdp root = {
+		.signature = "RSD PTR ", .oem_id = "VMMVM ", .revision = 2, .length = sizeof(root)
+	};
 	struct area area = { .mem = mem, .next = MEM_ACPI + 64 };
 	uint64_t fadt, madt;
 

@@ -19,7 +19,6 @@
  *
  * Return: 0 or -1.
  */
-int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, uint64_t *rsdp,
-		      struct error *err);
+int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, uint64_t *rsdp, struct error *err);
 
 #endif

@@ -4,23 +4,23 @@
 
 #include <string.h>
 
-#define OP_ZERO		0x00
-#define OP_ONE		0x01
-#define OP_NAME		0x08
-#define OP_BYTE		0x0a
-#define OP_WORD		0x0b
-#define OP_DWORD	0x0c
-#define OP_STRING	0x0d
-#define OP_QWORD	0x0e
-#define OP_SCOPE	0x10
-#define OP_BUFFER	0x11
-#define OP_PACKAGE	0x12
-#define OP_EXT		0x5b
-#define OP_EXT_DEVICE	0x82
+#define OP_ZERO       0x00
+#define OP_ONE        0x01
+#define OP_NAME       0x08
+#define OP_BYTE       0x0a
+#define OP_WORD       0x0b
+#define OP_DWORD      0x0c
+#define OP_STRING     0x0d
+#define OP_QWORD      0x0e
+#define OP_SCOPE      0x10
+#define OP_BUFFER     0x11
+#define OP_PACKAGE    0x12
+#define OP_EXT        0x5b
+#define OP_EXT_DEVICE 0x82
 
 #define RES_IRQ_NO_FLAGS 0x22
-#define RES_IO		0x47
-#define RES_END		0x79
+#define RES_IO           0x47
+#define RES_END          0x79
 
 void aml_init(struct aml *aml)
 {

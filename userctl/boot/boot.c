@@ -9,14 +9,14 @@
 #define PAGE 4096ULL
 
 /* Descriptors, AMD64 APM vol. 2, 4.7: flat code, flat data, and a TSS that nobody uses. */
-#define GDT_CODE64	0x00af9b000000ffffULL
-#define GDT_CODE32	0x00cf9b000000ffffULL
-#define GDT_DATA	0x00cf93000000ffffULL
-#define GDT_TSS		0x00008b0000000067ULL
+#define GDT_CODE64 0x00af9b000000ffffULL
+#define GDT_CODE32 0x00cf9b000000ffffULL
+#define GDT_DATA   0x00cf93000000ffffULL
+#define GDT_TSS    0x00008b0000000067ULL
 
-#define PTE_PRESENT	0x01ULL
-#define PTE_WRITE	0x02ULL
-#define PTE_LARGE	0x80ULL
+#define PTE_PRESENT 0x01ULL
+#define PTE_WRITE   0x02ULL
+#define PTE_LARGE   0x80ULL
 
 int boot_claim(struct boot *boot, const struct image *img, uint64_t start, uint64_t len,
 	       const char *what, struct error *err)
@@ -29,8 +29,8 @@ int boot_claim(struct boot *boot, const struct image *img, uint64_t start, uint6
 			 size_print(boot->mem->low + boot->mem->high, size, sizeof(size)));
 }
 
-static int load_module(struct boot *boot, struct boot_module *mod, const char *kind,
-		       uint64_t limit, struct error *err)
+static int load_module(struct boot *boot, struct boot_module *mod, const char *kind, uint64_t limit,
+		       struct error *err)
 {
 	struct image img;
 	char size[24];
@@ -40,7 +40,8 @@ static int load_module(struct boot *boot, struct boot_module *mod, const char *k
 		return -1;
 	mod->len = img.size;
 	if (memmap_claim_top(&boot->map, img.size, PAGE, limit, kind, &mod->addr)) {
-		image_bad(&img, err, "its %llu bytes do not fit in the memory of %s beside the kernel",
+		image_bad(&img, err,
+			  "its %llu bytes do not fit in the memory of %s beside the kernel",
 			  (unsigned long long)img.size,
 			  size_print(boot->mem->low + boot->mem->high, size, sizeof(size)));
 		goto out;
@@ -65,8 +66,7 @@ int boot_load_modules(struct boot *boot, uint64_t limit, struct error *err)
 	return 0;
 }
 
-int boot_string(struct boot *boot, const char *a, const char *b, uint64_t *addr,
-		struct error *err)
+int boot_string(struct boot *boot, const char *a, const char *b, uint64_t *addr, struct error *err)
 {
 	size_t room = BOOT_DATA_END - boot->string_end;
 	size_t len = strlen(a) + strlen(b) + 2;
@@ -117,7 +117,7 @@ static int load_kernel(struct boot *boot, const struct image *img, struct error 
 	if (ret)
 		return ret < 0 ? -1 : multiboot_load(boot, img, err);
 	return image_bad(img, err,
-			 "not a kernel: no Linux bzImage, no ELF file with a PVH entry note, and no multiboot header in its first 8 KiB");
+			 "not a kernel: neither a bzImage, nor ELF for PVH, nor multiboot");
 }
 
 int boot_load(struct boot *boot, struct error *err)

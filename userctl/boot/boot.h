@@ -20,9 +20,9 @@
 
 #define BOOT_MODULES_MAX 16
 
-/* Selectors of the descriptor table that boot_load() writes; Linux's protocol fixes the first two */
-#define BOOT_CS 0x10
-#define BOOT_DS 0x18
+/* Selectors of the descriptor table that boot_load() writes; Linux fixes the first two */
+#define BOOT_CS  0x10
+#define BOOT_DS  0x18
 #define BOOT_TSS 0x20
 
 /**
@@ -126,7 +126,6 @@ int boot_load_modules(struct boot *boot, uint64_t limit, struct error *err);
  *
  * Return: 0 or -1.
  */
-int boot_string(struct boot *boot, const char *a, const char *b, uint64_t *addr,
-		struct error *err);
+int boot_string(struct boot *boot, const char *a, const char *b, uint64_t *addr, struct error *err);
 
 #endif

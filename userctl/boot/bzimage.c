@@ -6,16 +6,16 @@
 
 #include "boot.h"
 
-#define SECTOR		512ULL
-#define SETUP_OFF	0x1f1
-#define SETUP_MAX	0x290 /* the header may not grow beyond the e820 table's place */
-#define BOOT_FLAG	0xaa55
-#define HDRS_MAGIC	0x53726448 /* "HdrS" */
-#define LOADER_OTHER	0xff
-#define PROTO_MIN	0x0202 /* the oldest with cmd_line_ptr */
-#define ENTRY_64	0x200
-#define INITRD_MAX_OLD	0x37ffffffULL
-#define CMDLINE_OLD	255
+#define SECTOR         512ULL
+#define SETUP_OFF      0x1f1
+#define SETUP_MAX      0x290 /* the header may not grow beyond the e820 table's place */
+#define BOOT_FLAG      0xaa55
+#define HDRS_MAGIC     0x53726448 /* "HdrS" */
+#define LOADER_OTHER   0xff
+#define PROTO_MIN      0x0202 /* the oldest with cmd_line_ptr */
+#define ENTRY_64       0x200
+#define INITRD_MAX_OLD 0x37ffffffULL
+#define CMDLINE_OLD    255
 
 struct layout {
 	struct setup_header hdr;
@@ -70,8 +70,8 @@ static int find_payload(const struct image *img, struct layout *l, struct error 
 
 	l->payload_off = setup * SECTOR;
 	/* Before 2.04 the upper half of the size was not written. */
-	l->payload_len = (l->hdr.version >= 0x204 ? l->hdr.syssize : l->hdr.syssize & 0xffff) *
-			 16ULL;
+	l->payload_len =
+		(l->hdr.version >= 0x204 ? l->hdr.syssize : l->hdr.syssize & 0xffff) * 16ULL;
 	if (!l->payload_len)
 		return image_bad(img, err, "its header says that the kernel is 0 bytes long");
 	if (l->payload_off > img->size || l->payload_len > img->size - l->payload_off)
@@ -185,8 +185,8 @@ int bzimage_load(struct boot *boot, const struct image *img, struct error *err)
 	if (read_header(img, &l, err) || find_payload(img, &l, err) ||
 	    place_kernel(boot, img, &l, err))
 		return -1;
-	if (image_read(img, l.payload_off, guest_mem_ptr(boot->mem, l.load, l.span),
-		       l.payload_len, "kernel", err))
+	if (image_read(img, l.payload_off, guest_mem_ptr(boot->mem, l.load, l.span), l.payload_len,
+		       "kernel", err))
 		return -1;
 	if (load_initrd(boot, img, &l, err) || store_cmdline(boot, img, &l, &cmdline, err))
 		return -1;

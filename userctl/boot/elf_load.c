@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PHDRS_MAX	64
-#define NOTES_MAX	(1 * MiB)
+#define PHDRS_MAX                64
+#define NOTES_MAX                (1 * MiB)
 #define XEN_ELFNOTE_PHYS32_ENTRY 18 /* Xen public headers, xen/elfnote.h */
 
 /* A program header of either class. */
@@ -32,18 +32,21 @@ bool elf_is(const struct image *img)
 	return !memcmp(ident, ELFMAG, SELFMAG);
 }
 
-/* Both classes name the same header fields, and 32-bit ones widen without loss. */
-#define COPY_EHDR(dst, src) do {					\
-	(dst)->e_type = (src)->e_type;					\
-	(dst)->e_machine = (src)->e_machine;				\
-	(dst)->e_entry = (src)->e_entry;				\
-	(dst)->e_phoff = (src)->e_phoff;				\
-	(dst)->e_shoff = (src)->e_shoff;				\
-	(dst)->e_phentsize = (src)->e_phentsize;			\
-	(dst)->e_phnum = (src)->e_phnum;				\
-	(dst)->e_shentsize = (src)->e_shentsize;			\
-	(dst)->e_shnum = (src)->e_shnum;				\
-} while (0)
+/* 32-bit fields widen without loss. */
+static Elf64_Ehdr widen(const Elf32_Ehdr *e)
+{
+	return (Elf64_Ehdr){
+		.e_type = e->e_type,
+		.e_machine = e->e_machine,
+		.e_entry = e->e_entry,
+		.e_phoff = e->e_phoff,
+		.e_shoff = e->e_shoff,
+		.e_phentsize = e->e_phentsize,
+		.e_phnum = e->e_phnum,
+		.e_shentsize = e->e_shentsize,
+		.e_shnum = e->e_shnum,
+	};
+}
 
 static int read_ehdr(const struct image *img, Elf64_Ehdr *ehdr, bool *is64, struct error *err)
 {
@@ -61,12 +64,11 @@ static int read_ehdr(const struct image *img, Elf64_Ehdr *ehdr, bool *is64, stru
 		return image_bad(img, err, "ELF of an unknown class");
 	if (image_read(img, 0, &ehdr32, sizeof(ehdr32), "ELF header", err))
 		return -1;
-	COPY_EHDR(ehdr, &ehdr32);
+	*ehdr = widen(&ehdr32);
 	return 0;
 }
 
-static int check_ehdr(const struct image *img, const Elf64_Ehdr *ehdr, bool is64,
-		      struct error *err)
+static int check_ehdr(const struct image *img, const Elf64_Ehdr *ehdr, bool is64, struct error *err)
 {
 	uint64_t sections = (uint64_t)ehdr->e_shnum * ehdr->e_shentsize;
 
@@ -84,7 +86,7 @@ static int check_ehdr(const struct image *img, const Elf64_Ehdr *ehdr, bool is64
 	/* Nothing of it is needed, but a linker puts it last: a cut file shows here. */
 	if (sections && (ehdr->e_shoff > img->size || sections > img->size - ehdr->e_shoff))
 		return image_bad(img, err,
-				 "truncated: its section headers end at byte %llu, the file at %llu",
+				 "truncated: its section headers end at %llu of %llu bytes",
 				 (unsigned long long)(ehdr->e_shoff + sections),
 				 (unsigned long long)img->size);
 	return 0;
@@ -106,13 +108,13 @@ static int read_phdrs(const struct image *img, const Elf64_Ehdr *ehdr, bool is64
 	elf->count = ehdr->e_phnum;
 	for (i = 0; i < elf->count; i++) {
 		if (is64)
-			elf->seg[i] = (struct segment){
-				u.p64[i].p_type, u.p64[i].p_offset, u.p64[i].p_vaddr,
-				u.p64[i].p_paddr, u.p64[i].p_filesz, u.p64[i].p_memsz };
+			elf->seg[i] = (struct segment){ u.p64[i].p_type,   u.p64[i].p_offset,
+							u.p64[i].p_vaddr,  u.p64[i].p_paddr,
+							u.p64[i].p_filesz, u.p64[i].p_memsz };
 		else
-			elf->seg[i] = (struct segment){
-				u.p32[i].p_type, u.p32[i].p_offset, u.p32[i].p_vaddr,
-				u.p32[i].p_paddr, u.p32[i].p_filesz, u.p32[i].p_memsz };
+			elf->seg[i] = (struct segment){ u.p32[i].p_type,   u.p32[i].p_offset,
+							u.p32[i].p_vaddr,  u.p32[i].p_paddr,
+							u.p32[i].p_filesz, u.p32[i].p_memsz };
 	}
 	return 0;
 }
@@ -204,7 +206,8 @@ static int load_segment(struct boot *boot, const struct image *img, const struct
 			struct error *err)
 {
 	if (seg->filesz > seg->memsz)
-		return image_bad(img, err, "ELF segment at %#llx is larger in the file than in memory",
+		return image_bad(img, err,
+				 "ELF segment at %#llx is larger in the file than in memory",
 				 (unsigned long long)seg->paddr);
 	if (boot_claim(boot, img, seg->paddr, seg->memsz, "segment", err))
 		return -1;
@@ -218,8 +221,7 @@ static uint64_t physical(const struct elf_file *elf, uint64_t vaddr)
 	const struct segment *seg;
 
 	for (seg = elf->seg; seg < elf->seg + elf->count; seg++) {
-		if (seg->type == PT_LOAD && vaddr >= seg->vaddr &&
-		    vaddr - seg->vaddr < seg->memsz)
+		if (seg->type == PT_LOAD && vaddr >= seg->vaddr && vaddr - seg->vaddr < seg->memsz)
 			return seg->paddr + (vaddr - seg->vaddr);
 	}
 	return vaddr;

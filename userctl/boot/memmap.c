@@ -61,15 +61,13 @@ int memmap_claim(struct memmap *map, uint64_t start, uint64_t len, const char *w
 	const struct memmap_claim *other;
 
 	if (!is_ram(map, start, len)) {
-		snprintf(why, why_len,
-			 "its %s wants %#llx bytes at %#llx, which the guest's memory does not hold",
-			 what, (unsigned long long)len, (unsigned long long)start);
+		snprintf(why, why_len, "its %s, %#llx bytes at %#llx, is not all in memory", what,
+			 (unsigned long long)len, (unsigned long long)start);
 		return -1;
 	}
 	other = find_overlap(map, start, start + len);
 	if (other) {
-		snprintf(why, why_len,
-			 "its %s at %#llx-%#llx overlaps the %s at %#llx-%#llx", what,
+		snprintf(why, why_len, "its %s at %#llx-%#llx overlaps the %s at %#llx-%#llx", what,
 			 (unsigned long long)start, (unsigned long long)(start + len), other->what,
 			 (unsigned long long)other->start, (unsigned long long)other->end);
 		return -1;

@@ -20,19 +20,19 @@
 #include "../error.h"
 #include "../libvmm/memory.h"
 
-#define BOOT_GDT	0x500ULL
-#define BOOT_INFO	0x1000ULL
-#define BOOT_INFO_END	0x7000ULL
-#define BOOT_PARAMS	0x7000ULL
-#define BOOT_PAGETABLE	0x9000ULL
-#define BOOT_STRINGS	0x10000ULL
-#define BOOT_DATA_END	0x20000ULL
-#define MEM_EBDA	0x9fc00ULL
-#define MEM_VGA		0xa0000ULL
-#define MEM_ACPI	0xe0000ULL
-#define MEM_1M		0x100000ULL
-#define MEM_TSS		0xfffbd000ULL
-#define MEM_IDENTITY	0xfffbc000ULL
+#define BOOT_GDT       0x500ULL
+#define BOOT_INFO      0x1000ULL
+#define BOOT_INFO_END  0x7000ULL
+#define BOOT_PARAMS    0x7000ULL
+#define BOOT_PAGETABLE 0x9000ULL
+#define BOOT_STRINGS   0x10000ULL
+#define BOOT_DATA_END  0x20000ULL
+#define MEM_EBDA       0x9fc00ULL
+#define MEM_VGA        0xa0000ULL
+#define MEM_ACPI       0xe0000ULL
+#define MEM_1M         0x100000ULL
+#define MEM_TSS        0xfffbd000ULL
+#define MEM_IDENTITY   0xfffbc000ULL
 
 /* The numbers are those of E820, hvm_memmap and multiboot alike. */
 enum memmap_type { MEMMAP_RAM = 1, MEMMAP_RESERVED = 2 };

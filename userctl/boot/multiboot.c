@@ -6,23 +6,23 @@
 #include "boot.h"
 #include "elf_load.h"
 
-#define HEADER_MAGIC	0x1badb002
-#define LOADER_MAGIC	0x2badb002
-#define SEARCH_LEN	8192
+#define HEADER_MAGIC 0x1badb002
+#define LOADER_MAGIC 0x2badb002
+#define SEARCH_LEN   8192
 
 /* Requirements that a loader must refuse when it does not know them are bits 0 to 15. */
-#define HDR_PAGE_ALIGN	0x00000001
-#define HDR_MEMORY	0x00000002
-#define HDR_VIDEO	0x00000004
-#define HDR_KNOWN	(HDR_PAGE_ALIGN | HDR_MEMORY | HDR_VIDEO)
-#define HDR_REQUIRED	0x0000ffff
-#define HDR_ADDRESSES	0x00010000
+#define HDR_PAGE_ALIGN 0x00000001
+#define HDR_MEMORY     0x00000002
+#define HDR_VIDEO      0x00000004
+#define HDR_KNOWN      (HDR_PAGE_ALIGN | HDR_MEMORY | HDR_VIDEO)
+#define HDR_REQUIRED   0x0000ffff
+#define HDR_ADDRESSES  0x00010000
 
-#define INFO_MEMORY	0x001
-#define INFO_CMDLINE	0x004
-#define INFO_MODULES	0x008
-#define INFO_MMAP	0x040
-#define INFO_LOADER	0x200
+#define INFO_MEMORY  0x001
+#define INFO_CMDLINE 0x004
+#define INFO_MODULES 0x008
+#define INFO_MMAP    0x040
+#define INFO_LOADER  0x200
 
 struct mb_header {
 	uint32_t magic, flags, checksum;
@@ -89,7 +89,8 @@ static int load_by_addresses(struct boot *boot, const struct image *img,
 	uint64_t before, off, len, end;
 
 	if (hdr->header_addr < hdr->load_addr || hdr->header_addr - hdr->load_addr > where)
-		return image_bad(img, err, "its multiboot header places it before the file's start");
+		return image_bad(img, err,
+				 "its multiboot header places it before the file's start");
 	before = hdr->header_addr - hdr->load_addr;
 	off = where - before;
 	end = hdr->load_end_addr;
@@ -154,8 +155,8 @@ static void fill_memory(const struct boot *boot, struct mb_data *data)
 
 	for (i = 0; i < boot->map.count; i++) {
 		e = &boot->map.entry[i];
-		data->mmap[i] = (struct mb_mmap){ sizeof(struct mb_mmap) - 4, e->start, e->len,
-						  e->type };
+		data->mmap[i] =
+			(struct mb_mmap){ sizeof(struct mb_mmap) - 4, e->start, e->len, e->type };
 	}
 	data->info.flags |= INFO_MEMORY | INFO_MMAP;
 	data->info.mem_lower = (uint32_t)(MEM_EBDA / KiB);

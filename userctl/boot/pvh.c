@@ -9,7 +9,7 @@
 #include "boot.h"
 #include "elf_load.h"
 
-#define START_MAGIC 0x336ec578
+#define START_MAGIC   0x336ec578
 #define START_VERSION 1
 
 struct start_info {
@@ -89,7 +89,8 @@ int pvh_load(struct boot *boot, const struct image *img, uint64_t entry, struct 
 	if (elf_load(boot, img, &unused, err))
 		return -1;
 	if (entry > UINT32_MAX || !guest_mem_ptr(boot->mem, entry, 1))
-		return image_bad(img, err, "its PVH entry point %#llx lies outside the guest's memory",
+		return image_bad(img, err,
+				 "its PVH entry point %#llx lies outside the guest's memory",
 				 (unsigned long long)entry);
 	/* The guest reads modules before it has page tables: they must lie below 4 GiB. */
 	if (boot_load_modules(boot, MEM_LOW_MAX, err))

@@ -6,19 +6,19 @@
 #include <string.h>
 #include <time.h>
 
-#define PM1_PWRBTN	0x0100
-#define PM1_ENABLE_BITS	0x0721
+#define PM1_PWRBTN      0x0100
+#define PM1_ENABLE_BITS 0x0721
 
-#define CNT_SCI_EN	0x0001
-#define CNT_SLP_TYP(v)	(((v) >> 10) & 7)
-#define CNT_SLP_EN	0x2000
+#define CNT_SCI_EN     0x0001
+#define CNT_SLP_TYP(v) (((v) >> 10) & 7)
+#define CNT_SLP_EN     0x2000
 
-#define RESET_CPU	0x04
-#define FAST_RESET_INIT	0x01
-#define FAST_RESET_A20	0x02
+#define RESET_CPU       0x04
+#define FAST_RESET_INIT 0x01
+#define FAST_RESET_A20  0x02
 
-#define TIMER_HZ	3579545ULL
-#define NSEC_PER_SEC	1000000000ULL
+#define TIMER_HZ     3579545ULL
+#define NSEC_PER_SEC 1000000000ULL
 
 uint32_t acpi_pm_ticks(uint64_t ns)
 {
@@ -73,7 +73,7 @@ static void write_byte(struct acpi_pm *pm, unsigned int off, uint8_t val)
 	switch (off) {
 	case 0:
 	case 1:
-		pm->status &= (uint16_t)~(val << (8 * off));
+		pm->status &= 0xffff ^ val << (8 * off);
 		break;
 	case 2:
 	case 3:

@@ -12,17 +12,17 @@
 #include "bus.h"
 #include "irq.h"
 
-#define ACPI_PM_BASE	0x600
-#define ACPI_PM1_EVT	(ACPI_PM_BASE + 0)
-#define ACPI_PM1_CNT	(ACPI_PM_BASE + 4)
-#define ACPI_PM_TMR	(ACPI_PM_BASE + 8)
-#define ACPI_PM_PORTS	12
-#define ACPI_SCI_IRQ	9
-#define ACPI_S5_TYPE	5
+#define ACPI_PM_BASE  0x600
+#define ACPI_PM1_EVT  (ACPI_PM_BASE + 0)
+#define ACPI_PM1_CNT  (ACPI_PM_BASE + 4)
+#define ACPI_PM_TMR   (ACPI_PM_BASE + 8)
+#define ACPI_PM_PORTS 12
+#define ACPI_SCI_IRQ  9
+#define ACPI_S5_TYPE  5
 
-#define RESET_PORT	0xcf9
-#define RESET_VALUE	0x06
-#define FAST_RESET_PORT	0x92
+#define RESET_PORT      0xcf9
+#define RESET_VALUE     0x06
+#define FAST_RESET_PORT 0x92
 
 /**
  * struct acpi_pm_events - what the guest asks for; called without locks held

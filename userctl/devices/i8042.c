@@ -4,37 +4,37 @@
 
 #include <string.h>
 
-#define STATUS_OUT_FULL	0x01
-#define STATUS_SYSTEM	0x04
-#define STATUS_UNLOCKED	0x10
-#define STATUS_AUX	0x20
+#define STATUS_OUT_FULL 0x01
+#define STATUS_SYSTEM   0x04
+#define STATUS_UNLOCKED 0x10
+#define STATUS_AUX      0x20
 
-#define CMD_READ_CONFIG		0x20
-#define CMD_WRITE_CONFIG	0x60
-#define CMD_DISABLE_AUX		0xa7
-#define CMD_ENABLE_AUX		0xa8
-#define CMD_TEST_AUX		0xa9
-#define CMD_SELF_TEST		0xaa
-#define CMD_TEST_KBD		0xab
-#define CMD_DISABLE_KBD		0xad
-#define CMD_ENABLE_KBD		0xae
-#define CMD_READ_OUTPUT		0xd0
-#define CMD_WRITE_OUTPUT	0xd1
-#define CMD_LOOP_KBD		0xd2
-#define CMD_LOOP_AUX		0xd3
-#define CMD_WRITE_AUX		0xd4
-#define CMD_PULSE		0xf0
+#define CMD_READ_CONFIG  0x20
+#define CMD_WRITE_CONFIG 0x60
+#define CMD_DISABLE_AUX  0xa7
+#define CMD_ENABLE_AUX   0xa8
+#define CMD_TEST_AUX     0xa9
+#define CMD_SELF_TEST    0xaa
+#define CMD_TEST_KBD     0xab
+#define CMD_DISABLE_KBD  0xad
+#define CMD_ENABLE_KBD   0xae
+#define CMD_READ_OUTPUT  0xd0
+#define CMD_WRITE_OUTPUT 0xd1
+#define CMD_LOOP_KBD     0xd2
+#define CMD_LOOP_AUX     0xd3
+#define CMD_WRITE_AUX    0xd4
+#define CMD_PULSE        0xf0
 
-#define CONFIG_KBD_OFF		0x10
-#define CONFIG_AUX_OFF		0x20
-#define CONFIG_SYSTEM		0x04
+#define CONFIG_KBD_OFF 0x10
+#define CONFIG_AUX_OFF 0x20
+#define CONFIG_SYSTEM  0x04
 
-#define OUTPUT_RUN		0x01 /* zero resets the machine */
-#define OUTPUT_A20		0x02
+#define OUTPUT_RUN 0x01 /* zero resets the machine */
+#define OUTPUT_A20 0x02
 
-#define SELF_TEST_PASSED	0x55
-#define PORT_TEST_CLOCK_LOW	0x01 /* what a port with nothing attached reports */
-#define DEVICE_TIMEOUT		0xfe
+#define SELF_TEST_PASSED    0x55
+#define PORT_TEST_CLOCK_LOW 0x01 /* what a port with nothing attached reports */
+#define DEVICE_TIMEOUT      0xfe
 
 static void answer(struct i8042 *kbd, uint8_t byte, bool aux)
 {

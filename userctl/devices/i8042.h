@@ -12,7 +12,7 @@
 
 #include "bus.h"
 
-#define I8042_DATA_PORT 0x60
+#define I8042_DATA_PORT    0x60
 #define I8042_COMMAND_PORT 0x64
 
 /**

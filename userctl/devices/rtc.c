@@ -8,37 +8,58 @@
 #include "../units.h"
 
 enum {
-	RTC_SEC = 0x00, RTC_SEC_ALARM = 0x01, RTC_MIN = 0x02, RTC_MIN_ALARM = 0x03, 
-	RTC_HOUR = 0x04, RTC_HOUR_ALARM = 0x05, RTC_WDAY = 0x06, RTC_MDAY = 0x07,
-	RTC_MON = 0x08, RTC_YEAR = 0x09, RTC_A = 0x0a, RTC_B = 0x0b, RTC_C = 0x0c, RTC_D = 0x0d,
-	CMOS_BASE_KB = 0x15, CMOS_EXT_KB = 0x17, CMOS_EXT_KB2 = 0x30, RTC_CENTURY = 0x32,
-	CMOS_ABOVE_16M = 0x34, CMOS_ABOVE_4G = 0x5b,
+	RTC_SEC = 0x00,
+	RTC_SEC_ALARM = 0x01,
+	RTC_MIN = 0x02,
+	RTC_MIN_ALARM = 0x03,
+	RTC_HOUR = 0x04,
+	RTC_HOUR_ALARM = 0x05,
+	RTC_WDAY = 0x06,
+	RTC_MDAY = 0x07,
+	RTC_MON = 0x08,
+	RTC_YEAR = 0x09,
+	RTC_A = 0x0a,
+	RTC_B = 0x0b,
+	RTC_C = 0x0c,
+	RTC_D = 0x0d,
+	CMOS_BASE_KB = 0x15,
+	CMOS_EXT_KB = 0x17,
+	CMOS_EXT_KB2 = 0x30,
+	RTC_CENTURY = 0x32,
+	CMOS_ABOVE_16M = 0x34,
+	CMOS_ABOVE_4G = 0x5b,
 };
 
-#define A_DEFAULT	0x26 /* 32.768 kHz, 1024 Hz rate */
-#define A_UIP		0x80
-#define A_RATE		0x0f
-#define B_24H		0x02
-#define B_BINARY	0x04
-#define B_SET		0x80
-#define C_UPDATE	0x10 /* the enable bits in B have the places of the flags in C */
-#define C_ALARM		0x20
-#define C_PERIODIC	0x40
-#define C_FLAGS		(C_UPDATE | C_ALARM | C_PERIODIC)
-#define C_IRQ		0x80
-#define D_VALID		0x80
-#define HOUR_PM		0x80
-#define ALARM_ANY	0xc0
+#define A_DEFAULT  0x26 /* 32.768 kHz, 1024 Hz rate */
+#define A_UIP      0x80
+#define A_RATE     0x0f
+#define B_24H      0x02
+#define B_BINARY   0x04
+#define B_SET      0x80
+#define C_UPDATE   0x10 /* the enable bits in B have the places of the flags in C */
+#define C_ALARM    0x20
+#define C_PERIODIC 0x40
+#define C_FLAGS    (C_UPDATE | C_ALARM | C_PERIODIC)
+#define C_IRQ      0x80
+#define D_VALID    0x80
+#define HOUR_PM    0x80
+#define ALARM_ANY  0xc0
 
-#define NSEC		1000000000LL
-#define DAY		86400
-#define TICK_MIN	500000 /* shorter periods are reported once per half a millisecond */
+#define NSEC     1000000000LL
+#define DAY      86400
+#define TICK_MIN 500000 /* shorter periods are reported once per half a millisecond */
 
 static bool is_time(unsigned int reg)
 {
 	switch (reg) {
-	case RTC_SEC: case RTC_MIN: case RTC_HOUR: case RTC_WDAY: case RTC_MDAY: case RTC_MON:
-	case RTC_YEAR: case RTC_CENTURY:
+	case RTC_SEC:
+	case RTC_MIN:
+	case RTC_HOUR:
+	case RTC_WDAY:
+	case RTC_MDAY:
+	case RTC_MON:
+	case RTC_YEAR:
+	case RTC_CENTURY:
 		return true;
 	default:
 		return false;

@@ -17,8 +17,8 @@
 #include "irq.h"
 
 #define RTC_PORT_BASE 0x70
-#define RTC_PORTS 2
-#define RTC_IRQ 8
+#define RTC_PORTS     2
+#define RTC_IRQ       8
 
 /**
  * struct rtc_host - what the clock needs of its surroundings

@@ -6,44 +6,44 @@
 
 enum { RBR_THR = 0, IER = 1, IIR_FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7 };
 
-#define IER_RDA		0x01
-#define IER_THRE	0x02
-#define IER_RLS		0x04
-#define IER_MS		0x08
+#define IER_RDA  0x01
+#define IER_THRE 0x02
+#define IER_RLS  0x04
+#define IER_MS   0x08
 
-#define IIR_MS		0x00
-#define IIR_NONE	0x01
-#define IIR_THRE	0x02
-#define IIR_RDA		0x04
-#define IIR_RLS		0x06
-#define IIR_TIMEOUT	0x0c
-#define IIR_FIFO	0xc0
+#define IIR_MS      0x00
+#define IIR_NONE    0x01
+#define IIR_THRE    0x02
+#define IIR_RDA     0x04
+#define IIR_RLS     0x06
+#define IIR_TIMEOUT 0x0c
+#define IIR_FIFO    0xc0
 
-#define FCR_ENABLE	0x01
-#define FCR_CLEAR_RX	0x02
-#define FCR_TRIGGER	0xc0
+#define FCR_ENABLE   0x01
+#define FCR_CLEAR_RX 0x02
+#define FCR_TRIGGER  0xc0
 
-#define LCR_DLAB	0x80
+#define LCR_DLAB 0x80
 
-#define MCR_DTR		0x01
-#define MCR_RTS		0x02
-#define MCR_OUT1	0x04
-#define MCR_OUT2	0x08
-#define MCR_LOOP	0x10
+#define MCR_DTR  0x01
+#define MCR_RTS  0x02
+#define MCR_OUT1 0x04
+#define MCR_OUT2 0x08
+#define MCR_LOOP 0x10
 
-#define LSR_DR		0x01
-#define LSR_OE		0x02
-#define LSR_BI		0x10
-#define LSR_THRE	0x20
-#define LSR_TEMT	0x40
-#define LSR_ERRORS	0x1e
+#define LSR_DR     0x01
+#define LSR_OE     0x02
+#define LSR_BI     0x10
+#define LSR_THRE   0x20
+#define LSR_TEMT   0x40
+#define LSR_ERRORS 0x1e
 
-#define MSR_DELTA	0x0f
-#define MSR_TERI	0x04
-#define MSR_CTS		0x10
-#define MSR_DSR		0x20
-#define MSR_RI		0x40
-#define MSR_DCD		0x80
+#define MSR_DELTA 0x0f
+#define MSR_TERI  0x04
+#define MSR_CTS   0x10
+#define MSR_DSR   0x20
+#define MSR_RI    0x40
+#define MSR_DCD   0x80
 
 static unsigned int fifo_depth(const struct serial *s)
 {
@@ -61,7 +61,7 @@ static void fifo_push(struct serial *s, uint8_t byte)
 {
 	if (s->count == fifo_depth(s)) {
 		s->lsr_err |= LSR_OE;
-		/* Without a FIFO the holding register is overwritten; a full FIFO keeps its bytes. */
+		/* Without a FIFO the register is overwritten; a full FIFO keeps its bytes. */
 		if (s->fcr & FCR_ENABLE)
 			return;
 		s->count = 0;
@@ -301,8 +301,7 @@ void serial_break(struct serial *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void serial_init(struct serial *s, const struct irq_line *irq,
-		 const struct serial_backend *backend)
+void serial_init(struct serial *s, const struct irq_line *irq, const struct serial_backend *backend)
 {
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_init(&s->lock, NULL);

@@ -18,7 +18,7 @@
 #include "irq.h"
 
 #define SERIAL_PORTS 8
-#define SERIAL_FIFO 16
+#define SERIAL_FIFO  16
 
 /**
  * struct serial_backend - the other end of the wire

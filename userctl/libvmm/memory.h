@@ -11,10 +11,10 @@
 
 #include "../units.h"
 
-#define MEM_LOW_MAX	(3 * GiB)
-#define MEM_HIGH_BASE	(4 * GiB)
-#define MEM_MIN		(2 * MiB)
-#define MEM_MAX		(512 * GiB)
+#define MEM_LOW_MAX   (3 * GiB)
+#define MEM_HIGH_BASE (4 * GiB)
+#define MEM_MIN       (2 * MiB)
+#define MEM_MAX       (512 * GiB)
 
 /**
  * struct guest_mem - the memory of one VM

@@ -9,8 +9,8 @@
 #include "vmm.h"
 
 #define NAMES_MAX 512
-#define NAME_LEN 96
-#define FILE_MAX (1u << 20)
+#define NAME_LEN  96
+#define FILE_MAX  (1u << 20)
 
 struct sum {
 	char name[NAME_LEN];

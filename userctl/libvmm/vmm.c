@@ -45,14 +45,12 @@ static int fault_permission(const char *node, struct error *err)
 
 	if (stat(node, &st))
 		return fault(err, EX_NOPERM, "%s: permission denied on the way to it", node);
-	if (!(st.st_mode & 0060) || !st.st_gid)
-		return fault(err, EX_NOPERM,
-			     "%s: permission denied; only root may use it (mode %03o): run as root, or give the node a group",
-			     node, st.st_mode & 0777);
 	group_name(st.st_gid, group, sizeof(group));
-	return fault(err, EX_NOPERM,
-		     "%s: permission denied; it belongs to the group \"%s\": join it (usermod -aG %s USER) and log in again",
-		     node, group, group);
+	if (!(st.st_mode & 0060) || !st.st_gid)
+		return fault(err, EX_NOPERM, "%s: permission denied: only root may (group %s); %s",
+			     node, group, "be root, or install the udev rule for the group kvm");
+	return fault(err, EX_NOPERM, "%s: permission denied: join the group \"%s\" (%s %s USER)",
+		     node, group, "usermod -aG", group);
 }
 
 static int fault_open(const char *node, int errnum, struct error *err)
@@ -65,9 +63,8 @@ static int fault_open(const char *node, int errnum, struct error *err)
 	case ENODEV:
 	case ENXIO:
 	case ENOTDIR:
-		return fault(err, EX_UNAVAILABLE,
-			     "%s: %s; load the module (insmod vmm.ko, or modprobe vmm), and see what vmctl doctor says",
-			     node, strerror(errnum));
+		return fault(err, EX_UNAVAILABLE, "%s: %s; load the module (insmod vmm.ko), and %s",
+			     node, strerror(errnum), "see what vmctl doctor says");
 	default:
 		return fault_errno(err, EX_OSERR, errnum, "%s", node);
 	}
@@ -102,7 +99,7 @@ static int create_fault(int errnum, struct error *err)
 	switch (errnum) {
 	case EBUSY:
 		return fault(err, EX_UNAVAILABLE,
-			     "another hypervisor holds the processor's virtualization; vmctl doctor says which");
+			     "another hypervisor holds the processor: see what vmctl doctor says");
 	case ENODEV:
 	case EOPNOTSUPP:
 	case EIO:
@@ -125,8 +122,9 @@ int vmm_vm_create(struct vmm_vm *vm, int sys, struct error *err)
 		return create_fault(errno, err);
 	size = ioctl(sys, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (size < (int)sizeof(struct kvm_run))
-		return fault(err, EX_OSERR, "the kernel shares %d bytes per vCPU, at least %zu are needed",
-			     size, sizeof(struct kvm_run));
+		return fault(err, EX_OSERR,
+			     "the kernel shares %d bytes per vCPU, at least %zu are needed", size,
+			     sizeof(struct kvm_run));
 	vm->run_size = (size_t)size;
 	return 0;
 }

@@ -14,9 +14,9 @@
 
 #include "../error.h"
 
-#define VMM_DEVICE "/dev/vmm"
+#define VMM_DEVICE     "/dev/vmm"
 #define VMM_DEVICE_ENV "VMM_DEV"
-#define VMM_CPUID_MAX 256
+#define VMM_CPUID_MAX  256
 
 /**
  * struct vmm_vm - one virtual machine
@@ -87,8 +87,7 @@ int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t s
 int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level);
 struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err);
 
-int vmm_vcpu_create(struct vmm_vm *vm, struct vmm_vcpu *vcpu, unsigned int id,
-		    struct error *err);
+int vmm_vcpu_create(struct vmm_vm *vm, struct vmm_vcpu *vcpu, unsigned int id, struct error *err);
 void vmm_vcpu_close(struct vmm_vcpu *vcpu);
 
 /* For the thread that runs the vCPU: elsewhere it would wait until KVM_RUN returns. */

@@ -187,7 +187,7 @@ static void typed(struct console *con, const uint8_t *data, size_t len)
 		action = con->tty ? escape_filter(&con->escape, data[i]) : ESCAPE_PASS;
 		switch (action) {
 		case ESCAPE_PASS:
-			/* Only a terminal gets here with a full buffer: the guest is not reading. */
+			/* Full only on a terminal whose guest does not read. */
 			if (con->len < CONSOLE_INPUT)
 				con->buf[con->len++] = data[i];
 			break;

@@ -16,13 +16,13 @@
 
 #include "loop.h"
 
-#define ESCAPE_KEY 0x1d /* Ctrl-] */
-#define CONSOLE_RING 65536
+#define ESCAPE_KEY    0x1d /* Ctrl-] */
+#define CONSOLE_RING  65536
 #define CONSOLE_INPUT 4096
 
 enum escape_action {
-	ESCAPE_PASS,	/* the byte is the guest's */
-	ESCAPE_EAT,	/* the byte began an escape sequence */
+	ESCAPE_PASS, /* the byte is the guest's */
+	ESCAPE_EAT,  /* the byte began an escape sequence */
 	ESCAPE_QUIT,
 	ESCAPE_POWER,
 	ESCAPE_RESET,

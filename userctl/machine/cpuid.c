@@ -5,16 +5,16 @@
  */
 #include "machine.h"
 
-#define EXTENDED_LEAF	0x80000000u
+#define EXTENDED_LEAF 0x80000000u
 
-#define F1_ECX_TSC_DEADLINE	(1u << 24)
-#define F1_ECX_X2APIC		(1u << 21)
-#define F1_ECX_HYPERVISOR	(1u << 31)
-#define F1_EDX_HTT		(1u << 28)
-#define FE1_ECX_CMP_LEGACY	(1u << 1)
+#define F1_ECX_TSC_DEADLINE (1u << 24)
+#define F1_ECX_X2APIC       (1u << 21)
+#define F1_ECX_HYPERVISOR   (1u << 31)
+#define F1_EDX_HTT          (1u << 28)
+#define FE1_ECX_CMP_LEGACY  (1u << 1)
 
-#define LEVEL_SMT	1u
-#define LEVEL_CORE	2u
+#define LEVEL_SMT  1u
+#define LEVEL_CORE 2u
 
 /* Bits that hold the numbers of @cpus processors. */
 static uint32_t id_bits(unsigned int cpus)
@@ -97,17 +97,16 @@ static void adjust_extended(struct kvm_cpuid_entry2 *e, unsigned int id, unsigne
 		adjust_amd_cache(e, cpus);
 		break;
 	case 0x8000001e:
-		e->eax = id;	/* extended APIC id */
-		e->ebx = id;	/* one thread per core, core number */
-		e->ecx = 0;	/* one node, node 0 */
+		e->eax = id; /* extended APIC id */
+		e->ebx = id; /* one thread per core, core number */
+		e->ecx = 0;  /* one node, node 0 */
 		break;
 	default:
 		break;
 	}
 }
 
-void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus,
-		  bool tsc_deadline)
+void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus, bool tsc_deadline)
 {
 	struct kvm_cpuid_entry2 *e;
 

@@ -6,7 +6,7 @@
 #include "machine.h"
 
 #define COM1_PORT 0x3f8
-#define COM1_GSI 4
+#define COM1_GSI  4
 #define POST_PORT 0x80
 
 static void set_irq(void *opaque, unsigned int gsi, bool level)
@@ -46,7 +46,8 @@ static void rtc_arm(void *opaque, uint64_t ns)
 {
 	struct machine *m = opaque;
 	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
+		.it_value = { .tv_sec = (time_t)(ns / 1000000000),
+			      .tv_nsec = (long)(ns % 1000000000) },
 	};
 
 	timerfd_settime(m->rtc_timer.fd, 0, &when, NULL);

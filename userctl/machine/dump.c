@@ -88,8 +88,8 @@ static void dump_sregs(FILE *out, const struct kvm_sregs *s)
 	dump_segment(out, "gs", &s->gs);
 	dump_segment(out, "tr", &s->tr);
 	dump_segment(out, "ldt", &s->ldt);
-	fprintf(out, "gdt %016llx limit %04x  idt %016llx limit %04x\n", s->gdt.base,
-		s->gdt.limit, s->idt.base, s->idt.limit);
+	fprintf(out, "gdt %016llx limit %04x  idt %016llx limit %04x\n", s->gdt.base, s->gdt.limit,
+		s->idt.base, s->idt.limit);
 	fprintf(out, "cr0 %llx cr2 %llx cr3 %llx cr4 %llx cr8 %llx efer %llx apic %llx\n", s->cr0,
 		s->cr2, s->cr3, s->cr4, s->cr8, s->efer, s->apic_base);
 }
@@ -105,11 +105,9 @@ static size_t code_bytes(const struct machine *m, const struct vcpu *vcpu, uint6
 
 	if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
 	    run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && run->internal.ndata >= 3 &&
-	    (run->emulation_failure.flags &
-	     KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) &&
+	    (run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) &&
 	    run->emulation_failure.insn_size <= sizeof(run->emulation_failure.insn_bytes)) {
-		memcpy(code, run->emulation_failure.insn_bytes,
-		       run->emulation_failure.insn_size);
+		memcpy(code, run->emulation_failure.insn_bytes, run->emulation_failure.insn_size);
 		return run->emulation_failure.insn_size;
 	}
 	if (ioctl(vcpu->kvm.fd, KVM_TRANSLATE, &tr) || !tr.valid)
@@ -124,8 +122,7 @@ static size_t code_bytes(const struct machine *m, const struct vcpu *vcpu, uint6
 	return len;
 }
 
-static void dump_code(FILE *out, const struct machine *m, const struct vcpu *vcpu,
-		      uint64_t linear)
+static void dump_code(FILE *out, const struct machine *m, const struct vcpu *vcpu, uint64_t linear)
 {
 	uint8_t code[CODE_BYTES];
 	size_t i, len = code_bytes(m, vcpu, linear, code);

@@ -11,8 +11,7 @@
 
 #include "../boot/acpi_tables.h"
 
-static void cause_set(struct machine *m, enum stop_cause cause, int vcpu,
-		      const struct error *host)
+static void cause_set(struct machine *m, enum stop_cause cause, int vcpu, const struct error *host)
 {
 	uint64_t one = 1;
 
@@ -104,8 +103,7 @@ static int setup_vm(struct machine *m, struct error *err)
 		return -1;
 	if (!m->mem.high)
 		return 0;
-	return vmm_vm_memory(&m->vm, 1, MEM_HIGH_BASE, m->mem.high, m->mem.base + m->mem.low,
-			     err);
+	return vmm_vm_memory(&m->vm, 1, MEM_HIGH_BASE, m->mem.high, m->mem.base + m->mem.low, err);
 }
 
 static int setup_vcpus(struct machine *m, struct error *err)

@@ -24,18 +24,18 @@
 /* Interrupts a thread in a system call; its handler does nothing. */
 #define SIG_KICK SIGRTMIN
 
-#define CPUS_MAX 64
+#define CPUS_MAX   64
 #define RANGES_MAX 16
 
 enum stop_cause {
 	STOP_NONE,
-	STOP_POWER_OFF,		/* the guest entered S5 */
-	STOP_RESET,		/* the guest, or the console, asked for a reset */
+	STOP_POWER_OFF, /* the guest entered S5 */
+	STOP_RESET,     /* the guest, or the console, asked for a reset */
 	STOP_TRIPLE_FAULT,
-	STOP_INTERNAL,		/* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or an unknown exit */
-	STOP_QUIT,		/* from the console */
+	STOP_INTERNAL, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or an unknown exit */
+	STOP_QUIT,     /* from the console */
 	STOP_SIGNAL,
-	STOP_HOST,		/* a system call failed */
+	STOP_HOST, /* a system call failed */
 };
 
 /**
@@ -181,8 +181,7 @@ int vcpu_start(struct vcpu *vcpu, struct error *err);
 void vcpu_kick(struct vcpu *vcpu);
 
 /* cpuid.c: make the host's answer that of processor @id of @cpus. */
-void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus,
-		  bool tsc_deadline);
+void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus, bool tsc_deadline);
 
 /* dump.c: what there is to say about a crash. */
 void dump_vcpu(FILE *out, const struct machine *m, const struct vcpu *vcpu);

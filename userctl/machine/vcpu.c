@@ -6,25 +6,25 @@
 
 #include "machine.h"
 
-#define CR0_PE		0x00000001ULL
-#define CR0_ET		0x00000010ULL
-#define CR0_NE		0x00000020ULL
-#define CR0_PG		0x80000000ULL
-#define CR4_PAE		0x00000020ULL
-#define EFER_LME	0x00000100ULL
-#define EFER_LMA	0x00000400ULL
-#define RFLAGS_ONE	0x2ULL
+#define CR0_PE     0x00000001ULL
+#define CR0_ET     0x00000010ULL
+#define CR0_NE     0x00000020ULL
+#define CR0_PG     0x80000000ULL
+#define CR4_PAE    0x00000020ULL
+#define EFER_LME   0x00000100ULL
+#define EFER_LMA   0x00000400ULL
+#define RFLAGS_ONE 0x2ULL
 
-#define MSR_MISC_ENABLE		0x1a0
-#define MISC_FAST_STRINGS	1ULL
-#define MSR_MTRR_DEF_TYPE	0x2ff
-#define MTRR_ENABLED_WB		0x806ULL
+#define MSR_MISC_ENABLE   0x1a0
+#define MISC_FAST_STRINGS 1ULL
+#define MSR_MTRR_DEF_TYPE 0x2ff
+#define MTRR_ENABLED_WB   0x806ULL
 
 /* Offsets of local APIC registers, AMD64 APM vol. 2, 16.3.2. */
-#define APIC_LVT_LINT0	0x350
-#define APIC_LVT_LINT1	0x360
-#define LVT_EXTINT	0x700u
-#define LVT_NMI		0x400u
+#define APIC_LVT_LINT0 0x350
+#define APIC_LVT_LINT1 0x360
+#define LVT_EXTINT     0x700u
+#define LVT_NMI        0x400u
 
 static int fault_vcpu(struct vcpu *vcpu, const char *what, struct error *err)
 {
@@ -59,8 +59,9 @@ static int set_sregs(struct vcpu *vcpu, struct error *err)
 	s.fs = s.ds;
 	s.gs = s.ds;
 	s.ss = s.ds;
-	s.tr = (struct kvm_segment){ .limit = 0x67, .selector = BOOT_TSS, .type = 0xb,
-				     .present = 1 };
+	s.tr = (struct kvm_segment){
+		.limit = 0x67, .selector = BOOT_TSS, .type = 0xb, .present = 1
+	};
 	s.ldt = (struct kvm_segment){ .type = 0x2, .unusable = 1 };
 	s.gdt.base = BOOT_GDT;
 	s.gdt.limit = BOOT_TSS + 7;
@@ -145,8 +146,7 @@ static int set_cpuid(struct vcpu *vcpu, struct error *err)
 	if (!cpuid)
 		return fault(err, EX_OSERR, "out of memory");
 	memcpy(cpuid, m->cpuid, size);
-	cpuid_adjust(cpuid, vcpu->id, m->cfg->cpus,
-		     vmm_cap(m->vm.fd, KVM_CAP_TSC_DEADLINE_TIMER));
+	cpuid_adjust(cpuid, vcpu->id, m->cfg->cpus, vmm_cap(m->vm.fd, KVM_CAP_TSC_DEADLINE_TIMER));
 	if (ioctl(vcpu->kvm.fd, KVM_SET_CPUID2, cpuid))
 		ret = fault_vcpu(vcpu, "CPUID", err);
 	free(cpuid);

@@ -47,15 +47,15 @@ void make_bzimage(struct file *f)
 	put16(f, 0x200, 0x6aeb);
 	put32(f, 0x202, 0x53726448);
 	put16(f, 0x206, 0x020f);
-	put8(f, 0x211, 0x01);		/* loaded high */
+	put8(f, 0x211, 0x01); /* loaded high */
 	put32(f, 0x214, 0x100000);
-	put32(f, 0x22c, 0x7fffffff);	/* initrd_addr_max */
-	put32(f, 0x230, 0x200000);	/* alignment */
-	put8(f, 0x234, 1);		/* relocatable */
-	put16(f, 0x236, 0x0001);	/* 64-bit entry */
-	put32(f, 0x238, 2047);		/* command line */
-	put64(f, 0x258, 0x1000000);	/* preferred address */
-	put32(f, 0x260, 0x300000);	/* init_size */
+	put32(f, 0x22c, 0x7fffffff); /* initrd_addr_max */
+	put32(f, 0x230, 0x200000);   /* alignment */
+	put8(f, 0x234, 1);           /* relocatable */
+	put16(f, 0x236, 0x0001);     /* 64-bit entry */
+	put32(f, 0x238, 2047);       /* command line */
+	put64(f, 0x258, 0x1000000);  /* preferred address */
+	put32(f, 0x260, 0x300000);   /* init_size */
 	fill(f, (BZ_SETUP_SECTS + 1) * 512, BZ_PAYLOAD);
 }
 
@@ -64,11 +64,20 @@ static void make_elf64(struct file *f)
 	Elf64_Ehdr *e = (Elf64_Ehdr *)f->data;
 	Elf64_Phdr *p = (Elf64_Phdr *)(f->data + sizeof(*e));
 
-	*e = (Elf64_Ehdr){ .e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = 1,
-			   .e_entry = 0xffffffff80000100, .e_phoff = sizeof(*e),
-			   .e_ehsize = sizeof(*e), .e_phentsize = sizeof(*p), .e_phnum = 2 };
-	p[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = 4096, .p_vaddr = 0xffffffff80000000,
-			     .p_paddr = 0x200000, .p_filesz = 4096, .p_memsz = 16384 };
+	*e = (Elf64_Ehdr){ .e_type = ET_EXEC,
+			   .e_machine = EM_X86_64,
+			   .e_version = 1,
+			   .e_entry = 0xffffffff80000100,
+			   .e_phoff = sizeof(*e),
+			   .e_ehsize = sizeof(*e),
+			   .e_phentsize = sizeof(*p),
+			   .e_phnum = 2 };
+	p[0] = (Elf64_Phdr){ .p_type = PT_LOAD,
+			     .p_offset = 4096,
+			     .p_vaddr = 0xffffffff80000000,
+			     .p_paddr = 0x200000,
+			     .p_filesz = 4096,
+			     .p_memsz = 16384 };
 	p[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = 512, .p_filesz = 20 };
 }
 
@@ -77,11 +86,20 @@ static void make_elf32(struct file *f)
 	Elf32_Ehdr *e = (Elf32_Ehdr *)f->data;
 	Elf32_Phdr *p = (Elf32_Phdr *)(f->data + sizeof(*e));
 
-	*e = (Elf32_Ehdr){ .e_type = ET_EXEC, .e_machine = EM_386, .e_version = 1,
-			   .e_entry = 0x200100, .e_phoff = sizeof(*e), .e_ehsize = sizeof(*e),
-			   .e_phentsize = sizeof(*p), .e_phnum = 2 };
-	p[0] = (Elf32_Phdr){ .p_type = PT_LOAD, .p_offset = 4096, .p_vaddr = 0x200000,
-			     .p_paddr = 0x200000, .p_filesz = 4096, .p_memsz = 16384 };
+	*e = (Elf32_Ehdr){ .e_type = ET_EXEC,
+			   .e_machine = EM_386,
+			   .e_version = 1,
+			   .e_entry = 0x200100,
+			   .e_phoff = sizeof(*e),
+			   .e_ehsize = sizeof(*e),
+			   .e_phentsize = sizeof(*p),
+			   .e_phnum = 2 };
+	p[0] = (Elf32_Phdr){ .p_type = PT_LOAD,
+			     .p_offset = 4096,
+			     .p_vaddr = 0x200000,
+			     .p_paddr = 0x200000,
+			     .p_filesz = 4096,
+			     .p_memsz = 16384 };
 	p[1] = (Elf32_Phdr){ .p_type = PT_NOTE, .p_offset = 512, .p_filesz = 20 };
 }
 
@@ -118,11 +136,11 @@ void make_multiboot(struct file *f)
 	f->len = 8192;
 	fill(f, 0, f->len);
 	multiboot_header(f, 64, 0x00010003);
-	put32(f, 76, 0x200040);		/* header_addr */
-	put32(f, 80, 0x200000);		/* load_addr */
-	put32(f, 84, 0x202000);		/* load_end_addr */
-	put32(f, 88, 0x206000);		/* bss_end_addr */
-	put32(f, 92, 0x200100);		/* entry_addr */
+	put32(f, 76, 0x200040); /* header_addr */
+	put32(f, 80, 0x200000); /* load_addr */
+	put32(f, 84, 0x202000); /* load_end_addr */
+	put32(f, 88, 0x206000); /* bss_end_addr */
+	put32(f, 92, 0x200100); /* entry_addr */
 }
 
 void make_multiboot_elf(struct file *f)

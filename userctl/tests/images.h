@@ -9,10 +9,10 @@
 #include "../boot/boot.h"
 
 #define BZ_SETUP_SECTS 3
-#define BZ_PAYLOAD 8192
-#define BZ_SIZE ((BZ_SETUP_SECTS + 1) * 512 + BZ_PAYLOAD)
-#define ELF_SIZE 8192
-#define FILE_MAX 65536
+#define BZ_PAYLOAD     8192
+#define BZ_SIZE        ((BZ_SETUP_SECTS + 1) * 512 + BZ_PAYLOAD)
+#define ELF_SIZE       8192
+#define FILE_MAX       65536
 
 /**
  * struct file - a file in the making

@@ -11,52 +11,46 @@
 #include <stdio.h>
 #include <string.h>
 
+/**
+ * struct tap_place - a check in the source
+ * @file: source file
+ * @line: line
+ * @left: what is checked
+ * @right: what it is compared with
+ */
+struct tap_place {
+	const char *file;
+	int line;
+	const char *left;
+	const char *right;
+};
+
+void tap_check(bool ok, const struct tap_place *at);
+void tap_check_eq(unsigned long long a, unsigned long long b, const struct tap_place *at);
+void tap_check_has(const char *text, const char *part, const struct tap_place *at);
+
+#define TAP_AT(left, right) (&(struct tap_place){ __FILE__, __LINE__, left, right })
+
+#define CHECK(cond) tap_check(cond, TAP_AT(#cond, ""))
+
+#define CHECK_EQ(a, b) \
+	tap_check_eq((unsigned long long)(a), (unsigned long long)(b), TAP_AT(#a, #b))
+
+/* @text contains @part */
+#define CHECK_HAS(text, part) tap_check_has(text, part, TAP_AT(#text, #part))
+
 struct tap_test {
 	const char *name;
 	void (*run)(void);
 };
 
-extern unsigned int tap_checks, tap_failures;
+/* The tests of a program, ended by an empty one; tap.c has main(). */
+extern const struct tap_test tap_tests[];
 
-#define CHECK(cond) do {							\
-	tap_checks++;								\
-	if (!(cond)) {								\
-		tap_failures++;							\
-		printf("# %s:%d: %s\n", __FILE__, __LINE__, #cond);		\
-	}									\
-} while (0)
-
-#define CHECK_EQ(a, b) do {							\
-	unsigned long long a_ = (unsigned long long)(a);			\
-	unsigned long long b_ = (unsigned long long)(b);			\
-										\
-	tap_checks++;								\
-	if (a_ != b_) {								\
-		tap_failures++;							\
-		printf("# %s:%d: %s is %#llx, not %s = %#llx\n", __FILE__,	\
-		       __LINE__, #a, a_, #b, b_);				\
-	}									\
-} while (0)
-
-/* @text contains @part */
-#define CHECK_HAS(text, part) do {						\
-	tap_checks++;								\
-	if (!strstr(text, part)) {						\
-		tap_failures++;							\
-		printf("# %s:%d: \"%s\" lacks \"%s\"\n", __FILE__, __LINE__,	\
-		       text, part);						\
-	}									\
-} while (0)
-
-int tap_main(const struct tap_test *tests, unsigned int count);
-
-#define TAP_MAIN(...)								\
-	int main(void)								\
-	{									\
-		static const struct tap_test tests[] = { __VA_ARGS__ };		\
-										\
-		return tap_main(tests, sizeof(tests) / sizeof(tests[0]));	\
+#define TEST(fn)        \
+	{               \
+#fn, fn \
 	}
-#define TEST(fn) { #fn, fn }
+#define TAP_MAIN(...) const struct tap_test tap_tests[] = { __VA_ARGS__, { NULL, NULL } }
 
 #endif

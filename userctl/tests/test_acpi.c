@@ -193,7 +193,8 @@ static const uint8_t *skip_object(const uint8_t *p)
 	const uint8_t *body;
 
 	switch (*p) {
-	case 0x00: case 0x01:
+	case 0x00:
+	case 0x01:
 		return p + 1;
 	case 0x0a:
 		return p + 2;
@@ -203,7 +204,8 @@ static const uint8_t *skip_object(const uint8_t *p)
 		return p + 5;
 	case 0x0e:
 		return p + 9;
-	case 0x11: case 0x12:
+	case 0x11:
+	case 0x12:
 		return package_end(p + 1, &body);
 	default:
 		return NULL;
@@ -235,8 +237,8 @@ static void definition_block(void)
 	uint64_t rsdp = build(1);
 	const uint8_t *fadt = table(find(rsdp, "FACP"), "FACP");
 	const uint8_t *dsdt = table(get32(fadt + 40), "DSDT");
-	static const uint8_t s5[] = { 0x08, '\\', '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a,
-				      ACPI_S5_TYPE };
+	static const uint8_t s5[] = { 0x08, '\\', '_',  'S',  '5',         '_',
+				      0x12, 0x08, 0x04, 0x0a, ACPI_S5_TYPE };
 	static const uint8_t uart[] = { '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01 };
 	unsigned int devices = 0;
 
@@ -294,4 +296,4 @@ static void builder_overflow(void)
 }
 
 TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processor_limits),
-	 TEST(definition_block), TEST(package_lengths), TEST(builder_overflow))
+	 TEST(definition_block), TEST(package_lengths), TEST(builder_overflow));

@@ -317,7 +317,6 @@ static void longest_command_line(void)
 	trial_end(&t);
 }
 
-TAP_MAIN(TEST(memory_with_hole), TEST(memory_maps), TEST(claims), TEST(bzimage),
-	 TEST(entry_tables), TEST(bzimage_placement), TEST(bzimage_without_64_bit_entry),
-	 TEST(pvh_64), TEST(pvh_32), TEST(multiboot_by_addresses), TEST(multiboot_elf),
-	 TEST(longest_command_line))
+TAP_MAIN(TEST(memory_with_hole), TEST(memory_maps), TEST(claims), TEST(bzimage), TEST(entry_tables),
+	 TEST(bzimage_placement), TEST(bzimage_without_64_bit_entry), TEST(pvh_64), TEST(pvh_32),
+	 TEST(multiboot_by_addresses), TEST(multiboot_elf), TEST(longest_command_line));

@@ -118,8 +118,10 @@ static void bzimage_bad_header(void)
 
 static void bzimage_bad_addresses(void)
 {
-	static const uint64_t prefs[] = { 0, 0x9fc00, 0x3ffffff, UINT64_MAX, UINT64_MAX - 0x2fffff,
-					  4 * GiB, 3 * GiB, 1ULL << 63 };
+	static const uint64_t prefs[] = {
+		0,       0x9fc00, 0x3ffffff, UINT64_MAX, UINT64_MAX - 0x2fffff,
+		4 * GiB, 3 * GiB, 1ULL << 63
+	};
 	unsigned int i;
 	struct trial t;
 
@@ -415,9 +417,8 @@ static void random_damage(void)
 	CHECK(loaded && refusals);
 }
 
-TAP_MAIN(TEST(not_there), TEST(a_fifo), TEST(empty), TEST(no_kernel),
-	 TEST(truncated_everywhere), TEST(bzimage_truncated), TEST(bzimage_bad_header),
-	 TEST(bzimage_bad_addresses), TEST(bzimage_too_big), TEST(initrd_trouble),
-	 TEST(modules_for_linux), TEST(elf_bad_header), TEST(elf_bad_segment),
-	 TEST(elf_bad_note), TEST(multiboot_bad_header), TEST(multiboot_bad_addresses),
-	 TEST(long_strings), TEST(random_damage))
+TAP_MAIN(TEST(not_there), TEST(a_fifo), TEST(empty), TEST(no_kernel), TEST(truncated_everywhere),
+	 TEST(bzimage_truncated), TEST(bzimage_bad_header), TEST(bzimage_bad_addresses),
+	 TEST(bzimage_too_big), TEST(initrd_trouble), TEST(modules_for_linux), TEST(elf_bad_header),
+	 TEST(elf_bad_segment), TEST(elf_bad_note), TEST(multiboot_bad_header),
+	 TEST(multiboot_bad_addresses), TEST(long_strings), TEST(random_damage));

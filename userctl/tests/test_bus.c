@@ -140,4 +140,4 @@ static void last_address(void)
 }
 
 TAP_MAIN(TEST(ranges_do_not_overlap), TEST(unclaimed_reads_ones), TEST(wide_access_is_cut),
-	 TEST(access_stays_in_range), TEST(last_address))
+	 TEST(access_stays_in_range), TEST(last_address));

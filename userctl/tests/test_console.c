@@ -18,9 +18,9 @@ static void escape_sequences(void)
 		uint8_t key;
 		enum escape_action action;
 	} keys[] = {
-		{ 'q', ESCAPE_QUIT }, { 'p', ESCAPE_POWER }, { 'r', ESCAPE_RESET },
-		{ 'b', ESCAPE_BREAK }, { 'n', ESCAPE_NMI }, { '?', ESCAPE_HELP },
-		{ 'x', ESCAPE_HELP }, { ESCAPE_KEY, ESCAPE_PASS }, { 0, ESCAPE_HELP },
+		{ 'q', ESCAPE_QUIT },  { 'p', ESCAPE_POWER },       { 'r', ESCAPE_RESET },
+		{ 'b', ESCAPE_BREAK }, { 'n', ESCAPE_NMI },         { '?', ESCAPE_HELP },
+		{ 'x', ESCAPE_HELP },  { ESCAPE_KEY, ESCAPE_PASS }, { 0, ESCAPE_HELP },
 	};
 	bool pending = false;
 	unsigned int i;
@@ -260,5 +260,5 @@ static void terminal(void)
 	close(master);
 }
 
-TAP_MAIN(TEST(escape_sequences), TEST(input_from_pipe), TEST(input_from_file),
-	 TEST(end_of_input), TEST(output_to_nobody), TEST(output_to_full_pipe), TEST(terminal))
+TAP_MAIN(TEST(escape_sequences), TEST(input_from_pipe), TEST(input_from_file), TEST(end_of_input),
+	 TEST(output_to_nobody), TEST(output_to_full_pipe), TEST(terminal));

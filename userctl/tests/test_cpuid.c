@@ -10,9 +10,9 @@ static struct kvm_cpuid2 *with(uint32_t function, uint32_t index, uint32_t eax, 
 	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + sizeof(c->entries[0]));
 
 	c->nent = 1;
-	c->entries[0] = (struct kvm_cpuid_entry2){ .function = function, .index = index,
-						   .eax = eax, .ebx = ebx, .ecx = ecx,
-						   .edx = edx };
+	c->entries[0] = (struct kvm_cpuid_entry2){
+		.function = function, .index = index, .eax = eax, .ebx = ebx, .ecx = ecx, .edx = edx
+	};
 	return c;
 }
 
@@ -110,4 +110,4 @@ static void others_untouched(void)
 	free(c);
 }
 
-TAP_MAIN(TEST(leaf_1), TEST(topology), TEST(amd_leaves), TEST(others_untouched))
+TAP_MAIN(TEST(leaf_1), TEST(topology), TEST(amd_leaves), TEST(others_untouched));

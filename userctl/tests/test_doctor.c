@@ -13,11 +13,25 @@ static struct doctor_check checks[DOCTOR_CHECKS];
 static struct doctor_facts healthy(void)
 {
 	return (struct doctor_facts){
-		.vendor = "AuthenticAMD", .model = "Some Processor", .cpuid_svm = true,
-		.flag_svm = true, .nested_paging = true, .nrips = true, .firmware = YES,
-		.release = "6.1.0", .module = true, .node = "/dev/vmm", .node_type = 'c',
-		.node_mode = 0660, .node_group = "kvm", .api = 12, .max_vcpus = 64, .thp = YES,
-		.rivals = { { "kvm_amd", -1 }, { "kvm_intel", -1 }, { "vboxdrv", -1 },
+		.vendor = "AuthenticAMD",
+		.model = "Some Processor",
+		.cpuid_svm = true,
+		.flag_svm = true,
+		.nested_paging = true,
+		.nrips = true,
+		.firmware = YES,
+		.release = "6.1.0",
+		.module = true,
+		.node = "/dev/vmm",
+		.node_type = 'c',
+		.node_mode = 0660,
+		.node_group = "kvm",
+		.api = 12,
+		.max_vcpus = 64,
+		.thp = YES,
+		.rivals = { { "kvm_amd", -1 },
+			    { "kvm_intel", -1 },
+			    { "vboxdrv", -1 },
 			    { "vmmon", -1 } },
 	};
 }
@@ -30,7 +44,7 @@ static const struct doctor_check *check(const char *name)
 		if (!strcmp(checks[i].name, name))
 			return &checks[i];
 	}
-	CHECK(!"there is such a check");
+	CHECK(!"found");
 	return &checks[0];
 }
 
@@ -152,9 +166,10 @@ static void write_file(const char *root, const char *path, const char *text)
 /* Gathering from a made-up /proc and /sys. */
 static void gathers(void)
 {
-	static const char *const dirs[] = { "/proc", "/sys", "/sys/module", "/sys/module/vmm",
-					    "/sys/module/kvm_amd", "/dev", "/dev/cpu",
-					    "/dev/cpu/0" };
+	static const char *const dirs[] = {
+		"/proc", "/sys",     "/sys/module", "/sys/module/vmm", "/sys/module/kvm_amd",
+		"/dev",  "/dev/cpu", "/dev/cpu/0"
+	};
 	char root[] = "/tmp/vmctl-doctor-XXXXXX", path[512], command[600];
 	struct doctor_facts f;
 	unsigned int i;
@@ -187,4 +202,4 @@ static void gathers(void)
 
 TAP_MAIN(TEST(all_good), TEST(no_virtualization), TEST(no_nested_paging), TEST(locked_firmware),
 	 TEST(no_module), TEST(no_permission), TEST(rival_holds_cpu), TEST(wrong_device),
-	 TEST(gathers))
+	 TEST(gathers));

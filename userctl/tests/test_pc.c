@@ -192,6 +192,6 @@ static void timer_rate(void)
 	stop();
 }
 
-TAP_MAIN(TEST(keyboard_controller_probe), TEST(keyboard_controller_reset),
-	 TEST(reset_registers), TEST(power_off_by_s5_only), TEST(power_off_bytewise),
-	 TEST(power_button), TEST(timer_rate))
+TAP_MAIN(TEST(keyboard_controller_probe), TEST(keyboard_controller_reset), TEST(reset_registers),
+	 TEST(power_off_by_s5_only), TEST(power_off_bytewise), TEST(power_button),
+	 TEST(timer_rate));

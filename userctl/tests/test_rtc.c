@@ -32,8 +32,12 @@ static void on_irq(void *opaque, unsigned int gsi, bool level)
 
 static void start_at(int year, int mon, int day, int hour, int min, int sec)
 {
-	struct tm tm = { .tm_year = year - 1900, .tm_mon = mon - 1, .tm_mday = day,
-			 .tm_hour = hour, .tm_min = min, .tm_sec = sec };
+	struct tm tm = { .tm_year = year - 1900,
+			 .tm_mon = mon - 1,
+			 .tm_mday = day,
+			 .tm_hour = hour,
+			 .tm_min = min,
+			 .tm_sec = sec };
 	struct irq_line irq = { on_irq, NULL, 8, false };
 	struct rtc_host host = { fake_now, on_arm, NULL };
 
@@ -68,7 +72,7 @@ static void shows_time_in_bcd(void)
 	CHECK_EQ(in(9), 0x24);
 	CHECK_EQ(in(0x32), 0x20);
 	CHECK_EQ(in(0x0d), 0x80);
-	CHECK_EQ(in(0x0a) & 0x80, 0);
+	CHECK_EQ((in(0x0a) & 0x80), 0);
 	now_ns += 2 * NSEC;
 	CHECK_EQ(in(0), 0);
 	CHECK_EQ(in(7), 0x01);
@@ -174,14 +178,14 @@ static void update_interrupt(void)
 	rtc_expired(&rtc);
 	CHECK(line);
 	CHECK_EQ(armed, NSEC);
-	CHECK_EQ(in(0x0c) & 0xb0, 0x90);
+	CHECK_EQ((in(0x0c) & 0xb0), 0x90);
 	CHECK(!line);
 	CHECK_EQ(in(0x0c), 0); /* reading cleared them */
 	out(0x0b, 0x02);
 	CHECK_EQ(armed, 0);
 	/* Polled, the flag comes without a timer. */
 	now_ns += NSEC;
-	CHECK_EQ(in(0x0c) & 0xb0, 0x10);
+	CHECK_EQ((in(0x0c) & 0xb0), 0x10);
 	CHECK(!line);
 	rtc_destroy(&rtc);
 }
@@ -201,7 +205,7 @@ static void alarm_interrupt(void)
 		rtc_expired(&rtc);
 	}
 	CHECK(line);
-	CHECK_EQ(in(0x0c) & 0xb0, 0xb0);
+	CHECK_EQ((in(0x0c) & 0xb0), 0xb0);
 	now_ns += NSEC;
 	rtc_expired(&rtc);
 	CHECK(!line);
@@ -235,7 +239,6 @@ static void periodic_interrupt(void)
 	rtc_destroy(&rtc);
 }
 
-TAP_MAIN(TEST(shows_time_in_bcd), TEST(formats), TEST(set_under_set_bit),
-	 TEST(set_without_set_bit), TEST(survives_any_value), TEST(nmi_mask_and_cmos),
-	 TEST(memory_size), TEST(update_interrupt), TEST(alarm_interrupt),
-	 TEST(periodic_interrupt))
+TAP_MAIN(TEST(shows_time_in_bcd), TEST(formats), TEST(set_under_set_bit), TEST(set_without_set_bit),
+	 TEST(survives_any_value), TEST(nmi_mask_and_cmos), TEST(memory_size),
+	 TEST(update_interrupt), TEST(alarm_interrupt), TEST(periodic_interrupt));

@@ -10,10 +10,19 @@ static void sizes_with_units(void)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {
-		{ "512", 512 * MiB }, { "512M", 512 * MiB }, { "512m", 512 * MiB },
-		{ "2G", 2 * GiB }, { "2GB", 2 * GiB }, { "2GiB", 2 * GiB }, { "1T", TiB },
-		{ "4096K", 4 * MiB }, { "12345B", 12345 }, { "0", 0 }, { "007M", 7 * MiB },
-		{ "18446744073709551615B", UINT64_MAX }, { "16777215T", 16777215 * TiB },
+		{ "512", 512 * MiB },
+		{ "512M", 512 * MiB },
+		{ "512m", 512 * MiB },
+		{ "2G", 2 * GiB },
+		{ "2GB", 2 * GiB },
+		{ "2GiB", 2 * GiB },
+		{ "1T", TiB },
+		{ "4096K", 4 * MiB },
+		{ "12345B", 12345 },
+		{ "0", 0 },
+		{ "007M", 7 * MiB },
+		{ "18446744073709551615B", UINT64_MAX },
+		{ "16777215T", 16777215 * TiB },
 	};
 	uint64_t bytes;
 	unsigned int i;
@@ -27,8 +36,8 @@ static void sizes_with_units(void)
 
 static void sizes_that_are_none(void)
 {
-	static const char *const bad[] = { "", "M", "-1", "+1", " 1", "1 ", "1X", "0x10", "1.5G",
-					   "1MM", "1BB", "1Bi", "1GiBx", "G1", "1e9" };
+	static const char *const bad[] = { "",     "M",   "-1",  "+1",  " 1",    "1 ", "1X", "0x10",
+					   "1.5G", "1MM", "1BB", "1Bi", "1GiBx", "G1", "1e9" };
 	uint64_t bytes;
 	unsigned int i;
 
@@ -95,4 +104,4 @@ static void names(void)
 }
 
 TAP_MAIN(TEST(sizes_with_units), TEST(sizes_that_are_none), TEST(sizes_too_large),
-	 TEST(sizes_printed), TEST(counts), TEST(names))
+	 TEST(sizes_printed), TEST(counts), TEST(names));
