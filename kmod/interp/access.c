@@ -310,3 +310,4 @@ void interp_served(struct interp *in, const void *data, unsigned int len)
 		memcpy(&entry->data, data, len < 8 ? len : 8);
 	in->log_len++;
 }
+EXPORT_FOR_TEST(interp_served);

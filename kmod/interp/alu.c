@@ -135,7 +135,7 @@ static u64 rotate_carry(bool right, u64 dst, unsigned int count, unsigned int si
 	return dst;
 }
 
-static u64 shift_left(u64 dst, unsigned int count, unsigned int size, u64 *flags)
+static u64 shift_up(u64 dst, unsigned int count, unsigned int size, u64 *flags)
 {
 	unsigned int bits = size * 8;
 	bool carry = count <= bits && dst >> (bits - count) & 1;
@@ -147,7 +147,7 @@ static u64 shift_left(u64 dst, unsigned int count, unsigned int size, u64 *flags
 	return res;
 }
 
-static u64 shift_right(u64 dst, unsigned int count, unsigned int size, u64 *flags)
+static u64 shift_logical(u64 dst, unsigned int count, unsigned int size, u64 *flags)
 {
 	u64 res = dst >> count;
 
@@ -189,11 +189,11 @@ u64 alu_shift(unsigned int nr, u64 dst, unsigned int count, unsigned int size, u
 	case 2: case 3:
 		return rotate_carry(nr & 1, dst, count, size, flags);
 	case 5:
-		return shift_right(dst, count, size, flags);
+		return shift_logical(dst, count, size, flags);
 	case 7:
 		return shift_arithmetic(dst, count, size, flags);
 	}
-	return shift_left(dst, count, size, flags);
+	return shift_up(dst, count, size, flags);
 }
 
 /* SHLD, SHRD. The result for a 16-bit operand and a count above 16 is undefined. */

@@ -472,6 +472,7 @@ int interp_decode(struct interp *in)
 		return fault_plain(in, VEC_UD);
 	return check_lock(in, insn);
 }
+EXPORT_FOR_TEST(interp_decode);
 
 /**
  * insn_offset() - the memory operand's offset in its segment
@@ -491,6 +492,7 @@ u64 insn_offset(const struct insn *insn, const u64 *gpr, u64 next_rip)
 		ea += gpr[insn->index & 15] << insn->scale;
 	return insn->addr_size == 8 ? ea : ea & ((1ULL << insn->addr_size * 8) - 1);
 }
+EXPORT_FOR_TEST(insn_offset);
 
 /**
  * insn_simple() - does the instruction only move between memory and a general register?
@@ -520,3 +522,4 @@ enum insn_simple insn_simple(const struct insn *insn, unsigned int *width)
 	return F_GET_SRC(insn->flags) == AT_RM || F_GET_SRC(insn->flags) == AT_MOFFS ?
 		INSN_LOAD : INSN_STORE;
 }
+EXPORT_FOR_TEST(insn_simple);

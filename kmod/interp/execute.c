@@ -583,3 +583,4 @@ int interp_execute(struct interp *in)
 		in->reg = in->start;
 	return r;
 }
+EXPORT_FOR_TEST(interp_execute);

@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 #include <asm/processor-flags.h>
+#include "compat.h"	/* of the include path: user space has its own */
 #include "interp.h"
 
 enum insn_op {

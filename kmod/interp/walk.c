@@ -237,6 +237,7 @@ int interp_walk(struct interp *in, gva_t addr, u32 access, struct interp_walk *w
 	walk->user = w.user;
 	return INTERP_DONE;
 }
+EXPORT_FOR_TEST(interp_walk);
 
 /**
  * interp_pdptes_bad() - may a PAE guest load this CR3?
@@ -260,3 +261,4 @@ int interp_pdptes_bad(struct interp *in, u64 cr3)
 	}
 	return 0;
 }
+EXPORT_FOR_TEST(interp_pdptes_bad);

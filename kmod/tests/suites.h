@@ -10,7 +10,8 @@
 	X(bus_suite)		\
 	X(tdp_suite)		\
 	X(memory_suite)		\
-	X(svm_suite)
+	X(svm_suite)		\
+	X(interp_suite)
 
 #define X(suite) extern struct kunit_suite suite;
 VMM_SUITES(X)

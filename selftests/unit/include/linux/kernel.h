@@ -3,6 +3,5 @@
 #define UNIT_LINUX_KERNEL_H
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-#define EXPORT_FOR_TEST(symbol)
 
 #endif
