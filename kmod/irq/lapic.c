@@ -144,6 +144,7 @@ bool lapic_blocked_by_tpr(struct vcpu *vcpu)
 	return vector >= 0 && class <= (int)(lapic_reg(apic, APIC_TASKPRI) & 0xf0) &&
 	       class > (apic->isr_highest < 0 ? 0 : apic->isr_highest & 0xf0);
 }
+EXPORT_FOR_TEST(lapic_blocked_by_tpr);
 
 /* The EOI of a vector that an I/O APIC, in the kernel or in user space, may wait for. */
 static void lapic_eoi_broadcast(struct lapic *apic, u8 vector, struct ioapic *ioapic)
@@ -198,6 +199,7 @@ bool lapic_eoi_exit_pending(struct vcpu *vcpu, u8 *vector)
 	apic->eoi_vector = -1;
 	return true;
 }
+EXPORT_FOR_TEST(lapic_eoi_exit_pending);
 
 /**
  * lapic_error() - note an error for the ESR and raise the error interrupt
@@ -571,6 +573,7 @@ u8 lapic_tpr(struct vcpu *vcpu)
 {
 	return vcpu->apic ? lapic_reg(vcpu->apic, APIC_TASKPRI) : vcpu->state.cr8 << 4;
 }
+EXPORT_FOR_TEST(lapic_tpr);
 
 /**
  * lapic_set_tpr() - the guest's CR8 is now @tpr >> 4
@@ -584,3 +587,4 @@ void lapic_set_tpr(struct vcpu *vcpu, u8 tpr)
 	if (apic && (lapic_reg(apic, APIC_TASKPRI) ^ tpr) & 0xf0)
 		lapic_write_tpr(apic, tpr);
 }
+EXPORT_FOR_TEST(lapic_set_tpr);

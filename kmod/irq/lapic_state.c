@@ -79,6 +79,7 @@ u64 lapic_base_get(struct vcpu *vcpu)
 {
 	return vcpu->msrs.apic_base;
 }
+EXPORT_FOR_TEST(lapic_base_get);
 
 static bool lapic_base_valid(struct vcpu *vcpu, u64 val, bool host)
 {
@@ -128,6 +129,7 @@ bool lapic_enabled(struct vcpu *vcpu)
 {
 	return vcpu->apic && vcpu->apic->hw_enabled;
 }
+EXPORT_FOR_TEST(lapic_enabled);
 
 /**
  * lapic_reset() - state after RESET or INIT (SDM vol. 3, 10.4.7.1 and 10.4.7.3)

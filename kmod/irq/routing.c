@@ -154,6 +154,7 @@ u32 irq_pin_gsi(struct vmm *vm, unsigned int chip, unsigned int pin)
 	rcu_read_unlock();
 	return gsi;
 }
+EXPORT_FOR_TEST(irq_pin_gsi);
 
 /**
  * irq_notify_ack() - the guest has acknowledged a pin's interrupt

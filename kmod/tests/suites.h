@@ -11,7 +11,13 @@
 	X(tdp_suite)		\
 	X(memory_suite)		\
 	X(svm_suite)		\
-	X(interp_suite)
+	X(interp_suite)		\
+	X(lapic_suite)		\
+	X(ioapic_suite)		\
+	X(pic_suite)		\
+	X(pit_suite)		\
+	X(routing_suite)	\
+	X(irqchip_suite)
 
 #define X(suite) extern struct kunit_suite suite;
 VMM_SUITES(X)
