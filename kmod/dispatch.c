@@ -38,10 +38,15 @@ int dispatch_internal_error(struct vcpu *vcpu, u32 suberror)
  * dispatch_shutdown() - a triple fault: the processor has shut down
  * @vcpu: the vCPU
  *
+ * The exceptions that led there are gone with it: user space that sets a new state must not meet
+ * them again.
+ *
  * Return: RESUME_USER
  */
 int dispatch_shutdown(struct vcpu *vcpu)
 {
+	vcpu->events.injected.type = EVENT_NONE;
+	vcpu->events.exception.pending = false;
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 	return RESUME_USER;
 }

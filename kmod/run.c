@@ -100,6 +100,8 @@ static void run_hardware(struct vcpu *vcpu)
 {
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
+	if (unlikely(!vcpu->msrs.tsc_aux_loaded))
+		msr_tsc_aux_load(vcpu);
 	xstate_enter(vcpu);
 	debug_enter(vcpu);
 	trace_vmm_entry(vcpu);

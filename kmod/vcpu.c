@@ -36,6 +36,7 @@ static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 
 static void vcpu_leave(struct vcpu *vcpu)
 {
+	msr_tsc_aux_put(vcpu);
 	backend_vcpu_put(vcpu);
 	__this_cpu_write(running_vcpu, NULL);
 }

@@ -266,11 +266,54 @@ static int apic_base_write(struct vcpu *vcpu, u64 val, bool host)
 	return ret;
 }
 
+/**
+ * msr_tsc_aux_load() - give RDTSCP and RDPID of the guest their value
+ * @vcpu: the vCPU, loaded
+ *
+ * Neither can be intercepted for good, and the host's kernel does not use the register: its value
+ * goes back when the thread leaves the processor or KVM_RUN, not at each exit.
+ *
+ * Context: preemption off.
+ */
+void msr_tsc_aux_load(struct vcpu *vcpu)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	m->tsc_aux_loaded = true;
+	if (!boot_cpu_has(X86_FEATURE_RDTSCP) && !boot_cpu_has(X86_FEATURE_RDPID))
+		return;
+	rdmsrl(MSR_TSC_AUX, m->host_tsc_aux);
+	if (m->host_tsc_aux != m->tsc_aux)
+		wrmsrl(MSR_TSC_AUX, m->tsc_aux);
+}
+
+/**
+ * msr_tsc_aux_put() - undo msr_tsc_aux_load(), where it was done
+ * @vcpu: the vCPU, on the same processor still
+ *
+ * Context: preemption off.
+ */
+void msr_tsc_aux_put(struct vcpu *vcpu)
+{
+	struct vcpu_msrs *m = &vcpu->msrs;
+
+	if (!m->tsc_aux_loaded)
+		return;
+	m->tsc_aux_loaded = false;
+	if (!boot_cpu_has(X86_FEATURE_RDTSCP) && !boot_cpu_has(X86_FEATURE_RDPID))
+		return;
+	if (m->host_tsc_aux != m->tsc_aux)
+		wrmsrl(MSR_TSC_AUX, m->host_tsc_aux);
+}
+
 static int tsc_aux_write(struct vcpu *vcpu, u64 val, bool host)
 {
 	if (val >> 32 || (!host && !guest_has_tsc_aux(vcpu)))
 		return 1;
+	preempt_disable();
+	msr_tsc_aux_put(vcpu);
 	vcpu->msrs.tsc_aux = val;
+	preempt_enable();
 	/* The backend keeps it in the processor while the vCPU is loaded. */
 	backend_set_msr(vcpu, MSR_TSC_AUX, val);
 	return 0;

@@ -124,7 +124,7 @@ bool fetch_decode(struct vcpu *vcpu)
 	unsigned int n;
 
 	n = vcpu->exit.insn_bytes ? assisted_code(vcpu, in->bytes) : fetch_code(vcpu, in->bytes);
-	in->nbytes = min(n, (unsigned int)INTERP_INSN_MAX);
+	in->nbytes = min_t(unsigned int, n, INTERP_INSN_MAX);
 	in->mode = INTERP_LONG;
 	return n && interp_decode(in) == INTERP_DONE;
 }
@@ -166,7 +166,7 @@ static int fetch_more(struct interp *in)
 		addr = (u32)(cs->base + offset);
 	}
 	room = PAGE_SIZE - offset_in_page(addr);
-	len = min(room, (unsigned int)INTERP_INSN_MAX - in->nbytes);
+	len = min_t(unsigned int, room, INTERP_INSN_MAX - in->nbytes);
 	if (in->mode != INTERP_LONG)
 		len = min_t(u64, len, (u64)cs->limit - (u32)offset + 1);
 	return fetch_piece(in, addr, len);
@@ -211,7 +211,8 @@ static const struct pattern patterns[VMEXIT_COUNT] = {
 	/* VMCALL C1, VMMCALL D9 */
 	[VMEXIT_HYPERCALL] = { .mask = 0xe7ffff, .value = 0xc1010f, .len = 3 },
 	[VMEXIT_INVD] = PATTERN(2, 0x080f),
-	[VMEXIT_WBINVD] = PATTERN(2, 0x090f),
+	/* INVD 08, WBINVD 09: QEMU reports both as the latter */
+	[VMEXIT_WBINVD] = { .mask = 0xfeff, .value = 0x080f, .len = 2 },
 	[VMEXIT_XSETBV] = PATTERN(3, 0xd1010f),
 	[VMEXIT_RDPMC] = PATTERN(2, 0x330f),
 	[VMEXIT_RDTSC] = PATTERN(2, 0x310f),
