@@ -28,7 +28,6 @@ static const u8 svm_kinds[] = {
 	[SVM_EXIT_PAUSE] = INSN | VMEXIT_PAUSE,
 	[SVM_EXIT_HLT] = INSN | VMEXIT_HLT,
 	[SVM_EXIT_INVLPGA] = INSN | VMEXIT_UNDEFINED,
-	[SVM_EXIT_SHUTDOWN] = VMEXIT_SHUTDOWN,
 	[SVM_EXIT_VMRUN] = INSN | VMEXIT_UNDEFINED,
 	[SVM_EXIT_VMMCALL] = INSN | VMEXIT_HYPERCALL,
 	[SVM_EXIT_VMLOAD] = INSN | VMEXIT_UNDEFINED,
@@ -221,6 +220,11 @@ void svm_decode(const struct vmcb *vmcb, const struct svm_features *has, struct 
 		return;
 	case SVM_EXIT_TASK_SWITCH:
 		svm_decode_task(c, exit);
+		return;
+	case SVM_EXIT_SHUTDOWN:
+		/* The event whose delivery was the last straw is gone (15.14.3). */
+		exit->kind = VMEXIT_SHUTDOWN;
+		exit->vectoring.type = EVENT_NONE;
 		return;
 	case SVM_EXIT_CODE_INVALID:
 		exit->kind = VMEXIT_INVALID_STATE;

@@ -140,6 +140,7 @@ static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 	svm->entry.host_pa = c->host_pa;
 	svm_vmsave(c->host_pa);
 	svm_load_tsc_ratio(c, svm_tsc_ratio(vcpu));
+	svm_load_tsc_aux(c, vcpu->msrs.tsc_aux);
 	if (c->last_serial != svm->serial) {
 		c->last_serial = svm->serial;
 		indirect_branch_prediction_barrier();
@@ -148,7 +149,10 @@ static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 
 static void svm_vcpu_put(struct vcpu *vcpu)
 {
-	/* Each exit has given the host its state back. */
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+
+	/* Each exit has given the host the rest of its state back. */
+	svm_load_tsc_aux(c, c->host_tsc_aux);
 }
 
 /* ---- small operations ---- */

@@ -32,6 +32,7 @@ extern struct svm_features svm_has;	/* read-only after probe */
  * @next_asid: next one to give out; above the last: a new generation begins
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
  * @last_serial: the vCPU whose branch predictions are in the processor
+ * @host_tsc_aux: the host's MSR_TSC_AUX, constant; @tsc_aux: what the MSR holds now
  */
 struct svm_cpu {
 	u64 asid_generation;
@@ -41,11 +42,18 @@ struct svm_cpu {
 	u64 hsave_pa;
 	u64 tsc_ratio;
 	u64 last_serial;
+	u64 host_tsc_aux;
+	u64 tsc_aux;
 	struct irq_work mce_work;
 	struct page *pages[2];
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
+
+static inline bool svm_has_tsc_aux(void)
+{
+	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+}
 
 /* struct svm_entry - what entry.S needs; offsets in entry.h */
 struct svm_entry {
@@ -136,6 +144,7 @@ int svm_cpu_enable(void);
 void svm_cpu_disable(void);
 void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *cpu);	/* interrupts off */
 void svm_load_tsc_ratio(struct svm_cpu *cpu, u64 ratio);
+void svm_load_tsc_aux(struct svm_cpu *c, u64 val);
 extern u64 svm_iopm_pa;
 extern struct tdp_format svm_tdp_format;
 
