@@ -111,7 +111,7 @@ static u64 rotate(unsigned int nr, u64 dst, unsigned int count, unsigned int siz
 	carry = nr ? top : dst & 1;
 	set_flag(flags, X86_EFLAGS_CF, carry);
 	set_flag(flags, X86_EFLAGS_OF,
-		 nr ? top != !!(dst & sign_bit(size) >> 1) : top != carry);
+		 nr ? top != !!(dst & (sign_bit(size) >> 1)) : top != carry);
 	return dst;
 }
 
@@ -138,7 +138,7 @@ static u64 rotate_carry(bool right, u64 dst, unsigned int count, unsigned int si
 static u64 shift_up(u64 dst, unsigned int count, unsigned int size, u64 *flags)
 {
 	unsigned int bits = size * 8;
-	bool carry = count <= bits && dst >> (bits - count) & 1;
+	bool carry = count <= bits && (dst >> (bits - count) & 1);
 	u64 res = dst << count & size_mask(size);
 
 	set_result_flags(flags, res, size);

@@ -36,7 +36,8 @@ static const u32 one_byte[256] = {
 	[0x63] = E(MOVSXD, REG, RM, NONE, M | F_NOREAD),
 	[0x68] = E(PUSH, NONE, IMM, Z, F_D64), [0x69] = E(IMUL, REG, IMM, Z, M),
 	[0x6a] = E(PUSH, NONE, IMM, 8, F_D64), [0x6b] = E(IMUL, REG, IMM, 8, M),
-	[0x6c] = E(INS, NONE, NONE, NONE, B | F_STRING), [0x6d] = E(INS, NONE, NONE, NONE, F_STRING),
+	[0x6c] = E(INS, NONE, NONE, NONE, B | F_STRING),
+	[0x6d] = E(INS, NONE, NONE, NONE, F_STRING),
 	[0x6e] = E(OUTS, NONE, NONE, NONE, B | F_STRING),
 	[0x6f] = E(OUTS, NONE, NONE, NONE, F_STRING),
 	[0x70 ... 0x7f] = E(JCC, NONE, IMM, 8, F_F64),
@@ -408,15 +409,14 @@ static u32 take_opcode(struct cursor *c, struct insn *insn, u8 byte)
 
 static void set_op_size(const struct interp *in, struct insn *insn, bool big)
 {
-	if (in->mode != INTERP_LONG) {
+	if (in->mode != INTERP_LONG)
 		insn->op_size = big != insn->opsize_prefix ? 4 : 2;
-	} else if (insn->flags & F_F64 || insn->rex & 8) {
+	else if (insn->flags & F_F64 || insn->rex & 8)
 		insn->op_size = 8;
-	} else if (insn->opsize_prefix) {
+	else if (insn->opsize_prefix)
 		insn->op_size = 2;
-	} else {
+	else
 		insn->op_size = insn->flags & F_D64 ? 8 : 4;
-	}
 	insn->size = insn->flags & F_BYTE ? 1 : insn->op_size;
 }
 

@@ -450,7 +450,9 @@ static int exec_two(struct interp *in)
 		res = alu_condition(insn->opcode, in->reg.rflags);
 		break;
 	}
-	return flags & F_NOWRITE ? INTERP_DONE : operand_write(in, F_GET_DST(flags), size, dst, res);
+	if (flags & F_NOWRITE)
+		return INTERP_DONE;
+	return operand_write(in, F_GET_DST(flags), size, dst, res);
 }
 
 static int exec_xchg(struct interp *in)

@@ -455,15 +455,17 @@ static int fast_exit(struct vcpu *vcpu, gpa_t gpa)
 	const struct insn *insn = &vcpu->interp->insn;
 	enum insn_simple kind;
 	unsigned int width;
+	bool load;
 
 	if (error & (TDP_FAULT_FETCH | TDP_FAULT_GUEST_WALK) || !fetch_decode(vcpu))
 		return -1;
 	kind = insn_simple(insn, &width);
 	if (kind == INSN_NOT_SIMPLE || !fast_operand(vcpu, insn, gpa, width))
 		return -1;
-	if ((kind == INSN_LOAD) != !(error & TDP_FAULT_WRITE))
+	load = kind == INSN_LOAD;
+	if (load == !!(error & TDP_FAULT_WRITE))
 		return -1;
-	if (kind == INSN_LOAD)
+	if (load)
 		return fast_read(vcpu, gpa, width);
 	return fast_write(vcpu, gpa, width,
 			  kind == INSN_STORE ? vcpu->state.gpr[insn->reg & 15] : insn->imm);

@@ -45,7 +45,7 @@ struct interp_fault {
 	u64 address;		/* CR2 of #PF */
 };
 
-/* What ops answer about a physical address or port that no memory or device in the kernel serves. */
+/* What ops answer about a physical address where there is no memory. */
 #define INTERP_NOT_MEMORY	1
 
 /**
@@ -197,8 +197,8 @@ int interp_create(struct vcpu *vcpu);		/* 0, -ENOMEM */
 void interp_destroy(struct vcpu *vcpu);
 /*
  * Interpret the instruction at RIP, as a nested fault on MMIO, a string port exit or a missing
- * assist needs it. RESUME_GUEST: done, or the guest's fault is raised. RESUME_USER: vcpu->run asks for MMIO or
- * IO and vcpu->complete goes on when user space has answered, or it is
+ * assist needs it. RESUME_GUEST: done, or the guest's fault is raised. RESUME_USER: vcpu->run
+ * asks for MMIO or IO and vcpu->complete goes on when user space has answered, or it is
  * KVM_INTERNAL_ERROR_EMULATION with the instruction bytes. gpa: of the fault, INVALID_GPA: none.
  */
 int interp_exit(struct vcpu *vcpu, gpa_t gpa);

@@ -162,7 +162,7 @@ static const struct length_case lengths[] = {
 	{ INTERP_LONG, 10, { 0x48, 0xb8 } },				/* mov rax, imm64 */
 	{ INTERP_LONG, 9, { 0xa1 } },					/* mov eax, moffs64 */
 	{ INTERP_LONG, 6, { 0x89, 0x05 } },				/* mov [rip+disp32], eax */
-	{ INTERP_LONG, 12, { 0x48, 0xc7, 0x84, 0x24 } },		/* mov [rsp+disp32], imm32 */
+	{ INTERP_LONG, 12, { 0x48, 0xc7, 0x84, 0x24 } },		/* mov [rsp+disp], imm */
 	{ INTERP_PROT32, 5, { 0xa1 } },
 	{ INTERP_PROT32, 7, { 0xea } },					/* jmp far */
 	{ INTERP_REAL, 3, { 0xa1 } },
@@ -273,7 +273,8 @@ static void executor_arithmetic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x48\xf7\xf1"), INTERP_DONE);	/* div rcx */
 	KUNIT_EXPECT_EQ(test, gpr[REG_RAX], 14ULL);
 	KUNIT_EXPECT_EQ(test, gpr[REG_RDX], 2ULL);
-	gpr[REG_RAX] = gpr[REG_RCX] = 1ULL << 40;
+	gpr[REG_RAX] = 1ULL << 40;
+	gpr[REG_RCX] = 1ULL << 40;
 	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x48\xf7\xe1"), INTERP_DONE);	/* mul rcx */
 	KUNIT_EXPECT_EQ(test, gpr[REG_RDX], 1ULL << 16);
 }

@@ -7,8 +7,8 @@
 #include "machine.h"
 #include "tap.h"
 
-#define RANDOM_BYTES	400000
-#define LIBC		"/lib/x86_64-linux-gnu/libc.so.6"
+#define RANDOM_BYTES 400000
+#define LIBC         "/lib/x86_64-linux-gnu/libc.so.6"
 
 static int decode(enum interp_mode mode, const void *bytes, unsigned int len, struct insn *insn)
 {
@@ -46,11 +46,12 @@ static unsigned int parse_bytes(const char *text, u8 *bytes)
 /* What the disassembler calls an instruction and processors do not, or the other way round. */
 static bool comparable(const char *text, const u8 *bytes, unsigned int len)
 {
-	static const char * const not_these[] = {
-		"(bad)", ".byte", "fwait", "rex", "data16", "data32", "addr16", "addr32", "lock",
-		"xacquire", "xrelease", "repz", "repnz", "bnd", "notrack", "cs ", "ds ", "es ",
-		"ss ", "fs ", "gs ", "ud0", "ud1", "ud2", "getsec", "xstore", "xcrypt", "montmul",
-		"xsha",
+	static const char *const not_these[] = {
+		"(bad)",  ".byte",  "fwait",   "rex",      "data16",   "data32",
+		"addr16", "addr32", "lock",    "xacquire", "xrelease", "repz",
+		"repnz",  "bnd",    "notrack", "cs ",      "ds ",      "es ",
+		"ss ",    "fs ",    "gs ",     "ud0",      "ud1",      "ud2",
+		"getsec", "xstore", "xcrypt",  "montmul",  "xsha",
 	};
 	unsigned int i;
 
@@ -148,14 +149,19 @@ static void lengths_random_16(void)
 
 static void exits_without_nrips(void)
 {
-	static const struct { const char *bytes; u8 len; } insns[] = {
-		{ "\x0f\xa2", 2 }, { "\x0f\x32", 2 }, { "\x0f\x30", 2 }, { "\xf4", 1 },
-		{ "\x0f\x01\xd9", 3 }, { "\x0f\x01\xc1", 3 }, { "\x0f\x01\xd1", 3 },
-		{ "\x0f\x08", 2 }, { "\x0f\x09", 2 }, { "\x0f\x31", 2 }, { "\x0f\x01\xf9", 3 },
-		{ "\x0f\x33", 2 }, { "\xf3\x90", 2 }, { "\x0f\x01\xc8", 3 },
-		{ "\x0f\x01\xc9", 3 }, { "\x0f\x06", 2 }, { "\x0f\x01\xf0", 3 }, { "\xcc", 1 },
-		{ "\xcd\x80", 2 }, { "\xe4\x60", 2 }, { "\xec", 1 }, { "\xf3\x6d", 2 },
-		{ "\x44\x0f\x20\xc0", 4 }, { "\x0f\x22\x05", 3 }, { "\x0f\x23\x44", 3 },
+	static const struct {
+		const char *bytes;
+		u8 len;
+	} insns[] = {
+		{ "\x0f\xa2", 2 },     { "\x0f\x32", 2 },         { "\x0f\x30", 2 },
+		{ "\xf4", 1 },         { "\x0f\x01\xd9", 3 },     { "\x0f\x01\xc1", 3 },
+		{ "\x0f\x01\xd1", 3 }, { "\x0f\x08", 2 },         { "\x0f\x09", 2 },
+		{ "\x0f\x31", 2 },     { "\x0f\x01\xf9", 3 },     { "\x0f\x33", 2 },
+		{ "\xf3\x90", 2 },     { "\x0f\x01\xc8", 3 },     { "\x0f\x01\xc9", 3 },
+		{ "\x0f\x06", 2 },     { "\x0f\x01\xf0", 3 },     { "\xcc", 1 },
+		{ "\xcd\x80", 2 },     { "\xe4\x60", 2 },         { "\xec", 1 },
+		{ "\xf3\x6d", 2 },     { "\x44\x0f\x20\xc0", 4 }, { "\x0f\x22\x05", 3 },
+		{ "\x0f\x23\x44", 3 },
 	};
 	struct insn insn;
 	unsigned int i;
@@ -212,32 +218,32 @@ static void lock_prefix(void)
 {
 	struct insn insn;
 
-	CHECK_EQ(DECODE(LONG, "\xf0\x01\x03", &insn), INTERP_DONE);	/* add [rbx], eax */
-	CHECK_EQ(DECODE(LONG, "\xf0\x01\xc3", &insn), INTERP_FAULT);	/* add ebx, eax */
-	CHECK_EQ(DECODE(LONG, "\xf0\x03\x03", &insn), INTERP_FAULT);	/* add eax, [rbx] */
-	CHECK_EQ(DECODE(LONG, "\xf0\x39\x03", &insn), INTERP_FAULT);	/* cmp */
+	CHECK_EQ(DECODE(LONG, "\xf0\x01\x03", &insn), INTERP_DONE);  /* add [rbx], eax */
+	CHECK_EQ(DECODE(LONG, "\xf0\x01\xc3", &insn), INTERP_FAULT); /* add ebx, eax */
+	CHECK_EQ(DECODE(LONG, "\xf0\x03\x03", &insn), INTERP_FAULT); /* add eax, [rbx] */
+	CHECK_EQ(DECODE(LONG, "\xf0\x39\x03", &insn), INTERP_FAULT); /* cmp */
 	CHECK_EQ(DECODE(LONG, "\xf0\x83\x3b\x01", &insn), INTERP_FAULT);
 	CHECK_EQ(DECODE(LONG, "\xf0\x83\x03\x01", &insn), INTERP_DONE);
-	CHECK_EQ(DECODE(LONG, "\xf0\x89\x03", &insn), INTERP_FAULT);	/* mov */
-	CHECK_EQ(DECODE(LONG, "\xf0\x87\x03", &insn), INTERP_DONE);	/* xchg */
-	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xa3\x03", &insn), INTERP_FAULT);	/* bt */
+	CHECK_EQ(DECODE(LONG, "\xf0\x89\x03", &insn), INTERP_FAULT);     /* mov */
+	CHECK_EQ(DECODE(LONG, "\xf0\x87\x03", &insn), INTERP_DONE);      /* xchg */
+	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xa3\x03", &insn), INTERP_FAULT); /* bt */
 	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xba\x23\x01", &insn), INTERP_FAULT);
-	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xba\x2b\x01", &insn), INTERP_DONE);	/* bts */
-	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xb1\x0b", &insn), INTERP_DONE);	/* cmpxchg */
-	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xc1\x0b", &insn), INTERP_DONE);	/* xadd */
-	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xc7\x0b", &insn), INTERP_DONE);	/* cmpxchg8b */
-	CHECK_EQ(DECODE(LONG, "\xf0\xf7\x23", &insn), INTERP_FAULT);	/* mul */
-	CHECK_EQ(DECODE(LONG, "\xf0\xf7\x1b", &insn), INTERP_DONE);	/* neg */
-	CHECK_EQ(DECODE(LONG, "\xf0\xff\x33", &insn), INTERP_FAULT);	/* push */
+	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xba\x2b\x01", &insn), INTERP_DONE); /* bts */
+	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xb1\x0b", &insn), INTERP_DONE);     /* cmpxchg */
+	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xc1\x0b", &insn), INTERP_DONE);     /* xadd */
+	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xc7\x0b", &insn), INTERP_DONE);     /* cmpxchg8b */
+	CHECK_EQ(DECODE(LONG, "\xf0\xf7\x23", &insn), INTERP_FAULT);        /* mul */
+	CHECK_EQ(DECODE(LONG, "\xf0\xf7\x1b", &insn), INTERP_DONE);         /* neg */
+	CHECK_EQ(DECODE(LONG, "\xf0\xff\x33", &insn), INTERP_FAULT);        /* push */
 	CHECK_EQ(DECODE(LONG, "\xf0\x90", &insn), INTERP_FAULT);
-	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xa2", &insn), INTERP_FAULT);	/* cpuid */
+	CHECK_EQ(DECODE(LONG, "\xf0\x0f\xa2", &insn), INTERP_FAULT); /* cpuid */
 }
 
 static void invalid_in_long_mode(void)
 {
 	static const u8 opcodes[] = {
-		0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x82,
-		0xce, 0xd4, 0xd5, 0xd6,
+		0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f,
+		0x37, 0x3f, 0x60, 0x61, 0x82, 0xce, 0xd4, 0xd5, 0xd6,
 	};
 	struct insn insn;
 	u8 bytes[3] = { 0 };
@@ -302,20 +308,20 @@ static void addressing(void)
 {
 	struct insn insn;
 
-	CHECK_EQ(OFFSET(LONG, "\x89\x03"), 0x1000);				/* [rbx] */
-	CHECK_EQ(OFFSET(LONG, "\x89\x43\xff"), 0xfff);				/* [rbx-1] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x03"), 0x1000);    /* [rbx] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x43\xff"), 0xfff); /* [rbx-1] */
 	CHECK_EQ(OFFSET(LONG, "\x89\x83\x00\x00\x00\x80"), 0xffffffff80001000);
 	CHECK_EQ(OFFSET(LONG, "\x67\x89\x83\x00\x00\x00\x80"), 0x80001000);
-	CHECK_EQ(OFFSET(LONG, "\x89\x05\x00\x01\x00\x00"), 0x1000000000000100);	/* [rip+256] */
-	CHECK_EQ(OFFSET(LONG, "\x89\x04\x25\x00\x01\x00\x00"), 0x100);		/* [256] */
-	CHECK_EQ(OFFSET(LONG, "\x89\x04\x8b"), 0x1040);				/* [rbx+rcx*4] */
-	CHECK_EQ(OFFSET(LONG, "\x89\x04\x23"), 0x1000);				/* no index */
-	CHECK_EQ(OFFSET(LONG, "\x42\x89\x04\x23"), 0x3000000001000);		/* [rbx+r12] */
-	CHECK_EQ(OFFSET(LONG, "\x41\x89\x45\x00"), 0x30000000000000);		/* [r13] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x05\x00\x01\x00\x00"), 0x1000000000000100); /* [rip+256] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x04\x25\x00\x01\x00\x00"), 0x100);          /* [256] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x04\x8b"), 0x1040);                         /* [rbx+rcx*4] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x04\x23"), 0x1000);                         /* no index */
+	CHECK_EQ(OFFSET(LONG, "\x42\x89\x04\x23"), 0x3000000001000);            /* [rbx+r12] */
+	CHECK_EQ(OFFSET(LONG, "\x41\x89\x45\x00"), 0x30000000000000);           /* [r13] */
 	CHECK_EQ(insn.seg, SEG_DS);
-	CHECK_EQ(OFFSET(LONG, "\x89\x45\x00"), 0x100000);			/* [rbp] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x45\x00"), 0x100000); /* [rbp] */
 	CHECK_EQ(insn.seg, SEG_SS);
-	CHECK_EQ(OFFSET(LONG, "\x89\x04\x24"), 0x10000);			/* [rsp] */
+	CHECK_EQ(OFFSET(LONG, "\x89\x04\x24"), 0x10000); /* [rsp] */
 	CHECK_EQ(insn.seg, SEG_SS);
 	CHECK_EQ(OFFSET(LONG, "\x65\x89\x04\x24"), 0x10000);
 	CHECK_EQ(insn.seg, SEG_GS);
@@ -324,25 +330,24 @@ static void addressing(void)
 	CHECK_EQ(OFFSET(LONG, "\xa3\x01\x02\x03\x04\x05\x06\x07\x08"), 0x0807060504030201);
 	CHECK_EQ(OFFSET(PROT32, "\x3e\x89\x45\x00"), 0x100000);
 	CHECK_EQ(insn.seg, SEG_DS);
-	CHECK_EQ(OFFSET(REAL, "\x89\x00"), 0x1000);		/* [bx+si]: SI's digit is beyond 64K */
+	CHECK_EQ(OFFSET(REAL, "\x89\x00"), 0x1000); /* [bx+si]: SI's digit is beyond 64K */
 	CHECK_EQ(OFFSET(REAL, "\x89\x06\x34\x12"), 0x1234);
 	CHECK_EQ(OFFSET(REAL, "\x89\x47\xfe"), 0xffe);
-	CHECK_EQ(OFFSET(REAL, "\x89\x46\x00"), 0);		/* [bp] */
+	CHECK_EQ(OFFSET(REAL, "\x89\x46\x00"), 0); /* [bp] */
 	CHECK_EQ(insn.seg, SEG_SS);
 	CHECK_EQ(OFFSET(REAL, "\x67\x89\x03"), 0x1000);
 }
 
-TAP_MAIN(
-	TEST(lengths_of_libc),
-	TEST(lengths_random_64),
-	TEST(lengths_random_32),
-	TEST(lengths_random_16),
-	TEST(exits_without_nrips),
-	TEST(control_register_operand),
-	TEST(incomplete),
-	TEST(too_long),
-	TEST(lock_prefix),
-	TEST(invalid_in_long_mode),
-	TEST(operand_sizes),
-	TEST(addressing),
-)
+const struct tap_test tap_tests[] = { TEST(lengths_of_libc),
+				      TEST(lengths_random_64),
+				      TEST(lengths_random_32),
+				      TEST(lengths_random_16),
+				      TEST(exits_without_nrips),
+				      TEST(control_register_operand),
+				      TEST(incomplete),
+				      TEST(too_long),
+				      TEST(lock_prefix),
+				      TEST(invalid_in_long_mode),
+				      TEST(operand_sizes),
+				      TEST(addressing),
+				      { NULL, NULL } };

@@ -3,8 +3,8 @@
 #include "machine.h"
 #include "tap.h"
 
-#define DEV	MACHINE_DEVICES
-#define GPR(m, name)	((m)->in.reg.gpr[REG_##name])
+#define DEV          MACHINE_DEVICES
+#define GPR(m, name) ((m)->in.reg.gpr[REG_##name])
 
 static bool is_event(struct machine *m, unsigned int nr, char kind, u64 addr, u32 len, u64 data)
 {
@@ -26,7 +26,7 @@ static void device_read_by_user(void)
 	GPR(m, RBX) = DEV + 0x300;
 	GPR(m, RAX) = ~0ULL;
 	m->in.reg.rip = 0x1000;
-	CHECK_EQ(TRY(m, "\x8b\x03"), INTERP_USER);		/* mov eax, [rbx] */
+	CHECK_EQ(TRY(m, "\x8b\x03"), INTERP_USER); /* mov eax, [rbx] */
 	CHECK_EQ(GPR(m, RAX), ~0ULL);
 	CHECK_EQ(m->in.reg.rip, 0x1000);
 	CHECK_EQ(RUN(m, "\x8b\x03", &trips), INTERP_DONE);
@@ -44,7 +44,7 @@ static void device_write_is_posted(void)
 
 	m->user = true;
 	GPR(m, RBX) = DEV + 0xb0;
-	CHECK_EQ(TRY(m, "\xc7\x03\x01\x02\x03\x84"), INTERP_DONE);	/* mov dword [rbx], imm */
+	CHECK_EQ(TRY(m, "\xc7\x03\x01\x02\x03\x84"), INTERP_DONE); /* mov dword [rbx], imm */
 	CHECK(m->in.posted);
 	CHECK_EQ(m->in.reg.rip, 6);
 	CHECK(is_event(m, 0, 'w', DEV + 0xb0, 4, 0x84030201));
@@ -60,7 +60,7 @@ static void device_read_modify_write(void)
 	m->device_value = 0xfffffffe;
 	GPR(m, RBX) = DEV;
 	GPR(m, RAX) = 3;
-	CHECK_EQ(RUN(m, "\xf0\x01\x03", &trips), INTERP_DONE);	/* lock add [rbx], eax */
+	CHECK_EQ(RUN(m, "\xf0\x01\x03", &trips), INTERP_DONE); /* lock add [rbx], eax */
 	CHECK_EQ(trips, 2);
 	CHECK_EQ(m->nevents, 2);
 	CHECK(is_event(m, 0, 'r', DEV, 4, 0));
@@ -78,7 +78,7 @@ static void device_to_device(void)
 	m->device_value = 0x77;
 	GPR(m, RSI) = DEV;
 	GPR(m, RDI) = DEV + 0x1000;
-	CHECK_EQ(RUN(m, "\x48\xa5", &trips), INTERP_DONE);	/* movsq */
+	CHECK_EQ(RUN(m, "\x48\xa5", &trips), INTERP_DONE); /* movsq */
 	CHECK_EQ(trips, 2);
 	CHECK(is_event(m, 0, 'r', DEV, 8, 0));
 	CHECK(is_event(m, 1, 'w', DEV + 0x1000, 8, 0x77));
@@ -95,7 +95,7 @@ static void device_fragments(void)
 	m->user = true;
 	GPR(m, RBX) = DEV + 0xffd;
 	GPR(m, RAX) = 0x8877665544332211;
-	CHECK_EQ(RUN(m, "\x48\x89\x03", &trips), INTERP_DONE);	/* across a page */
+	CHECK_EQ(RUN(m, "\x48\x89\x03", &trips), INTERP_DONE); /* across a page */
 	CHECK_EQ(trips, 2);
 	CHECK_EQ(m->nevents, 2);
 	CHECK(is_event(m, 0, 'w', DEV + 0xffd, 3, 0x332211));
@@ -134,7 +134,7 @@ static void read_only_memory(void)
 
 	machine_poke(m, MACHINE_ROM + 8, 4, 5);
 	GPR(m, RBX) = MACHINE_ROM + 8;
-	CHECK_EQ(TRY(m, "\x83\x03\x02"), INTERP_DONE);		/* add dword [rbx], 2 */
+	CHECK_EQ(TRY(m, "\x83\x03\x02"), INTERP_DONE); /* add dword [rbx], 2 */
 	CHECK_EQ(m->nevents, 1);
 	CHECK(is_event(m, 0, 'w', MACHINE_ROM + 8, 4, 7));
 	CHECK_EQ(machine_peek(m, MACHINE_ROM + 8, 4), 5);
@@ -150,7 +150,7 @@ static void replay_of_another_access(void)
 	GPR(m, RBX) = DEV;
 	CHECK_EQ(TRY(m, "\x8b\x03"), INTERP_USER);
 	interp_served(&m->in, &data, 8);
-	GPR(m, RBX) = DEV + 8;		/* user space has changed a register meanwhile */
+	GPR(m, RBX) = DEV + 8; /* user space has changed a register meanwhile */
 	CHECK_EQ(interp_execute(&m->in), INTERP_RETRY);
 	CHECK_EQ(m->nevents, 1);
 	machine_free(m);
@@ -163,7 +163,7 @@ static void too_many_accesses(void)
 
 	m->user = true;
 	GPR(m, RSP) = DEV + 0x1000;
-	CHECK_EQ(RUN(m, "\x60", &trips), INTERP_DONE);		/* pusha: eight */
+	CHECK_EQ(RUN(m, "\x60", &trips), INTERP_DONE); /* pusha: eight */
 	CHECK_EQ(trips, 8);
 	/* Nothing that exists makes more than the log holds; a log that is full is refused. */
 	memset(m->in.log, 0, sizeof(m->in.log));
@@ -182,11 +182,11 @@ static void locked_updates(void)
 	machine_poke(m, 0x1000, 8, 10);
 	GPR(m, RBX) = 0x1000;
 	GPR(m, RAX) = 5;
-	CHECK_EQ(TRY(m, "\x01\x03"), INTERP_DONE);		/* add: no exchange */
+	CHECK_EQ(TRY(m, "\x01\x03"), INTERP_DONE); /* add: no exchange */
 	CHECK_EQ(m->nevents, 0);
 	CHECK_EQ(TRY(m, "\xf0\x01\x03"), INTERP_DONE);
 	CHECK(is_event(m, 0, 'x', 0x1000, 4, 20));
-	CHECK_EQ(TRY(m, "\x87\x03"), INTERP_DONE);		/* xchg: locked without LOCK */
+	CHECK_EQ(TRY(m, "\x87\x03"), INTERP_DONE); /* xchg: locked without LOCK */
 	CHECK(is_event(m, 0, 'x', 0x1000, 4, 5));
 	CHECK_EQ(GPR(m, RAX), 20);
 	machine_free(m);
@@ -200,7 +200,7 @@ static void lost_race(void)
 	GPR(m, RBX) = 0x1000;
 	GPR(m, RAX) = 5;
 	m->lose_races = 1;
-	CHECK_EQ(TRY(m, "\xf0\x0f\xc1\x03"), INTERP_RETRY);	/* lock xadd */
+	CHECK_EQ(TRY(m, "\xf0\x0f\xc1\x03"), INTERP_RETRY); /* lock xadd */
 	CHECK_EQ(GPR(m, RAX), 5);
 	CHECK_EQ(m->in.reg.rip, 0);
 	CHECK_EQ(m->in.reg.rflags, X86_EFLAGS_FIXED);
@@ -218,7 +218,7 @@ static void compare_exchange_pairs(void)
 	GPR(m, RDI) = 0x1000;
 	GPR(m, RBX) = 0x11;
 	GPR(m, RCX) = 0x22;
-	CHECK_EQ(TRY(m, "\x0f\xc7\x0f"), INTERP_DONE);		/* cmpxchg8b [rdi] */
+	CHECK_EQ(TRY(m, "\x0f\xc7\x0f"), INTERP_DONE); /* cmpxchg8b [rdi] */
 	CHECK_EQ(GPR(m, RAX), 1);
 	CHECK_EQ(GPR(m, RDX), 2);
 	CHECK(!(m->in.reg.rflags & X86_EFLAGS_ZF));
@@ -242,7 +242,7 @@ static void rep_is_bounded(void)
 	GPR(m, RCX) = 10000;
 	GPR(m, RDI) = 0x1000;
 	GPR(m, RAX) = 0x5a;
-	CHECK_EQ(TRY(m, "\xf3\xaa"), INTERP_DONE);		/* rep stosb */
+	CHECK_EQ(TRY(m, "\xf3\xaa"), INTERP_DONE); /* rep stosb */
 	CHECK_EQ(m->in.reg.rip, 0);
 	CHECK(GPR(m, RCX) > 0 && GPR(m, RCX) < 10000);
 	CHECK_EQ(GPR(m, RDI) - 0x1000, 10000 - GPR(m, RCX));
@@ -267,7 +267,7 @@ static void rep_is_interruptible(void)
 	CHECK_EQ(TRY(m, "\xf3\xa4"), INTERP_DONE);
 	CHECK_EQ(TRY(m, "\xf3\xa4"), INTERP_DONE);
 	CHECK_EQ(m->in.reg.rip, 2);
-	CHECK_EQ(TRY(m, "\xf3\xa4"), INTERP_DONE);		/* a count of 0 */
+	CHECK_EQ(TRY(m, "\xf3\xa4"), INTERP_DONE); /* a count of 0 */
 	CHECK_EQ(m->in.reg.rip, 4);
 	CHECK_EQ(GPR(m, RDI), 0x2003);
 	machine_free(m);
@@ -300,7 +300,7 @@ static void rep_fault_in_between(void)
 	m->in.seg[SEG_ES].limit = 0x1007;
 	GPR(m, RCX) = 5;
 	GPR(m, RDI) = 0x1000;
-	CHECK_EQ(TRY(m, "\xf3\xab"), INTERP_FAULT);		/* rep stosd */
+	CHECK_EQ(TRY(m, "\xf3\xab"), INTERP_FAULT); /* rep stosd */
 	CHECK_EQ(m->in.fault.vector, VEC_GP);
 	CHECK_EQ(GPR(m, RCX), 3);
 	CHECK_EQ(GPR(m, RDI), 0x1008);
@@ -316,8 +316,8 @@ static void outs_in_batches(void)
 	GPR(m, RCX) = 100;
 	GPR(m, RSI) = 0x1fd0;
 	machine_poke(m, 0x1fd0, 8, 0x1122334455667788);
-	CHECK_EQ(TRY(m, "\xf3\x6e"), INTERP_DONE);		/* rep outsb */
-	CHECK_EQ(m->nevents, 2);				/* up to the page's end; the rest */
+	CHECK_EQ(TRY(m, "\xf3\x6e"), INTERP_DONE); /* rep outsb */
+	CHECK_EQ(m->nevents, 2);                   /* up to the page's end; the rest */
 	CHECK(is_event(m, 0, 'o', 0x3f8, 1, 0x1122334455667788));
 	CHECK_EQ(m->events[0].count, 48);
 	CHECK_EQ(m->events[1].count, 52);
@@ -338,7 +338,7 @@ static void ins_in_batches(void)
 	GPR(m, RCX) = 256;
 	GPR(m, RDI) = 0x800;
 	m->in.seg[SEG_ES].base = 0x4000;
-	CHECK_EQ(RUN(m, "\xf3\x6d", &trips), INTERP_DONE);	/* rep insw: a sector */
+	CHECK_EQ(RUN(m, "\xf3\x6d", &trips), INTERP_DONE); /* rep insw: a sector */
 	CHECK_EQ(trips, 1);
 	CHECK_EQ(m->nevents, 1);
 	CHECK_EQ(m->events[0].count, 256);
@@ -376,7 +376,7 @@ static void ins_checks_before_it_reads(void)
 {
 	struct machine *m = machine_new(INTERP_PROT32);
 
-	m->in.seg[SEG_ES].attr &= ~2;				/* read-only */
+	m->in.seg[SEG_ES].attr &= ~2; /* read-only */
 	GPR(m, RDI) = 0x1000;
 	CHECK_EQ(TRY(m, "\x6c"), INTERP_FAULT);
 	CHECK_EQ(m->nevents, 0);
@@ -392,11 +392,11 @@ static void in_and_out(void)
 	m->port_data[0] = 0x42;
 	m->port_data[1] = 0x43;
 	GPR(m, RAX) = ~0ULL;
-	CHECK_EQ(RUN(m, "\xe4\x80", &trips), INTERP_DONE);	/* in al, 0x80 */
+	CHECK_EQ(RUN(m, "\xe4\x80", &trips), INTERP_DONE); /* in al, 0x80 */
 	CHECK(is_event(m, 0, 'i', 0x80, 1, 0));
 	CHECK_EQ(GPR(m, RAX), 0xffffffffffffff42);
 	GPR(m, RDX) = 0x12345;
-	CHECK_EQ(RUN(m, "\x66\xef", &trips), INTERP_DONE);	/* out dx, ax */
+	CHECK_EQ(RUN(m, "\x66\xef", &trips), INTERP_DONE); /* out dx, ax */
 	CHECK(is_event(m, 0, 'o', 0x2345, 2, 0xff42));
 	machine_free(m);
 }
@@ -407,21 +407,23 @@ static void port_permissions(void)
 
 	m->in.cpl = 3;
 	m->in.seg[SEG_TR] = (struct segment){
-		.attr = SEG_P | 0xb, .limit = 104 + 0x80, .base = 0x5000,
+		.attr = SEG_P | 0xb,
+		.limit = 104 + 0x80,
+		.base = 0x5000,
 	};
 	machine_poke(m, 0x5000 + 102, 2, 104);
-	machine_poke(m, 0x5000 + 104 + 0x60 / 8, 1, 0x10);	/* port 0x64 is refused */
+	machine_poke(m, 0x5000 + 104 + 0x60 / 8, 1, 0x10); /* port 0x64 is refused */
 	CHECK_EQ(TRY(m, "\xe4\x60"), INTERP_DONE);
 	CHECK_EQ(TRY(m, "\xe4\x64"), INTERP_FAULT);
-	CHECK_EQ(TRY(m, "\xe5\x62"), INTERP_FAULT);		/* 4 bytes up to 0x65 */
+	CHECK_EQ(TRY(m, "\xe5\x62"), INTERP_FAULT); /* 4 bytes up to 0x65 */
 	CHECK_EQ(m->in.fault.vector, VEC_GP);
 	GPR(m, RDX) = 0x3f8;
 	CHECK_EQ(TRY(m, "\xec"), INTERP_DONE);
-	machine_poke(m, 0x5000 + 104 + 0x80, 1, 0xff);		/* the byte that ends the map */
+	machine_poke(m, 0x5000 + 104 + 0x80, 1, 0xff); /* the byte that ends the map */
 	GPR(m, RDX) = 0x3fe;
 	CHECK_EQ(TRY(m, "\xed"), INTERP_FAULT);
 	GPR(m, RDX) = 0x400;
-	CHECK_EQ(TRY(m, "\xec"), INTERP_FAULT);			/* beyond the TSS's limit */
+	CHECK_EQ(TRY(m, "\xec"), INTERP_FAULT); /* beyond the TSS's limit */
 	m->in.reg.rflags |= X86_EFLAGS_IOPL;
 	CHECK_EQ(TRY(m, "\xed"), INTERP_DONE);
 	machine_free(m);
@@ -436,15 +438,15 @@ static int fault_of(struct machine *m, int r)
 	return m->in.fault.vector | m->in.fault.has_error << 8;
 }
 
-#define WITH_ERROR	0x100
+#define WITH_ERROR 0x100
 
 static void limits(void)
 {
 	struct machine *m = machine_new(INTERP_REAL);
 
-	CHECK_EQ(fault_of(m, TRY(m, "\xa1\xff\xff")), VEC_GP);	/* mov ax, [0xffff] */
+	CHECK_EQ(fault_of(m, TRY(m, "\xa1\xff\xff")), VEC_GP); /* mov ax, [0xffff] */
 	GPR(m, RBP) = 0xffff;
-	CHECK_EQ(fault_of(m, TRY(m, "\x8b\x46\x00")), VEC_SS);	/* mov ax, [bp] */
+	CHECK_EQ(fault_of(m, TRY(m, "\x8b\x46\x00")), VEC_SS); /* mov ax, [bp] */
 	CHECK_EQ(TRY(m, "\xa0\xff\xff"), INTERP_DONE);
 	machine_free(m);
 
@@ -452,7 +454,7 @@ static void limits(void)
 	m->in.seg[SEG_DS].limit = 0xfff;
 	CHECK_EQ(TRY(m, "\xa1\xfc\x0f\x00\x00"), INTERP_DONE);
 	CHECK_EQ(fault_of(m, TRY(m, "\xa1\xfd\x0f\x00\x00")), VEC_GP | WITH_ERROR);
-	m->in.seg[SEG_DS].attr |= 4;				/* expand down */
+	m->in.seg[SEG_DS].attr |= 4; /* expand down */
 	CHECK_EQ(TRY(m, "\xa1\x00\x10\x00\x00"), INTERP_DONE);
 	CHECK_EQ(fault_of(m, TRY(m, "\xa1\xfd\x0f\x00\x00")), VEC_GP | WITH_ERROR);
 	machine_free(m);
@@ -462,10 +464,10 @@ static void segment_types(void)
 {
 	struct machine *m = machine_new(INTERP_PROT32);
 
-	m->in.seg[SEG_DS].attr &= ~2;				/* read-only data */
+	m->in.seg[SEG_DS].attr &= ~2; /* read-only data */
 	CHECK_EQ(TRY(m, "\xa1\x00\x10\x00\x00"), INTERP_DONE);
 	CHECK_EQ(fault_of(m, TRY(m, "\xa3\x00\x10\x00\x00")), VEC_GP | WITH_ERROR);
-	m->in.seg[SEG_CS].attr &= ~2;				/* execute-only code */
+	m->in.seg[SEG_CS].attr &= ~2; /* execute-only code */
 	CHECK_EQ(fault_of(m, TRY(m, "\x2e\xa1\x00\x10\x00\x00")), VEC_GP | WITH_ERROR);
 	m->in.seg[SEG_FS].attr = SEG_UNUSABLE;
 	CHECK_EQ(fault_of(m, TRY(m, "\x64\xa1\x00\x10\x00\x00")), VEC_GP | WITH_ERROR);
@@ -478,13 +480,13 @@ static void canonical_addresses(void)
 
 	GPR(m, RBX) = 0x800000000000;
 	CHECK_EQ(fault_of(m, TRY(m, "\x8b\x03")), VEC_GP | WITH_ERROR);
-	GPR(m, RBX) = 0x7fffffffffff;				/* the last byte is beyond */
+	GPR(m, RBX) = 0x7fffffffffff; /* the last byte is beyond */
 	CHECK_EQ(fault_of(m, TRY(m, "\x8b\x03")), VEC_GP | WITH_ERROR);
 	CHECK_EQ(TRY(m, "\x8a\x03"), INTERP_DONE);
 	GPR(m, RBP) = 1ULL << 63;
 	CHECK_EQ(fault_of(m, TRY(m, "\x8b\x45\x00")), VEC_SS | WITH_ERROR);
 	m->in.seg[SEG_GS].base = 0x1000;
-	m->in.seg[SEG_DS].base = 0x5000;			/* ignored */
+	m->in.seg[SEG_DS].base = 0x5000; /* ignored */
 	machine_poke(m, 0x1010, 4, 77);
 	GPR(m, RBX) = 0x10;
 	CHECK_EQ(TRY(m, "\x65\x8b\x03"), INTERP_DONE);
@@ -494,47 +496,51 @@ static void canonical_addresses(void)
 	machine_free(m);
 }
 
-#define DESC(attr, limit, base)	(((limit) & 0xffffULL) | ((base) & 0xffffffULL) << 16 |		\
-	((attr) & 0xffULL) << 40 | ((limit) >> 16 & 0xfULL) << 48 |				\
-	((attr) >> 8 & 0xfULL) << 52 | ((base) >> 24 & 0xffULL) << 56)
+static u64 descriptor(u64 attr, u64 limit, u64 base)
+{
+	u64 low = (limit & 0xffff) | (base & 0xffffff) << 16 | (attr & 0xff) << 40;
+
+	return low | (limit >> 16 & 0xf) << 48 | (attr >> 8 & 0xf) << 52 | base >> 24 << 56;
+}
 
 static void segment_loads(void)
 {
 	struct machine *m = machine_new(INTERP_PROT32);
 
 	m->in.gdtr = (struct dtable){ .base = 0x3000, .limit = 0x2f };
-	machine_poke(m, 0x3008, 8, DESC(SEG_P | SEG_S | SEG_DB | SEG_G | 2, 0x12345, 0x87654321));
-	machine_poke(m, 0x3010, 8, DESC(SEG_S | 2, 0xffff, 0));
-	machine_poke(m, 0x3018, 8, DESC(SEG_P | SEG_S | SEG_DPL_MASK | 2, 0xffff, 0));
-	machine_poke(m, 0x3020, 8, DESC(SEG_P | SEG_S | 8, 0xffff, 0));
-	machine_poke(m, 0x3028, 8, DESC(SEG_P | 9, 0xffff, 0));
+	machine_poke(m, 0x3008, 8,
+		     descriptor(SEG_P | SEG_S | SEG_DB | SEG_G | 2, 0x12345, 0x87654321));
+	machine_poke(m, 0x3010, 8, descriptor(SEG_S | 2, 0xffff, 0));
+	machine_poke(m, 0x3018, 8, descriptor(SEG_P | SEG_S | SEG_DPL_MASK | 2, 0xffff, 0));
+	machine_poke(m, 0x3020, 8, descriptor(SEG_P | SEG_S | 8, 0xffff, 0));
+	machine_poke(m, 0x3028, 8, descriptor(SEG_P | 9, 0xffff, 0));
 	GPR(m, RAX) = 8;
-	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE);		/* mov ds, ax */
+	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE); /* mov ds, ax */
 	CHECK_EQ(m->in.changed, INTERP_SEGS);
 	CHECK_EQ(m->in.seg[SEG_DS].selector, 8);
 	CHECK_EQ(m->in.seg[SEG_DS].base, 0x87654321);
 	CHECK_EQ(m->in.seg[SEG_DS].limit, 0x12345fff);
 	CHECK_EQ(m->in.seg[SEG_DS].attr, SEG_P | SEG_S | SEG_DB | SEG_G | 3);
-	CHECK_EQ(machine_peek(m, 0x300d, 1) & 1, 1);		/* accessed */
+	CHECK_EQ(machine_peek(m, 0x300d, 1) & 1, 1); /* accessed */
 	GPR(m, RAX) = 0x10;
 	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_NP | WITH_ERROR);
 	CHECK_EQ(m->in.fault.error, 0x10);
 	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd0")), VEC_SS | WITH_ERROR);
 	GPR(m, RAX) = 0x18;
 	CHECK_EQ(TRY(m, "\x8e\xc0"), INTERP_DONE);
-	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd0")), VEC_GP | WITH_ERROR);	/* DPL 3 for SS */
+	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd0")), VEC_GP | WITH_ERROR); /* DPL 3 for SS */
 	GPR(m, RAX) = 0x20;
-	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_GP | WITH_ERROR);	/* execute-only */
+	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_GP | WITH_ERROR); /* execute-only */
 	GPR(m, RAX) = 0x28;
-	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_GP | WITH_ERROR);	/* a TSS */
+	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_GP | WITH_ERROR); /* a TSS */
 	GPR(m, RAX) = 0x33;
-	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_GP | WITH_ERROR);	/* beyond the table */
+	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd8")), VEC_GP | WITH_ERROR); /* beyond the table */
 	CHECK_EQ(m->in.fault.error, 0x30);
 	GPR(m, RAX) = 3;
-	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE);		/* null */
+	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE); /* null */
 	CHECK(m->in.seg[SEG_DS].attr & SEG_UNUSABLE);
 	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xd0")), VEC_GP | WITH_ERROR);
-	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xc8")), VEC_UD);	/* mov cs */
+	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xc8")), VEC_UD); /* mov cs */
 	GPR(m, RAX) = 8;
 	CHECK_EQ(TRY(m, "\x8e\xd0"), INTERP_DONE);
 	CHECK_EQ(m->in.int_shadow, 2);
@@ -545,16 +551,16 @@ static void real_mode_segments(void)
 {
 	struct machine *m = machine_new(INTERP_REAL);
 
-	m->in.seg[SEG_DS].limit = 0xffffffff;			/* "unreal" mode: it stays */
+	m->in.seg[SEG_DS].limit = 0xffffffff; /* "unreal" mode: it stays */
 	GPR(m, RAX) = 0x1234;
 	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE);
 	CHECK_EQ(m->in.seg[SEG_DS].base, 0x12340);
 	CHECK_EQ(m->in.seg[SEG_DS].limit, 0xffffffff);
 	machine_poke(m, 0x12340, 4, 0x56780002);
-	CHECK_EQ(TRY(m, "\xc4\x06\x00\x00"), INTERP_DONE);	/* les ax, [0] */
+	CHECK_EQ(TRY(m, "\xc4\x06\x00\x00"), INTERP_DONE); /* les ax, [0] */
 	CHECK_EQ(GPR(m, RAX) & 0xffff, 2);
 	CHECK_EQ(m->in.seg[SEG_ES].base, 0x56780);
-	CHECK_EQ(TRY(m, "\x8c\xc3"), INTERP_DONE);		/* mov bx, es */
+	CHECK_EQ(TRY(m, "\x8c\xc3"), INTERP_DONE); /* mov bx, es */
 	CHECK_EQ(GPR(m, RBX), 0x5678);
 	machine_free(m);
 }
@@ -566,12 +572,12 @@ static void descriptor_tables(void)
 	machine_poke(m, 0x1000, 2, 0x7f);
 	machine_poke(m, 0x1002, 8, 0xffff800000001000);
 	GPR(m, RBX) = 0x1000;
-	CHECK_EQ(TRY(m, "\x0f\x01\x1b"), INTERP_DONE);		/* lidt [rbx] */
+	CHECK_EQ(TRY(m, "\x0f\x01\x1b"), INTERP_DONE); /* lidt [rbx] */
 	CHECK_EQ(m->in.idtr.base, 0xffff800000001000);
 	CHECK_EQ(m->in.idtr.limit, 0x7f);
 	CHECK_EQ(m->in.changed, INTERP_TABLES);
 	GPR(m, RBX) = 0x2000;
-	CHECK_EQ(TRY(m, "\x0f\x01\x0b"), INTERP_DONE);		/* sidt [rbx] */
+	CHECK_EQ(TRY(m, "\x0f\x01\x0b"), INTERP_DONE); /* sidt [rbx] */
 	CHECK(!memcmp(m->memory + 0x1000, m->memory + 0x2000, 10));
 	m->in.cpl = 3;
 	CHECK_EQ(fault_of(m, TRY(m, "\x0f\x01\x13")), VEC_GP | WITH_ERROR);
@@ -583,13 +589,13 @@ static void machine_status_word(void)
 	struct machine *m = machine_new(INTERP_LONG);
 
 	m->in.cr0 = 0x80050033;
-	CHECK_EQ(TRY(m, "\x0f\x01\xe0"), INTERP_DONE);		/* smsw eax */
+	CHECK_EQ(TRY(m, "\x0f\x01\xe0"), INTERP_DONE); /* smsw eax */
 	CHECK_EQ(GPR(m, RAX), 0x80050033);
 	GPR(m, RAX) = 0xfff8;
-	CHECK_EQ(TRY(m, "\x0f\x01\xf0"), INTERP_DONE);		/* lmsw ax: PE stays */
+	CHECK_EQ(TRY(m, "\x0f\x01\xf0"), INTERP_DONE); /* lmsw ax: PE stays */
 	CHECK_EQ(m->in.cr0, 0x80050039);
 	CHECK_EQ(m->in.changed, INTERP_CR0);
-	CHECK_EQ(TRY(m, "\x0f\x06"), INTERP_DONE);		/* clts */
+	CHECK_EQ(TRY(m, "\x0f\x06"), INTERP_DONE); /* clts */
 	CHECK_EQ(m->in.cr0, 0x80050031);
 	m->in.cpl = 1;
 	CHECK_EQ(fault_of(m, TRY(m, "\x0f\x06")), VEC_GP | WITH_ERROR);
@@ -606,13 +612,13 @@ static void push_and_pop(void)
 	GPR(m, RAX) = 0x1122334455667788;
 	CHECK_EQ(TRY(m, "\x50"), INTERP_DONE);
 	CHECK_EQ(GPR(m, RSP), 0x7ff8);
-	CHECK_EQ(TRY(m, "\x6a\xff"), INTERP_DONE);		/* push -1 */
+	CHECK_EQ(TRY(m, "\x6a\xff"), INTERP_DONE); /* push -1 */
 	CHECK_EQ(machine_peek(m, 0x7ff0, 8), ~0ULL);
-	CHECK_EQ(TRY(m, "\x54"), INTERP_DONE);			/* push rsp: the old value */
+	CHECK_EQ(TRY(m, "\x54"), INTERP_DONE); /* push rsp: the old value */
 	CHECK_EQ(machine_peek(m, 0x7fe8, 8), 0x7ff0);
-	CHECK_EQ(TRY(m, "\x8f\x44\x24\x08"), INTERP_DONE);	/* pop [rsp+8], with the new RSP */
+	CHECK_EQ(TRY(m, "\x8f\x44\x24\x08"), INTERP_DONE); /* pop [rsp+8], with the new RSP */
 	CHECK_EQ(machine_peek(m, 0x7ff8, 8), 0x7ff0);
-	CHECK_EQ(TRY(m, "\x5c"), INTERP_DONE);			/* pop rsp */
+	CHECK_EQ(TRY(m, "\x5c"), INTERP_DONE); /* pop rsp */
 	CHECK_EQ(GPR(m, RSP), ~0ULL);
 	machine_free(m);
 }
@@ -642,7 +648,7 @@ static void all_registers(void)
 	GPR(m, RSP) = 0x8000;
 	CHECK_EQ(TRY(m, "\x60"), INTERP_DONE);
 	CHECK_EQ(GPR(m, RSP), 0x7fe0);
-	CHECK_EQ(machine_peek(m, 0x7fec, 4), 0x8000);		/* RSP as it was */
+	CHECK_EQ(machine_peek(m, 0x7fec, 4), 0x8000); /* RSP as it was */
 	for (i = 0; i < 8; i++) {
 		if (i != REG_RSP)
 			m->in.reg.gpr[i] = 0;
@@ -659,30 +665,30 @@ static void near_branches(void)
 
 	GPR(m, RSP) = 0x8000;
 	m->in.reg.rip = 0x1000;
-	CHECK_EQ(TRY(m, "\xe8\xfb\xff\xff\xff"), INTERP_DONE);	/* call itself */
+	CHECK_EQ(TRY(m, "\xe8\xfb\xff\xff\xff"), INTERP_DONE); /* call itself */
 	CHECK_EQ(m->in.reg.rip, 0x1000);
 	CHECK_EQ(machine_peek(m, 0x7ff8, 8), 0x1005);
-	CHECK_EQ(TRY(m, "\xc2\x10\x00"), INTERP_DONE);		/* ret 16 */
+	CHECK_EQ(TRY(m, "\xc2\x10\x00"), INTERP_DONE); /* ret 16 */
 	CHECK_EQ(m->in.reg.rip, 0x1005);
 	CHECK_EQ(GPR(m, RSP), 0x8010);
 	GPR(m, RAX) = 1ULL << 63;
 	CHECK_EQ(fault_of(m, TRY(m, "\xff\xe0")), VEC_GP | WITH_ERROR);
 	CHECK_EQ(fault_of(m, TRY(m, "\xff\xd0")), VEC_GP | WITH_ERROR);
 	CHECK_EQ(GPR(m, RSP), 0x8010);
-	CHECK_EQ(TRY(m, "\x74\x10"), INTERP_DONE);		/* jz, not taken */
+	CHECK_EQ(TRY(m, "\x74\x10"), INTERP_DONE); /* jz, not taken */
 	CHECK_EQ(m->in.reg.rip, 0x1007);
-	CHECK_EQ(TRY(m, "\x75\xf0"), INTERP_DONE);		/* jnz */
+	CHECK_EQ(TRY(m, "\x75\xf0"), INTERP_DONE); /* jnz */
 	CHECK_EQ(m->in.reg.rip, 0xff9);
 	GPR(m, RCX) = 1ULL << 32 | 1;
-	CHECK_EQ(TRY(m, "\x67\xe2\x10"), INTERP_DONE);		/* loop with ECX: ends */
+	CHECK_EQ(TRY(m, "\x67\xe2\x10"), INTERP_DONE); /* loop with ECX: ends */
 	CHECK_EQ(m->in.reg.rip, 0xffc);
-	CHECK_EQ(TRY(m, "\x67\xe3\x10"), INTERP_DONE);		/* jecxz */
+	CHECK_EQ(TRY(m, "\x67\xe3\x10"), INTERP_DONE); /* jecxz */
 	CHECK_EQ(m->in.reg.rip, 0x100f);
 	machine_free(m);
 
 	m = machine_new(INTERP_REAL);
 	m->in.reg.rip = 0xfff0;
-	CHECK_EQ(TRY(m, "\xeb\x20"), INTERP_DONE);		/* 16-bit: wraps */
+	CHECK_EQ(TRY(m, "\xeb\x20"), INTERP_DONE); /* 16-bit: wraps */
 	CHECK_EQ(m->in.reg.rip, 0x12);
 	machine_free(m);
 }
@@ -693,20 +699,20 @@ static void flags_register(void)
 
 	GPR(m, RSP) = 0x7ff8;
 	machine_poke(m, 0x7ff8, 8, ~0ULL);
-	CHECK_EQ(TRY(m, "\x9d"), INTERP_DONE);			/* popf at CPL 0 */
+	CHECK_EQ(TRY(m, "\x9d"), INTERP_DONE); /* popf at CPL 0 */
 	CHECK_EQ(m->in.reg.rflags, 0x247fd7);
 	GPR(m, RSP) = 0x7ff8;
 	machine_poke(m, 0x7ff8, 8, 0);
 	m->in.cpl = 3;
 	m->in.reg.rflags = X86_EFLAGS_FIXED | X86_EFLAGS_IF;
-	CHECK_EQ(TRY(m, "\x9d"), INTERP_DONE);			/* CPL 3, IOPL 0: IF stays */
+	CHECK_EQ(TRY(m, "\x9d"), INTERP_DONE); /* CPL 3, IOPL 0: IF stays */
 	CHECK_EQ(m->in.reg.rflags, X86_EFLAGS_FIXED | X86_EFLAGS_IF);
-	CHECK_EQ(fault_of(m, TRY(m, "\xfa")), VEC_GP | WITH_ERROR);	/* cli */
+	CHECK_EQ(fault_of(m, TRY(m, "\xfa")), VEC_GP | WITH_ERROR); /* cli */
 	m->in.cpl = 0;
 	CHECK_EQ(TRY(m, "\xfa"), INTERP_DONE);
 	CHECK_EQ(TRY(m, "\xfb"), INTERP_DONE);
 	CHECK_EQ(m->in.int_shadow, 1);
-	CHECK_EQ(TRY(m, "\xfb"), INTERP_DONE);			/* it was set already */
+	CHECK_EQ(TRY(m, "\xfb"), INTERP_DONE); /* it was set already */
 	CHECK_EQ(m->in.int_shadow, 0);
 	machine_free(m);
 }
@@ -715,11 +721,11 @@ static void divide_errors(void)
 {
 	struct machine *m = machine_new(INTERP_LONG);
 
-	CHECK_EQ(fault_of(m, TRY(m, "\xf7\xf1")), VEC_DE);	/* div ecx = 0 */
+	CHECK_EQ(fault_of(m, TRY(m, "\xf7\xf1")), VEC_DE); /* div ecx = 0 */
 	GPR(m, RCX) = ~0ULL;
 	GPR(m, RAX) = 1ULL << 63;
 	GPR(m, RDX) = ~0ULL;
-	CHECK_EQ(fault_of(m, TRY(m, "\x48\xf7\xf9")), VEC_DE);	/* -2^63 / -1 */
+	CHECK_EQ(fault_of(m, TRY(m, "\x48\xf7\xf9")), VEC_DE); /* -2^63 / -1 */
 	CHECK_EQ(GPR(m, RAX), 1ULL << 63);
 	machine_free(m);
 }
@@ -736,41 +742,40 @@ static void unknown_instructions(void)
 	machine_free(m);
 }
 
-TAP_MAIN(
-	TEST(device_read_by_user),
-	TEST(device_write_is_posted),
-	TEST(device_read_modify_write),
-	TEST(device_to_device),
-	TEST(device_fragments),
-	TEST(memory_and_device),
-	TEST(read_only_memory),
-	TEST(replay_of_another_access),
-	TEST(too_many_accesses),
-	TEST(locked_updates),
-	TEST(lost_race),
-	TEST(compare_exchange_pairs),
-	TEST(rep_is_bounded),
-	TEST(rep_is_interruptible),
-	TEST(rep_to_device_by_user),
-	TEST(rep_fault_in_between),
-	TEST(outs_in_batches),
-	TEST(ins_in_batches),
-	TEST(ins_one_by_one),
-	TEST(ins_checks_before_it_reads),
-	TEST(in_and_out),
-	TEST(port_permissions),
-	TEST(limits),
-	TEST(segment_types),
-	TEST(canonical_addresses),
-	TEST(segment_loads),
-	TEST(real_mode_segments),
-	TEST(descriptor_tables),
-	TEST(machine_status_word),
-	TEST(push_and_pop),
-	TEST(stack_wraps_at_64k),
-	TEST(all_registers),
-	TEST(near_branches),
-	TEST(flags_register),
-	TEST(divide_errors),
-	TEST(unknown_instructions),
-)
+const struct tap_test tap_tests[] = { TEST(device_read_by_user),
+				      TEST(device_write_is_posted),
+				      TEST(device_read_modify_write),
+				      TEST(device_to_device),
+				      TEST(device_fragments),
+				      TEST(memory_and_device),
+				      TEST(read_only_memory),
+				      TEST(replay_of_another_access),
+				      TEST(too_many_accesses),
+				      TEST(locked_updates),
+				      TEST(lost_race),
+				      TEST(compare_exchange_pairs),
+				      TEST(rep_is_bounded),
+				      TEST(rep_is_interruptible),
+				      TEST(rep_to_device_by_user),
+				      TEST(rep_fault_in_between),
+				      TEST(outs_in_batches),
+				      TEST(ins_in_batches),
+				      TEST(ins_one_by_one),
+				      TEST(ins_checks_before_it_reads),
+				      TEST(in_and_out),
+				      TEST(port_permissions),
+				      TEST(limits),
+				      TEST(segment_types),
+				      TEST(canonical_addresses),
+				      TEST(segment_loads),
+				      TEST(real_mode_segments),
+				      TEST(descriptor_tables),
+				      TEST(machine_status_word),
+				      TEST(push_and_pop),
+				      TEST(stack_wraps_at_64k),
+				      TEST(all_registers),
+				      TEST(near_branches),
+				      TEST(flags_register),
+				      TEST(divide_errors),
+				      TEST(unknown_instructions),
+				      { NULL, NULL } };

@@ -12,9 +12,9 @@
 #include "machine.h"
 #include "tap.h"
 
-#define ROUNDS		5000	/* instructions of one family */
-#define BUFFER		4096
-#define FLAGS_TESTED	(FLAGS_STATUS | X86_EFLAGS_DF)
+#define ROUNDS       5000 /* instructions of one family */
+#define BUFFER       4096
+#define FLAGS_TESTED (FLAGS_STATUS | X86_EFLAGS_DF)
 
 struct state {
 	u64 gpr[REG_COUNT];
@@ -39,7 +39,7 @@ static u8 *emit_state_address(u8 *p)
 {
 	u64 address = (u64)&native;
 
-	p = emit(p, "\x48\xb8", 2);		/* mov rax, address */
+	p = emit(p, "\x48\xb8", 2); /* mov rax, address */
 	return emit(p, &address, 8);
 }
 
@@ -64,17 +64,17 @@ static void assemble(const u8 *insn, unsigned int len)
 	u64 address = (u64)&native;
 	u8 *p = code;
 
-	p = emit(p, "\x53\x55\x41\x54\x41\x55\x41\x56\x41\x57", 10);	/* push what is not ours */
+	p = emit(p, "\x53\x55\x41\x54\x41\x55\x41\x56\x41\x57", 10); /* push what is not ours */
 	p = emit_state_address(p);
-	p = emit(p, "\xff\xb0\x80\x00\x00\x00\x9d", 7);			/* push flags; popfq */
+	p = emit(p, "\xff\xb0\x80\x00\x00\x00\x9d", 7); /* push flags; popfq */
 	p = emit_moves(p, 0x8b);
 	p = emit(p, "\x48\x8b\x00", 3);
 	p = emit(p, insn, len);
-	p = emit(p, "\x48\xa3", 2);					/* mov [address], rax */
+	p = emit(p, "\x48\xa3", 2); /* mov [address], rax */
 	p = emit(p, &address, 8);
 	p = emit_state_address(p);
 	p = emit_moves(p, 0x89);
-	p = emit(p, "\x9c\x8f\x80\x80\x00\x00\x00\xfc", 8);		/* pushfq; pop flags; cld */
+	p = emit(p, "\x9c\x8f\x80\x80\x00\x00\x00\xfc", 8); /* pushfq; pop flags; cld */
 	emit(p, "\x41\x5f\x41\x5e\x41\x5d\x41\x5c\x5d\x5b\xc3", 11);
 }
 
@@ -103,14 +103,15 @@ static void setup(void)
 
 	if (m)
 		return;
-	code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
 	buffer = mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (code == MAP_FAILED || buffer == MAP_FAILED)
 		abort();
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &action, NULL);
 	m = machine_new(INTERP_LONG);
-	m->in.cr0 = X86_CR0_PE;		/* no paging: linear addresses are "physical" */
+	m->in.cr0 = X86_CR0_PE; /* no paging: linear addresses are "physical" */
 	m->memory_base = (u64)buffer;
 }
 
@@ -124,8 +125,21 @@ static u64 random64(void)
 static u64 random_value(void)
 {
 	static const u64 values[] = {
-		0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
-		0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, ~0ULL,
+		0,
+		1,
+		2,
+		0x7f,
+		0x80,
+		0xff,
+		0x7fff,
+		0x8000,
+		0xffff,
+		0x7fffffff,
+		0x80000000,
+		0xffffffff,
+		0x7fffffffffffffff,
+		0x8000000000000000,
+		~0ULL,
 	};
 
 	switch (rand_r(&seed) % 4) {
@@ -137,16 +151,16 @@ static u64 random_value(void)
 	return random64();
 }
 
-#define GROUP	1	/* ModRM.reg is part of the opcode */
-#define MEMORY	2	/* memory operands only */
-#define NOMODRM	4
-#define REP	8	/* a string instruction */
-#define BITS	16	/* BT.. with a bit offset in a register */
+#define GROUP   1 /* ModRM.reg is part of the opcode */
+#define MEMORY  2 /* memory operands only */
+#define NOMODRM 4
+#define REP     8  /* a string instruction */
+#define BITS    16 /* BT.. with a bit offset in a register */
 
 struct family {
 	const char *name;
 	u8 map, first, last;
-	u8 groups;		/* with GROUP: which of them */
+	u8 groups; /* with GROUP: which of them */
 	u8 flags;
 	u8 prefix;
 };
@@ -173,7 +187,7 @@ static bool make(const struct family *f, struct insn *insn, u8 *bytes)
 		while (!(f->groups >> (modrm >> 3 & 7) & 1));
 	}
 	if (f->flags & MEMORY || rand_r(&seed) & 1) {
-		modrm = (modrm & 0x38) | 0x47;		/* [rdi + disp8] */
+		modrm = (modrm & 0x38) | 0x47; /* [rdi + disp8] */
 		rex &= ~3;
 	}
 	if (rex)
@@ -377,11 +391,11 @@ static void try_families(const struct family *families, unsigned int count)
 	}
 }
 
-#define TRY_FAMILIES(...) do {							\
-	static const struct family families[] = { __VA_ARGS__ };		\
-										\
-	try_families(families, ARRAY_SIZE(families));				\
-} while (0)
+#define TRY_FAMILIES(...)                                                \
+	do {                                                             \
+		static const struct family families[] = { __VA_ARGS__ }; \
+		try_families(families, ARRAY_SIZE(families));            \
+	} while (0)
 
 static void binary(void)
 {
@@ -456,14 +470,8 @@ static void strings(void)
 		     { "scas", 0, 0xae, 0xaf, 0, NOMODRM | REP });
 }
 
-TAP_MAIN(
-	TEST(binary),
-	TEST(binary_immediate),
-	TEST(moves),
-	TEST(unary),
-	TEST(shifts),
-	TEST(bits),
-	TEST(exchanges),
-	TEST(flag_instructions),
-	TEST(strings),
-)
+const struct tap_test tap_tests[] = { TEST(binary),    TEST(binary_immediate),
+				      TEST(moves),     TEST(unary),
+				      TEST(shifts),    TEST(bits),
+				      TEST(exchanges), TEST(flag_instructions),
+				      TEST(strings),   { NULL, NULL } };

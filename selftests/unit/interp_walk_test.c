@@ -3,20 +3,20 @@
 #include "machine.h"
 #include "tap.h"
 
-#define P	1ULL
-#define W	2ULL
-#define U	4ULL
-#define A	0x20ULL
-#define D	0x40ULL
-#define PS	0x80ULL
-#define NX	(1ULL << 63)
+#define P  1ULL
+#define W  2ULL
+#define U  4ULL
+#define A  0x20ULL
+#define D  0x40ULL
+#define PS 0x80ULL
+#define NX (1ULL << 63)
 
-#define PF(bits)	(0x100 | (bits))	/* #PF with this error code */
-#define RSVD	8
-#define FETCH	16
+#define PF(bits) (0x100 | (bits)) /* #PF with this error code */
+#define RSVD     8
+#define FETCH    16
 
 /* Tables at 0x1000 (top) to 0x5000; linear addresses of every level's index 1, and offset 0x123. */
-#define TABLE(level)	(0x1000ULL * (6 - (level)))
+#define TABLE(level) (0x1000ULL * (6 - (level)))
 
 static u64 linear(unsigned int levels)
 {
@@ -112,9 +112,9 @@ static void large_pages(void)
 	set_entry(m, 2, 0x600000 | P | W | U | PS);
 	CHECK_EQ(walk(m, linear(4), 0, &gpa), INTERP_DONE);
 	CHECK_EQ(gpa, 0x601123);
-	set_entry(m, 2, 0x602000 | P | W | U | PS);		/* below the address: reserved */
+	set_entry(m, 2, 0x602000 | P | W | U | PS); /* below the address: reserved */
 	CHECK_EQ(walk(m, linear(4), 0, &gpa), PF(P | RSVD));
-	set_entry(m, 2, 0x601000 | P | W | U | PS);		/* bit 12 is PAT */
+	set_entry(m, 2, 0x601000 | P | W | U | PS); /* bit 12 is PAT */
 	CHECK_EQ(walk(m, linear(4), 0, &gpa), INTERP_DONE);
 	CHECK_EQ(gpa, 0x601123);
 	set_entry(m, 3, 0x40000000 | P | W | U | PS);
@@ -138,7 +138,7 @@ static void reserved_address_bits(void)
 
 		set_entry(m, level, entry | 1ULL << 36);
 		CHECK_EQ(walk(m, linear(4), ACCESS_USER, &gpa), PF(P | ACCESS_USER | RSVD));
-		set_entry(m, level, entry | 1ULL << 52);	/* for software */
+		set_entry(m, level, entry | 1ULL << 52); /* for software */
 		CHECK_EQ(walk(m, linear(4), 0, &gpa), INTERP_DONE);
 		set_entry(m, level, entry);
 	}
@@ -203,14 +203,14 @@ static void dirty_bit(void)
 	CHECK_EQ(get_entry(m, 1) & (A | D), 0);
 	set_entry(m, 1, get_entry(m, 1) & ~W);
 	CHECK_EQ(walk(m, linear(4), ACCESS_WRITE, &gpa), PF(P | ACCESS_WRITE));
-	CHECK_EQ(get_entry(m, 1) & (A | D), 0);			/* a fault leaves no trace */
+	CHECK_EQ(get_entry(m, 1) & (A | D), 0); /* a fault leaves no trace */
 	CHECK_EQ(get_entry(m, 4) & (A | D), 0);
 	set_entry(m, 1, get_entry(m, 1) | W);
 	CHECK_EQ(walk(m, linear(4), ACCESS_WRITE, &gpa), INTERP_DONE);
 	CHECK_EQ(get_entry(m, 1) & (A | D), A | D);
 	CHECK_EQ(get_entry(m, 2) & (A | D), A);
 	CHECK_EQ(walk(m, linear(4), ACCESS_WRITE, &gpa), INTERP_DONE);
-	CHECK_EQ(m->nevents, 0);				/* all set: nothing written */
+	CHECK_EQ(m->nevents, 0); /* all set: nothing written */
 	machine_free(m);
 }
 
@@ -259,17 +259,17 @@ static void two_levels(void)
 	struct machine *m = paged_32(0);
 	u64 gpa;
 
-	machine_poke(m, 0x1000 + 4, 4, 0x2000 | P | W | U | PS);	/* PS without CR4.PSE */
+	machine_poke(m, 0x1000 + 4, 4, 0x2000 | P | W | U | PS); /* PS without CR4.PSE */
 	machine_poke(m, 0x2000 + 8, 4, 0x30000 | P | U);
 	CHECK_EQ(walk(m, 0x402123, ACCESS_USER, &gpa), INTERP_DONE);
 	CHECK_EQ(gpa, 0x30123);
 	CHECK_EQ(walk(m, 0x402123, ACCESS_WRITE, &gpa), PF(P | ACCESS_WRITE));
 	CHECK_EQ(machine_peek(m, 0x1004, 4), 0x2000 | P | W | U | PS | A);
-	CHECK_EQ(walk(m, 0x403123, ACCESS_FETCH, &gpa), PF(0));	/* no NX: no fetch bit */
+	CHECK_EQ(walk(m, 0x403123, ACCESS_FETCH, &gpa), PF(0)); /* no NX: no fetch bit */
 	m->in.cr4 = X86_CR4_PSE;
 	machine_poke(m, 0x1000 + 4, 4, 0x800000 | 3 << 13 | P | W | PS);
 	CHECK_EQ(walk(m, 0x402123, ACCESS_WRITE, &gpa), INTERP_DONE);
-	CHECK_EQ(gpa, 0x300802123);				/* PSE-36 */
+	CHECK_EQ(gpa, 0x300802123); /* PSE-36 */
 	CHECK_EQ(machine_peek(m, 0x1004, 1) & (A | D), A | D);
 	machine_poke(m, 0x1000 + 4, 4, 0xa00000 | P | W | PS);
 	CHECK_EQ(walk(m, 0x402123, 0, &gpa), PF(P | RSVD));
@@ -287,12 +287,12 @@ static void physical_address_extension(void)
 	machine_poke(m, 0x3008, 8, 0x30000 | P | W | U);
 	CHECK_EQ(walk(m, 0x40201123, ACCESS_WRITE | ACCESS_USER, &gpa), INTERP_DONE);
 	CHECK_EQ(gpa, 0x30123);
-	CHECK_EQ(machine_peek(m, 0x1028, 8), 0x2000 | P);	/* PDPTEs have no accessed bit */
+	CHECK_EQ(machine_peek(m, 0x1028, 8), 0x2000 | P); /* PDPTEs have no accessed bit */
 	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 0);
 	machine_poke(m, 0x1028, 8, 0x2000 | P | W);
 	CHECK_EQ(walk(m, 0x40201123, 0, &gpa), PF(P | RSVD));
 	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 1);
-	machine_poke(m, 0x1028, 8, 0x2000 | W);			/* not present: not looked at */
+	machine_poke(m, 0x1028, 8, 0x2000 | W); /* not present: not looked at */
 	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 0);
 	machine_poke(m, 0x1028, 8, 0x2000 | P | 1ULL << 36);
 	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 1);
@@ -338,22 +338,21 @@ static void updates_are_writes(void)
 	m->in.reg.gpr[REG_RBX] = linear(4);
 	CHECK_EQ(TRY(m, "\x01\x03"), INTERP_FAULT);
 	CHECK_EQ(m->in.fault.error, P | ACCESS_WRITE);
-	CHECK_EQ(TRY(m, "\x39\x03"), INTERP_DONE);		/* cmp only reads */
+	CHECK_EQ(TRY(m, "\x39\x03"), INTERP_DONE); /* cmp only reads */
 	machine_free(m);
 }
 
-TAP_MAIN(
-	TEST(no_paging),
-	TEST(four_and_five_levels),
-	TEST(large_pages),
-	TEST(reserved_address_bits),
-	TEST(permissions),
-	TEST(smep_and_smap),
-	TEST(dirty_bit),
-	TEST(races),
-	TEST(tables_outside_memory),
-	TEST(two_levels),
-	TEST(physical_address_extension),
-	TEST(fault_on_the_second_page),
-	TEST(updates_are_writes),
-)
+const struct tap_test tap_tests[] = { TEST(no_paging),
+				      TEST(four_and_five_levels),
+				      TEST(large_pages),
+				      TEST(reserved_address_bits),
+				      TEST(permissions),
+				      TEST(smep_and_smap),
+				      TEST(dirty_bit),
+				      TEST(races),
+				      TEST(tables_outside_memory),
+				      TEST(two_levels),
+				      TEST(physical_address_extension),
+				      TEST(fault_on_the_second_page),
+				      TEST(updates_are_writes),
+				      { NULL, NULL } };

@@ -53,7 +53,7 @@ static int phys_cmpxchg(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned
 
 	if (!p)
 		return INTERP_NOT_MEMORY;
-	note(m, 'x', gpa, len, 1, new & size_mask(len));
+	note(m, 'x', gpa, len, 1, size_mask(len) & new);
 	if (m->lose_races) {
 		m->lose_races--;
 		return -1;

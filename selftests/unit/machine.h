@@ -5,14 +5,14 @@
 
 #include "insn.h"
 
-#define MACHINE_MEMORY	0x200000
-#define MACHINE_ROM	0x1f0000	/* from here on memory is read-only */
-#define MACHINE_DEVICES	0x10000000	/* device window; served by "user space" when user is set */
-#define MACHINE_EVENTS	64
+#define MACHINE_MEMORY  0x200000
+#define MACHINE_ROM     0x1f0000   /* from here on memory is read-only */
+#define MACHINE_DEVICES 0x10000000 /* device window; served by "user space" when user is set */
+#define MACHINE_EVENTS  64
 
 /* What the machine was asked, in order. */
 struct machine_event {
-	char kind;		/* r, w: devices; i, o: ports; x: compare and exchange */
+	char kind; /* r, w: devices; i, o: ports; x: compare and exchange */
 	u64 addr, data;
 	u32 len, count;
 };
@@ -21,13 +21,13 @@ struct machine {
 	struct interp in;
 	u8 *memory;
 	u64 memory_base;
-	bool user;		/* device reads and writes, and ports, wait for user space */
-	u64 device_value;	/* what device reads return, incremented each time */
+	bool user;        /* device reads and writes, and ports, wait for user space */
+	u64 device_value; /* what device reads return, incremented each time */
 	u8 port_data[INTERP_IO_MAX];
 	struct machine_event events[MACHINE_EVENTS];
 	unsigned int nevents;
 	bool interrupt_pending;
-	unsigned int lose_races;	/* this many exchanges find another value */
+	unsigned int lose_races; /* this many exchanges find another value */
 };
 
 struct machine *machine_new(enum interp_mode mode);
@@ -40,7 +40,7 @@ u64 machine_peek(struct machine *m, u64 addr, unsigned int len);
 void machine_poke(struct machine *m, u64 addr, unsigned int len, u64 val);
 
 /* Execute a literal: TRY(m, "\x90") */
-#define TRY(m, literal)	machine_try(m, literal, sizeof(literal) - 1)
+#define TRY(m, literal)        machine_try(m, literal, sizeof(literal) - 1)
 #define RUN(m, literal, trips) machine_run(m, literal, sizeof(literal) - 1, trips)
 
 #endif

@@ -12,34 +12,32 @@ struct tap_test {
 
 extern unsigned int tap_checks, tap_failures;
 
-#define CHECK(cond) do {							\
-	tap_checks++;								\
-	if (!(cond)) {								\
-		tap_failures++;							\
-		printf("# %s:%d: %s\n", __FILE__, __LINE__, #cond);		\
-	}									\
-} while (0)
+#define CHECK(cond)                                                         \
+	do {                                                                \
+		tap_checks++;                                               \
+		if (!(cond)) {                                              \
+			tap_failures++;                                     \
+			printf("# %s:%d: %s\n", __FILE__, __LINE__, #cond); \
+		}                                                           \
+	} while (0)
 
-#define CHECK_EQ(a, b) do {							\
-	unsigned long long a_ = (a), b_ = (b);					\
-										\
-	tap_checks++;								\
-	if (a_ != b_) {								\
-		tap_failures++;							\
-		printf("# %s:%d: %s is %#llx, should be %#llx\n", __FILE__,	\
-		       __LINE__, #a, a_, b_);					\
-	}									\
-} while (0)
+#define CHECK_EQ(a, b)                                                                            \
+	do {                                                                                      \
+		unsigned long long a_ = (a), b_ = (b);                                            \
+		tap_checks++;                                                                     \
+		if (a_ != b_) {                                                                   \
+			tap_failures++;                                                           \
+			printf("# %s:%d: %s is %#llx, should be %#llx\n", __FILE__, __LINE__, #a, \
+			       a_, b_);                                                           \
+		}                                                                                 \
+	} while (0)
 
-int tap_run(const struct tap_test *tests, unsigned int count);
+/* Each test program's own, ended by a NULL. */
+extern const struct tap_test tap_tests[];
 
-#define TEST(function)	{ #function, function }
-#define TAP_MAIN(...)								\
-	int main(void)								\
-	{									\
-		static const struct tap_test tests[] = { __VA_ARGS__ };		\
-										\
-		return tap_run(tests, sizeof(tests) / sizeof(tests[0]));	\
+#define TEST(function)              \
+	{                           \
+#function, function \
 	}
 
 #endif

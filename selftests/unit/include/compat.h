@@ -3,6 +3,6 @@
 #ifndef UNIT_COMPAT_H
 #define UNIT_COMPAT_H
 
-#define EXPORT_FOR_TEST(symbol)	extern int unit_no_export
+#define EXPORT_FOR_TEST(symbol) extern int unit_no_export
 
 #endif

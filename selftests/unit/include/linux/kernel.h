@@ -2,6 +2,6 @@
 #ifndef UNIT_LINUX_KERNEL_H
 #define UNIT_LINUX_KERNEL_H
 
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif
