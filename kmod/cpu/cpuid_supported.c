@@ -36,7 +36,7 @@ struct feature_word {
 		      F(AVX512_FP16))
 
 /*
- * Not here, and why: MONITOR (MWAIT is intercepted), VMX and SVM (no nested virtualization), PKU
+ * Not here, and why: TSC_DEADLINE_TIMER (KVM_CAP_TSC_DEADLINE_TIMER says it; api.rst), MONITOR (MWAIT is intercepted), VMX and SVM (no nested virtualization), PKU
  * and OSPKE, LA57, SHSTK and IBT (state that is not switched), MPX, LWP, AMX (likewise), PMU and
  * PDCM, RTM and HLE (TSX_CTRL), WAITPKG, SGX, PT, RDT, SEV, TOPOEXT, BUS_LOCK_DETECT.
  */
@@ -44,7 +44,7 @@ static const struct feature_word words[] = {
 	{ 0x1, 0, ECX, 4,
 	  F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) | F(XMM4_1) | F(XMM4_2) |
 	  F(MOVBE) | F(POPCNT) | F(AES) | F(XSAVE) | F(AVX) | F(F16C) | F(RDRAND),
-	  F(X2APIC) | F(TSC_DEADLINE_TIMER) | F(HYPERVISOR) },
+	  F(X2APIC) | F(HYPERVISOR) },
 	{ 0x1, 0, EDX, 0,
 	  COMMON_EDX | F(SEP) | F(CLFLUSH) | F(XMM) | F(XMM2) | F(SELFSNOOP), 0 },
 	{ 0x7, 0, EBX, 9,

@@ -159,7 +159,8 @@ void events_requeue(struct vcpu *vcpu)
 	const struct event *vectoring = &vcpu->exit.vectoring;
 
 	ev->injected = *vectoring;
-	if (event_is_soft(vectoring))
+	/* A processor that has shut down delivers nothing any more. */
+	if (event_is_soft(vectoring) || vcpu->exit.kind == VMEXIT_SHUTDOWN)
 		ev->injected.type = EVENT_NONE;
 	if (ev->injected.type != EVENT_NONE)
 		vcpu_request(vcpu, REQ_EVENT);

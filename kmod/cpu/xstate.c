@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
+#include <asm/processor.h>
 
 #include "internal.h"
 
@@ -19,6 +20,7 @@
 
 /* Set at load, read-only afterwards. */
 static u64 host_xcr0, xcr0_offered;
+static bool xsetbv_escapes;	/* the guest's XSETBV does not exit: QEMU's TCG */
 static u32 mxcsr_mask;
 static struct {
 	u32 size, offset, flags;
@@ -51,6 +53,7 @@ void xstate_setup(void)
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return;
 	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	xsetbv_escapes = hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
 	xcr0_offered = host_xcr0 & XSTATE_OFFERED;
 	for (i = XFEATURE_YMM; i < XSTATE_MAX_NR; i++) {
 		if (!(xcr0_offered & BIT_ULL(i)))
@@ -144,6 +147,20 @@ void xstate_enter(struct vcpu *vcpu)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->state.xcr0);
 }
 
+/* What the guest wrote without telling us is its XCR0 all the same. */
+static void xstate_adopt(struct vcpu *vcpu)
+{
+	u64 now = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	u64 given = vcpu->fpu.switch_xcr0 ? vcpu->state.xcr0 : host_xcr0;
+
+	if (now == given)
+		return;
+	vcpu->state.xcr0 = now & (xcr0_offered | XFEATURE_MASK_FP);
+	if (now != host_xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+	cpuid_update(vcpu);
+}
+
 /**
  * xstate_leave() - take the host's XCR0 back
  * @vcpu: the vCPU
@@ -152,7 +169,11 @@ void xstate_enter(struct vcpu *vcpu)
  */
 void xstate_leave(struct vcpu *vcpu)
 {
-	if (vcpu->fpu.switch_xcr0)
+	bool switched = vcpu->fpu.switch_xcr0;
+
+	if (unlikely(xsetbv_escapes))
+		xstate_adopt(vcpu);
+	if (switched)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
 }
 
