@@ -429,7 +429,8 @@ int vcpu_module_init(void)
 {
 	int cpu;
 
-	vcpu_cache = KMEM_CACHE(vcpu, SLAB_ACCOUNT);
+	/* Hardened usercopy: the stats file is all that is copied straight out of a vCPU. */
+	vcpu_cache = KMEM_CACHE_USERCOPY(vcpu, SLAB_ACCOUNT, stats);
 	if (!vcpu_cache)
 		return -ENOMEM;
 	preempt_notifier_inc();
