@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The pure parts of svm/: layout, decoding, events, segments, the MSR permission map, clean bits. */
+/* The pure parts of svm/: layout, decoding, events, segments, MSR permission map, clean bits. */
 #include <kunit/test.h>
 #include <asm/trapnr.h>
 
