@@ -110,11 +110,36 @@ static int create_fault(int errnum, struct error *err)
 	}
 }
 
+/* What vmctl cannot do without. */
+static int check_caps(int sys, struct error *err)
+{
+	static const struct {
+		int cap;
+		const char *name;
+	} needed[] = {
+		{ KVM_CAP_USER_MEMORY, "user memory" },
+		{ KVM_CAP_IRQCHIP, "interrupt controllers" },
+		{ KVM_CAP_PIT2, "timer" },
+		{ KVM_CAP_EXT_CPUID, "CPUID" },
+		{ KVM_CAP_IMMEDIATE_EXIT, "immediate exit" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (!vmm_cap(sys, needed[i].cap))
+			return fault(err, EX_UNAVAILABLE, "the hypervisor lacks a capability: %s",
+				     needed[i].name);
+	}
+	return 0;
+}
+
 int vmm_vm_create(struct vmm_vm *vm, int sys, struct error *err)
 {
 	int size;
 
 	vm->sys = sys;
+	if (check_caps(sys, err))
+		return -1;
 	do {
 		vm->fd = ioctl(sys, KVM_CREATE_VM, 0);
 	} while (vm->fd < 0 && errno == EINTR);

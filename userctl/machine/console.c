@@ -15,6 +15,7 @@
 static struct termios saved_mode;
 static volatile sig_atomic_t mode_saved;
 
+static const char escape_hint[] = "(Ctrl-] q quits, Ctrl-] ? lists more)\r\n";
 static const char escape_help[] =
 	"\r\nCtrl-] and then\r\n"
 	"  p  press the power button     r  reset (exit status 3)\r\n"
@@ -282,6 +283,8 @@ int console_start(struct console *con, struct loop *loop, const struct console_o
 		return ret;
 
 	con->tty = terminal_raw();
+	if (con->tty)
+		(void)!write(STDERR_FILENO, escape_hint, sizeof(escape_hint) - 1);
 	con->eof = !con->tty && isatty(STDIN_FILENO);
 	want_input(con);
 	return 0;

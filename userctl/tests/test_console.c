@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -260,5 +261,43 @@ static void terminal(void)
 	close(master);
 }
 
+/* A crash leaves the terminal as it was, too. */
+static void crash_restores_terminal(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+	struct termios before, after;
+	int master, slave, status;
+	unsigned int i;
+	pid_t pid;
+
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		master = posix_openpt(O_RDWR | O_NOCTTY);
+		CHECK(master >= 0 && !grantpt(master) && !unlockpt(master));
+		slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+		CHECK_EQ(tcgetattr(slave, &before), 0);
+		fflush(stdout);
+		pid = fork();
+		if (!pid) {
+			setsid();
+			ioctl(slave, TIOCSCTTY, 0);
+			dup2(slave, 0);
+			terminal_guard();
+			if (!terminal_raw())
+				_exit(1);
+			raise(signals[i]);
+			_exit(2);
+		}
+		waitpid(pid, &status, 0);
+		CHECK(WIFSIGNALED(status));
+		CHECK_EQ(WTERMSIG(status), signals[i]);
+		CHECK_EQ(tcgetattr(slave, &after), 0);
+		CHECK_EQ(after.c_lflag, before.c_lflag);
+		CHECK_EQ(after.c_oflag, before.c_oflag);
+		close(slave);
+		close(master);
+	}
+}
+
 TAP_MAIN(TEST(escape_sequences), TEST(input_from_pipe), TEST(input_from_file), TEST(end_of_input),
-	 TEST(output_to_nobody), TEST(output_to_full_pipe), TEST(terminal));
+	 TEST(output_to_nobody), TEST(output_to_full_pipe), TEST(terminal),
+	 TEST(crash_restores_terminal));
