@@ -13,11 +13,15 @@
 /* Then the guest tries again, after the run loop has looked for signals and requests. */
 #define FAULT_ATTEMPTS	4
 
+/* Frames mapped with one that faulted, where the host has them: two cache lines of entries. */
+#define FAULT_AROUND	16
+
 struct fault {
 	struct vmm *vm;
 	gfn_t gfn;
 	bool write;
 	bool present;		/* the processor found an entry without the right it wanted */
+	bool paged_in;		/* the host has brought the page in for this very fault */
 	hva_t hva;		/* of the frame, once its slot is known */
 	struct tdp_cache cache;
 };
@@ -78,24 +82,61 @@ static int fault_level(const struct fault *f, const struct memslot *slot,
 	return level;
 }
 
+/* Rights of a leaf that the guest has not asked to write. */
+static void fault_rights(const struct memslot *slot, const struct host_page *page,
+			 struct tdp_map *map)
+{
+	bool writable = page->writable && !(slot->flags & KVM_MEM_READONLY);
+
+	map->device = page->device;
+	/* tdp_upgrade() may write it later, and then has the struct page marked dirty. */
+	map->host_writable = writable && !page->special;
+	/*
+	 * Writable even so, that the first write does not fault again; but not where that would
+	 * make a clean page of the host dirty, nor where the first write is to be logged.
+	 */
+	map->write = writable && !slot->dirty && (page->dirty || page->special);
+}
+
+/*
+ * Map the frames around this one too, as far as the host has pages there. Memory that was filled
+ * before the guest came to it, such as its kernel, so costs one exit for every FAULT_AROUND pages.
+ */
+static void fault_around(struct fault *f, const struct memslot *slot)
+{
+	struct memory *mem = &f->vm->mem;
+	gfn_t first = max(f->gfn & ~(gfn_t)(FAULT_AROUND - 1), slot->gfn);
+	gfn_t end = min((f->gfn | (FAULT_AROUND - 1)) + 1, slot->gfn + slot->npages);
+	hva_t hva = slot_hva(slot, first), last = slot_hva(slot, end - 1);
+	struct host_page pages[FAULT_AROUND];
+	struct tdp_map map = { .level = 1, .ahead = true };
+	u64 *table = tdp_small_table(mem, f->gfn);
+	unsigned int i;
+
+	if (!table || (hva ^ last) & PMD_MASK || memory_invalidating(mem, hva, last + PAGE_SIZE))
+		return;
+	host_pages_find(f->vm->mm, hva, end - first, pages);
+	for (i = 0; i < end - first; i++) {
+		if (!pages[i].level)
+			continue;
+		map.gfn = first + i;
+		map.pfn = pages[i].pfn;
+		fault_rights(slot, &pages[i], &map);
+		tdp_map_ahead(mem, table, &map);
+	}
+}
+
 static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 				 const struct host_page *page)
 {
-	bool writable = page->writable && !(slot->flags & KVM_MEM_READONLY);
 	struct tdp_map map = {
 		.gfn = f->gfn,
 		.pfn = page->pfn,
 		.level = fault_level(f, slot, page),
-		.device = page->device,
-		/* tdp_upgrade() may write it later, and then has the struct page marked dirty. */
-		.host_writable = writable && !page->special,
 	};
 
-	/*
-	 * Also on a read, so that the first write does not fault again; but not where that would
-	 * make a clean page of the host dirty, nor where the first write is to be logged.
-	 */
-	map.write = f->write || (writable && !slot->dirty && (page->dirty || page->special));
+	fault_rights(slot, page, &map);
+	map.write |= f->write;
 	switch (tdp_map(&f->vm->mem, &map, &f->cache)) {
 	case TDP_NO_TABLE:
 		return FAULT_TABLES;
@@ -110,6 +151,8 @@ static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 		host_page_dirty(page->pfn);
 	if (map.write)
 		slot_mark_dirty(f->vm, slot, f->gfn);
+	if (page->level == 1 && !f->paged_in)
+		fault_around(f, slot);
 	return FAULT_FIXED;
 }
 
@@ -167,6 +210,7 @@ static int fault_resolve(struct fault *f, struct vcpu_stats *stats)
 			return -EFAULT;
 		case FAULT_PAGE_IN:
 			ret = host_page_in(f->vm, f->hva, f->write);
+			f->paged_in = true;
 			break;
 		case FAULT_TABLES:
 			ret = tdp_cache_fill(&f->cache);

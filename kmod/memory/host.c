@@ -6,11 +6,11 @@
 
 #include "internal.h"
 
-static bool host_leaf(u64 flags, u64 pfn, int level, struct host_page *page)
+static void host_leaf(u64 flags, u64 pfn, int level, struct host_page *page)
 {
 	/* Present only in name (PROT_NONE, a huge page being split): the bit itself is clear. */
 	if ((flags & (_PAGE_PRESENT | _PAGE_USER)) != (_PAGE_PRESENT | _PAGE_USER))
-		return false;
+		return;
 	page->pfn = pfn;
 	page->level = level;
 	page->writable = flags & _PAGE_RW;
@@ -18,17 +18,20 @@ static bool host_leaf(u64 flags, u64 pfn, int level, struct host_page *page)
 	page->special = flags & _PAGE_SPECIAL;
 	/* In Linux's PAT every type but write-back has one of these (PAT7 aside, WB is 0 and 4). */
 	page->device = flags & (_PAGE_PWT | _PAGE_PCD);
-	return true;
 }
 
-static bool host_walk(struct mm_struct *mm, hva_t hva, struct host_page *page)
+/*
+ * Walk down to where hva's 4K entry is. true: *table is a copy of the entry that points there;
+ * false: a larger leaf was found first, and is in page, or nothing (page->level is 0).
+ */
+static bool host_walk(struct mm_struct *mm, hva_t hva, struct host_page *page, pmd_t *table)
 {
 	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
 	p4d_t p4d;
 	pud_t pud;
 	pmd_t pmd;
-	pte_t pte;
 
+	page->level = 0;
 	if (pgd_none(pgd))
 		return false;
 	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
@@ -37,17 +40,21 @@ static bool host_walk(struct mm_struct *mm, hva_t hva, struct host_page *page)
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
 	if (!(pud_flags(pud) & _PAGE_PRESENT))
 		return false;
-	if (pud_flags(pud) & _PAGE_PSE)
-		return host_leaf(pud_flags(pud), pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT),
-				 3, page);
+	if (pud_flags(pud) & _PAGE_PSE) {
+		host_leaf(pud_flags(pud), pud_pfn(pud) + ((hva & ~PUD_MASK) >> PAGE_SHIFT), 3,
+			  page);
+		return false;
+	}
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
 	if (!(pmd_flags(pmd) & _PAGE_PRESENT))
 		return false;
-	if (pmd_flags(pmd) & _PAGE_PSE)
-		return host_leaf(pmd_flags(pmd), pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT),
-				 2, page);
-	pte = READ_ONCE(*pte_offset_kernel(&pmd, hva));
-	return host_leaf(pte_flags(pte), pte_pfn(pte), 1, page);
+	if (pmd_flags(pmd) & _PAGE_PSE) {
+		host_leaf(pmd_flags(pmd), pmd_pfn(pmd) + ((hva & ~PMD_MASK) >> PAGE_SHIFT), 2,
+			  page);
+		return false;
+	}
+	*table = pmd;
+	return true;
 }
 
 /**
@@ -65,13 +72,49 @@ static bool host_walk(struct mm_struct *mm, hva_t hva, struct host_page *page)
 bool host_page_find(struct mm_struct *mm, hva_t hva, struct host_page *page)
 {
 	unsigned long flags;
-	bool ret;
+	pmd_t table;
 
 	/* Tables around an unmapped address may be freed: that waits for an IPI, or for RCU. */
 	local_irq_save(flags);
-	ret = host_walk(mm, hva, page);
+	if (host_walk(mm, hva, page, &table)) {
+		pte_t pte = READ_ONCE(*pte_offset_kernel(&table, hva));
+
+		host_leaf(pte_flags(pte), pte_pfn(pte), 1, page);
+	}
 	local_irq_restore(flags);
-	return ret;
+	return page->level;
+}
+
+/**
+ * host_pages_find() - read a run of 4K entries of the host's page table
+ * @mm: the VM's mm
+ * @hva: the first address, of a page
+ * @n: pages; all in the same 2M of addresses
+ * @pages: filled; level is 0 where there is no page, or none of 4K
+ *
+ * Context: as host_page_find().
+ */
+void host_pages_find(struct mm_struct *mm, hva_t hva, unsigned int n, struct host_page *pages)
+{
+	unsigned long flags;
+	unsigned int i;
+	pmd_t table;
+	pte_t *ptep;
+
+	for (i = 0; i < n; i++)
+		pages[i].level = 0;
+	local_irq_save(flags);
+	if (host_walk(mm, hva, &pages[0], &table)) {
+		ptep = pte_offset_kernel(&table, hva);
+		for (i = 0; i < n; i++) {
+			pte_t pte = READ_ONCE(ptep[i]);
+
+			host_leaf(pte_flags(pte), pte_pfn(pte), 1, &pages[i]);
+		}
+	} else {
+		pages[0].level = 0;
+	}
+	local_irq_restore(flags);
 }
 
 /**

@@ -46,7 +46,7 @@ bool dirty_take(struct vmm *vm, const struct memslot *slot, u64 first, unsigned 
 /**
  * struct host_page - what the host's page table says about an HVA
  * @pfn: the 4K frame at that HVA
- * @level: of the host's leaf: 1, 2, 3
+ * @level: of the host's leaf: 1, 2, 3; 0: there is none
  * @writable: it may be written without a fault
  * @dirty: the host's leaf is dirty already
  * @special: no struct page may be touched (VM_PFNMAP, VM_IO)
@@ -59,6 +59,7 @@ struct host_page {
 };
 
 bool host_page_find(struct mm_struct *mm, hva_t hva, struct host_page *page);
+void host_pages_find(struct mm_struct *mm, hva_t hva, unsigned int n, struct host_page *pages);
 int host_page_in(struct vmm *vm, hva_t hva, bool write);
 void host_page_dirty(u64 pfn);
 

@@ -199,13 +199,15 @@ static u64 tdp_leaf(const struct memory *mem, const struct tdp_map *map, int lev
 	const struct tdp_format *fmt = mem->tdp_format;
 	u64 leaf = (map->pfn & ~(tdp_span(level) - 1)) << PAGE_SHIFT;
 
+	leaf |= fmt->present | fmt->exec;
 	/* The guest is about to use it: spare the processor the accessed and dirty updates. */
-	leaf |= fmt->present | fmt->exec | fmt->accessed;
+	if (!map->ahead)
+		leaf |= fmt->accessed | (map->write ? fmt->dirty : 0);
 	leaf |= map->device && fmt->leaf_device ? fmt->leaf_device : fmt->leaf;
 	if (level > 1)
 		leaf |= fmt->large;
 	if (map->write)
-		leaf |= tdp_write_bits(fmt);
+		leaf |= fmt->write;
 	if (map->host_writable)
 		leaf |= fmt->soft_host_writable;
 	return leaf;
@@ -341,6 +343,40 @@ static u64 *tdp_find(struct memory *mem, gfn_t gfn, int *level)
 		l--;
 	}
 }
+
+/**
+ * tdp_small_table() - the table that maps a frame by 4K leaves
+ * @mem: the VM's memory
+ * @gfn: the frame
+ *
+ * Context: mmu_lock held for reading at least, as long as the table is used.
+ * Return: the table, or NULL: there is none.
+ */
+u64 *tdp_small_table(struct memory *mem, gfn_t gfn)
+{
+	int level;
+	u64 *ptep = tdp_find(mem, gfn, &level);
+
+	return level == 1 ? ptep - tdp_index(gfn, 1) : NULL;
+}
+EXPORT_FOR_TEST(tdp_small_table);
+
+/**
+ * tdp_map_ahead() - map a 4K frame if nothing is mapped there
+ * @mem: the VM's memory
+ * @table: tdp_small_table() of a frame in the same 2M
+ * @map: what shall be mapped; level 1
+ *
+ * Context: mmu_lock held for reading at least.
+ */
+void tdp_map_ahead(struct memory *mem, u64 *table, const struct tdp_map *map)
+{
+	u64 *ptep = &table[tdp_index(map->gfn, 1)];
+
+	if (!READ_ONCE(*ptep) && !cmpxchg64(ptep, 0, tdp_leaf(mem, map, 1)))
+		tdp_count(mem, 1, 1);
+}
+EXPORT_FOR_TEST(tdp_map_ahead);
 
 /**
  * tdp_upgrade() - answer a fault from what the tables hold already

@@ -36,12 +36,13 @@ void tdp_cache_drain(struct tdp_cache *cache);
  * @write: the guest may write
  * @host_writable: the host's page may be written
  * @device: the host does not map it write-back
+ * @ahead: nobody has asked for it yet: accessed and dirty are left to the processor
  */
 struct tdp_map {
 	gfn_t gfn;
 	u64 pfn;
 	int level;
-	bool write, host_writable, device;
+	bool write, host_writable, device, ahead;
 };
 
 enum tdp_result {
@@ -58,6 +59,8 @@ void tdp_destroy(struct memory *mem);
 
 /* mmu_lock held for reading at least; any number of these at once. */
 enum tdp_result tdp_map(struct memory *mem, const struct tdp_map *map, struct tdp_cache *cache);
+u64 *tdp_small_table(struct memory *mem, gfn_t gfn);
+void tdp_map_ahead(struct memory *mem, u64 *table, const struct tdp_map *map);
 enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_level, u64 *pfn);
 bool tdp_age(struct memory *mem, gfn_t start, gfn_t end, bool clear);
 hpa_t tdp_translate(struct memory *mem, gpa_t gpa, int *level);

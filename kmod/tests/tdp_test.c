@@ -358,6 +358,36 @@ static void age(struct kunit *test)
 	finish(test, mem);
 }
 
+static void map_ahead(struct kunit *test)
+{
+	struct memory *mem = new_tables(test);
+	const struct tdp_format *fmt = mem->tdp_format;
+	struct tdp_map ahead = { .gfn = GFN + 1, .pfn = PFN + 1, .level = 1, .ahead = true };
+	u64 *table;
+
+	KUNIT_EXPECT_NULL(test, tdp_small_table(mem, GFN));
+	map(mem, GFN + G2M, PFN + G2M, 2, true);
+	KUNIT_EXPECT_NULL(test, tdp_small_table(mem, GFN + G2M));
+	map(mem, GFN, PFN, 1, false);
+	table = tdp_small_table(mem, GFN + 7);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	tdp_map_ahead(mem, table, &ahead);
+	expect_at(test, mem, GFN + 1, PFN + 1, 1);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 1, 1) & (fmt->accessed | fmt->write));
+	ahead.gfn = GFN + 511;
+	ahead.write = true;
+	tdp_map_ahead(mem, table, &ahead);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN + 511, 1) &
+			(fmt->accessed | fmt->dirty | fmt->write), fmt->write);
+	/* What is there stays as it is. */
+	ahead.gfn = GFN;
+	tdp_map_ahead(mem, table, &ahead);
+	expect_at(test, mem, GFN, PFN, 1);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN, 1) & fmt->write);
+	expect_counts(test, mem, 3, 1, 0);
+	finish(test, mem);
+}
+
 static void cache_first(struct kunit *test)
 {
 	struct memory *mem = new_tables(test);
@@ -471,6 +501,7 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE_PARAM(zap_ranges, format_gen_params),
 	KUNIT_CASE_PARAM(protect, format_gen_params),
 	KUNIT_CASE_PARAM(age, format_gen_params),
+	KUNIT_CASE_PARAM(map_ahead, format_gen_params),
 	KUNIT_CASE_PARAM(cache_first, format_gen_params),
 	KUNIT_CASE_PARAM(map_in_parallel, format_gen_params),
 	{ }
