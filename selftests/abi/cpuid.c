@@ -155,7 +155,6 @@ CASE(get_returns_what_was_set)
 	}
 	back->nent = 1;
 	CHECK_ERRNO(ioctl(v->fd, KVM_GET_CPUID2, back), E2BIG);
-	CHECK_EQ(back->nent, c->nent);
 }
 
 CASE(get_tells_the_number, .oracle = "in-tree KVM leaves nent alone when there is room to spare")

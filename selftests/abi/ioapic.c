@@ -50,9 +50,11 @@ static void enable_without_pic(void)
 
 static void guest_registers(void)
 {
-	u32 pin;
+	u32 pin, version = ioapic_read(1);
 
-	GASSERT_EQ(ioapic_read(1), 0x170011);
+	/* 24 pins; 0x20 and later have an EOI register besides. */
+	GASSERT_EQ(version >> 16, 0x17);
+	GASSERT((version & 0xff) == 0x11 || (version & 0xff) == 0x20);
 	for (pin = 0; pin < 24; pin++)
 		GASSERT(ioapic_read(0x10 + 2 * pin) & MASKED);
 	ioapic_write(0, 0x05000000);
@@ -161,6 +163,47 @@ CASE(level)
 	irq_line(vm, 20, 1);
 	run_sync(v, 104);
 	irq_line(vm, 20, 0);
+	run_done(v);
+}
+
+/* Version 0x20: the guest may end a level interrupt at the IOAPIC itself. */
+static GUEST_HANDLER void count_only(struct trap *t)
+{
+	(void)t;
+	irqs()[VEC]++;
+}
+
+static void guest_directed_eoi(void)
+{
+	if ((ioapic_read(1) & 0xff) < 0x20)
+		GUEST_DONE();
+	guest_on(VEC, count_only);
+	apic_write(APIC_SPIV, 0x11ff);	/* no EOI broadcasts, if the APIC can do that */
+	if (!(apic_read(APIC_SPIV) & 0x1000))
+		GUEST_DONE();
+	route_pin(20, 0, LEVEL | VEC);
+	GUEST_SYNC(0);
+	sti_nop();
+	GASSERT_EQ(irqs()[VEC], 1);
+	apic_write(APIC_EOI, 0);
+	asm volatile("nop");
+	GASSERT(ioapic_read(0x10 + 2 * 20) & REMOTE_IRR);
+	GASSERT_EQ(irqs()[VEC], 1);
+	mmio_write32(IOAPIC_BASE + 0x40, VEC);
+	asm volatile("nop");
+	GASSERT_EQ(irqs()[VEC], 2);
+	apic_write(APIC_EOI, 0);
+	GUEST_DONE();
+}
+
+CASE(directed_eoi)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0, guest_directed_eoi, 0);
+
+	if (vcpu_run_ucall(v) == UCALL_DONE)
+		SKIP("this IOAPIC or local APIC has no directed EOI");
+	irq_line(vm, 20, 1);
 	run_done(v);
 }
 

@@ -350,7 +350,7 @@ OPS_CASE(crossing, mode64, 0xffcul)
 OP(CROSSX, "64", BX, F_ALL, "xchgq %rcx, (%rbx)");
 OP(CROSSX, "64", BX, F_ALL, "lock xaddl %ecx, 1(%rbx)");
 OPS_CASE(crossing_xchg, mode64, 0xffcul,
-	 .oracle = "in-tree KVM changes RFLAGS when XCHG crosses a page")
+	 .tcg = "TCG loses RFLAGS when a page-crossing atomic access faults")
 
 static void guest_edge(u64 addr)
 {

@@ -19,6 +19,7 @@ extern const struct test_case *const __start_test_cases[];
 extern const struct test_case *const __stop_test_cases[];
 
 static unsigned int passed, failed, skipped, known;
+static unsigned int immortal;	/* cases that SIGKILL did not end */
 static unsigned int time_scale = 1;
 static int forced_oracle = -1;
 
@@ -200,6 +201,7 @@ static void run_one(const struct test_case *t, unsigned int n)
 	if (!reap(pid, &status, timeout)) {
 		printf("# process %d does not die\n", pid);
 		timeout = true;
+		immortal++;
 	}
 	close(p[0]);
 	report(t, n, timeout, status, out);
@@ -264,6 +266,10 @@ int main(int argc, char **argv)
 			printf("%s.%s\n", (*t)->suite, (*t)->name);
 		else
 			run_one(*t, ++n);
+		if (immortal >= 4) {
+			printf("Bail out! processes hang in the kernel\n");
+			return 1;
+		}
 	}
 	if (list)
 		return 0;
