@@ -15,6 +15,12 @@
 #define PTE_NX		BIT_ULL(63)
 #define PTE_ADDR	0x000ffffffffff000ULL
 
+/*
+ * Of a PDPTE (APM vol. 2, 5.2.3). Bit 5 is reserved too, but some emulated processors set it as
+ * an accessed bit: what they do must not become a fault here.
+ */
+#define PDPTE_RESERVED	(GENMASK_ULL(63, 52) | GENMASK_ULL(8, 6) | BIT_ULL(1) | BIT_ULL(2))
+
 #define PF_P		BIT(0)
 #define PF_RSVD		BIT(3)
 
@@ -97,8 +103,7 @@ static bool reserved_bits(const struct interp *in, const struct table_walk *w, u
 	if (w->format->entry_size == 4)		/* PSE-36: bits 39-32 of the address in 20-13 */
 		return leaf && level == 2 && entry & BIT_ULL(21);
 	if (w->format->pae_top && level == 3)
-		return entry & (reserved | PTE_NX | BIT_ULL(1) | BIT_ULL(2) | GENMASK_ULL(8, 5) |
-				GENMASK_ULL(62, 52));
+		return entry & (reserved | PDPTE_RESERVED);
 	if (!(in->efer & IEFER_NXE))
 		reserved |= PTE_NX;
 	if (w->format->pae_top)
