@@ -73,7 +73,7 @@ demo:
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-oracle check-boot check-load check-debug lint
 QUICK := unit abi
-REST := lint oracle boot load unit-debug abi-debug
+REST := lint oracle boot load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) $(QUICK) $(REST)
 check-quick:
