@@ -309,6 +309,9 @@ static u32 svm_cr_intercepts(const struct vcpu *vcpu)
 	const struct svm_vcpu *svm = to_svm((struct vcpu *)vcpu);
 	u32 cr = ICPT_CR_WRITE(4);
 
+	/* Against the VMCB's CR0 a selective intercept would miss writes of the kept bits. */
+	if (svm->kept_cr0)
+		cr |= ICPT_CR_READ(0) | ICPT_CR_WRITE(0);
 	if ((svm->vmcb->save.cr4 ^ svm->kept_cr4) & X86_CR4_MCE)
 		cr |= ICPT_CR_READ(4);
 	if (vcpu->policy.cr3)

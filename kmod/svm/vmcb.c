@@ -82,17 +82,26 @@ static void svm_fetch_segs(struct vcpu *vcpu, const struct vmcb_save *v)
 
 /* ---- control registers ---- */
 
+/* Which control registers the guest must not access without an exit. */
+static u32 svm_hidden_cr_bits(const struct svm_vcpu *svm)
+{
+	u32 cr0 = svm->kept_cr0 ? BIT(0) : 0;
+	u32 cr4 = (svm->vmcb->save.cr4 ^ svm->kept_cr4) & X86_CR4_MCE ? BIT(4) : 0;
+
+	return cr0 | cr4;
+}
+
 /*
  * CD and NW are kept from the processor: NW without CD refuses the entry (15.5.1), and a guest that
  * runs uncached would slow the host. CR4.MCE stays the host's, for a machine check without it
- * shuts the machine down; the guest reads its own bit through an intercept while the two differ.
+ * shuts the machine down. While the guest's bits differ from the VMCB's, its accesses exit.
  */
 static void svm_load_crs(struct vcpu *vcpu, struct vmcb_save *v)
 {
 	const struct vcpu_state *s = &vcpu->state;
 	struct svm_vcpu *svm = to_svm(vcpu);
 	u64 mce = cr4_read_shadow() & X86_CR4_MCE;
-	u64 hidden = (v->cr4 ^ svm->kept_cr4) & X86_CR4_MCE;
+	u32 hidden = svm_hidden_cr_bits(svm);
 
 	svm->kept_cr0 = s->cr0 & CR0_KEPT;
 	svm->kept_cr4 = s->cr4 & X86_CR4_MCE;
@@ -101,7 +110,7 @@ static void svm_load_crs(struct vcpu *vcpu, struct vmcb_save *v)
 	v->cr3 = s->cr3;
 	v->cr4 = s->cr4 | mce;
 	v->efer = s->efer | EFER_SVME;
-	if (hidden != ((v->cr4 ^ svm->kept_cr4) & X86_CR4_MCE))
+	if (hidden != svm_hidden_cr_bits(svm))
 		svm_update_intercepts(vcpu);
 }
 
@@ -223,6 +232,8 @@ void svm_state_fetch(struct vcpu *vcpu, u32 mask)
 
 	if (mask & STATE_SEGS)
 		svm_fetch_segs(vcpu, v);
+	if (mask & STATE_CS)
+		svm_segment_fetch(&vcpu->state.seg[SEG_CS], &v->cs);
 	if (mask & STATE_TABLES)
 		svm_fetch_tables(&vcpu->state, v);
 	if (mask & STATE_CRS)
