@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What one round trip costs. The guest reads its TSC around many round trips of a kind; on a host
+ * whose TSC counts instructions (QEMU's -icount) the figure is host instructions, and the same from
+ * run to run. Lines "bench: WHAT NUMBER"; nothing is judged here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "vm.h"
+
+#define SUITE "bench"
+
+#define ENOUGH		(1ull << 22)	/* ticks: the rounds are doubled until they take that long */
+#define USER_PORT	0x80
+#define PIC_PORT	0x21
+#define USER_MMIO	HOLE_BASE
+#define TIMER_VECTOR	0x40
+#define FRESH_GPA	0x100000000ull
+#define FRESH_PAGES	1024
+
+typedef void (*round_fn)(void);
+
+/* ---- the guest's side ---- */
+
+static inline __attribute__((always_inline)) void measure(round_fn round)
+{
+	u64 n, i, start, ticks;
+
+	for (i = 0; i < 16; i++)
+		round();
+	for (n = 64;; n *= 2) {
+		start = rdtsc();
+		for (i = 0; i < n; i++)
+			round();
+		ticks = rdtsc() - start;
+		if (ticks > ENOUGH)
+			break;
+	}
+	GUEST_SYNC2(1, ticks, n);
+	GUEST_DONE();
+}
+
+static void round_cpuid(void)
+{
+	u32 r[4];
+
+	guest_cpuid(0, 0, r);
+}
+
+static void round_vmcall(void)
+{
+	u64 nr = ~0ull;
+
+	asm volatile("vmmcall" : "+a"(nr) : : "memory");
+}
+
+static void round_pic(void)
+{
+	inb(PIC_PORT);
+}
+
+static void round_user_port(void)
+{
+	inb(USER_PORT);
+}
+
+static void round_user_mmio(void)
+{
+	mmio_read32(USER_MMIO);
+}
+
+static void round_xapic_eoi(void)
+{
+	apic_write(APIC_EOI, 0);
+}
+
+static void round_x2apic_eoi(void)
+{
+	x2apic_write(APIC_EOI, 0);
+}
+
+static void round_rd_tsc_adjust(void)
+{
+	rdmsr(MSR_TSC_ADJUST);
+}
+
+static void round_wr_tsc_adjust(void)
+{
+	wrmsr(MSR_TSC_ADJUST, 0);
+}
+
+static void round_deadline(void)
+{
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() - 1);
+	sti_nop();
+	cli();
+}
+
+static void round_self_ipi(void)
+{
+	x2apic_write(APIC_ICR, ICR_SELF | TIMER_VECTOR);
+	sti_nop();
+	cli();
+}
+
+static void round_self_ipi_hlt(void)
+{
+	x2apic_write(APIC_ICR, ICR_SELF | TIMER_VECTOR);
+	sti_hlt_cli();
+}
+
+static GUEST_HANDLER void x2apic_eoi_irq(struct trap *t)
+{
+	(void)t;
+	this_cpu()->irqs[TIMER_VECTOR]++;
+	x2apic_write(APIC_EOI, 0);
+}
+
+#define GUEST(name)								\
+static void bench_##name(void)							\
+{										\
+	measure(round_##name);							\
+}
+
+#define GUEST_X2APIC(name)							\
+static void bench_##name(void)							\
+{										\
+	u32 before;								\
+										\
+	cli();									\
+	guest_on(TIMER_VECTOR, x2apic_eoi_irq);					\
+	x2apic_enable();							\
+	x2apic_write(APIC_LVTT, LVT_DEADLINE | TIMER_VECTOR);			\
+	before = this_cpu()->irqs[TIMER_VECTOR];				\
+	round_##name();								\
+	/* The figure would be worth nothing if the interrupt did not come. */	\
+	if (round_##name != round_x2apic_eoi)					\
+		GASSERT_EQ(this_cpu()->irqs[TIMER_VECTOR], before + 1);		\
+	measure(round_##name);							\
+}
+
+GUEST(cpuid)
+GUEST(vmcall)
+GUEST(pic)
+GUEST(user_port)
+GUEST(user_mmio)
+GUEST(xapic_eoi)
+GUEST(rd_tsc_adjust)
+GUEST(wr_tsc_adjust)
+GUEST_X2APIC(x2apic_eoi)
+GUEST_X2APIC(deadline)
+GUEST_X2APIC(self_ipi)
+GUEST_X2APIC(self_ipi_hlt)
+
+static void guest_touch(u64 step)
+{
+	u64 gva = FRESH_GPA, end = FRESH_GPA + FRESH_PAGES * 4096ull, start = rdtsc();
+
+	for (; gva < end; gva += step)
+		*(volatile u64 *)gva = 1;
+	GUEST_SYNC2(1, rdtsc() - start, (end - FRESH_GPA) / step);
+	GUEST_DONE();
+}
+
+/* ---- the host's side ---- */
+
+/* Serve what the guest asks of user space with as little as possible, until the ucall. */
+static void serve(struct vcpu *v)
+{
+	do {
+		if (vcpu_run(v) && errno != EINTR)
+			FAIL("KVM_RUN: errno %d", errno);
+	} while (!vcpu_take_ucall(v));
+}
+
+static void report(struct vcpu *v, const char *what)
+{
+	serve(v);
+	if (v->uc.kind != UCALL_SYNC)
+		FAIL("the guest's assertion failed: %s:%u", v->uc.file ?: "?", v->uc.line);
+	printf("bench: %-44s %.0f\n", what, (double)v->uc.args[1] / v->uc.args[2]);
+	fflush(stdout);
+}
+
+static void bench(const char *what, void *fn)
+{
+	struct vcpu *v = vcpu_new(vm_create(VM_IRQCHIP), 0, fn, 0);
+
+	report(v, what);
+}
+
+#define BENCH(name, what)							\
+CASE(name, .timeout = 120)							\
+{										\
+	bench(what, bench_##name);						\
+}
+
+BENCH(cpuid, "CPUID")
+BENCH(vmcall, "hypercall")
+BENCH(pic, "port read served in the kernel")
+BENCH(user_port, "port read served by user space")
+BENCH(user_mmio, "MMIO read served by user space")
+BENCH(xapic_eoi, "local APIC EOI, xAPIC")
+BENCH(x2apic_eoi, "local APIC EOI, x2APIC")
+BENCH(rd_tsc_adjust, "RDMSR TSC_ADJUST")
+BENCH(wr_tsc_adjust, "WRMSR TSC_ADJUST")
+BENCH(deadline, "timer interrupt, TSC deadline expired")
+BENCH(self_ipi, "self IPI, then STI; NOP")
+BENCH(self_ipi_hlt, "self IPI, then STI; HLT")
+
+/* Memory that the guest is the first to touch (populate: after the host). */
+static void bench_touch(const char *what, u64 step, int advice, bool populate)
+{
+	const u64 size = FRESH_PAGES * 4096ull, huge = 2ull << 20;
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	u64 gva;
+	u8 *mem = mmap(NULL, size + huge, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (mem == MAP_FAILED)
+		FAIL("mmap: errno %d", errno);
+	mem = (u8 *)(((u64)mem + huge - 1) & ~(huge - 1));
+	if (madvise(mem, size, advice))
+		SKIP("the host has no huge pages");
+	if (populate)
+		memset(mem, 1, size);
+	if (vm_slot(vm, 1, 0, FRESH_GPA, size, mem))
+		FAIL("KVM_SET_USER_MEMORY_REGION: errno %d", errno);
+	for (gva = FRESH_GPA; gva < FRESH_GPA + size; gva += 4096)
+		vm_map(vm, gva, gva, PTE_P | PTE_W);
+	report(vcpu_new(vm, 0, guest_touch, step), what);
+}
+
+CASE(fresh_4k, .timeout = 120)
+{
+	bench_touch("page fault on fresh memory, 4K", 4096, MADV_NOHUGEPAGE, false);
+}
+
+CASE(fresh_2m, .timeout = 120)
+{
+	bench_touch("page fault on fresh memory, 2M", 2 << 20, MADV_HUGEPAGE, false);
+}
+
+CASE(present_4k, .timeout = 120)
+{
+	bench_touch("page fault on memory the host has, 4K", 4096, MADV_NOHUGEPAGE, true);
+}
