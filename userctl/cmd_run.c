@@ -249,7 +249,7 @@ static void print_stats(FILE *out, const struct machine *m, double seconds)
 		fds[i + 1] = m->vcpus[i].kvm.fd;
 		user += m->vcpus[i].exits;
 	}
-	fprintf(out, "run_seconds %.3f\nuser_exits %llu\n", seconds, (unsigned long long)user);
+	fprintf(out, "run_seconds %.3f\nvmctl_exits %llu\n", seconds, (unsigned long long)user);
 	ret = vmm_stats_sum(fds, m->vcpu_count + 1, out);
 	if (ret < 0)
 		fprintf(stderr, "vmctl: the hypervisor's statistics: %s\n", strerror(-ret));

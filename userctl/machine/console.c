@@ -12,6 +12,8 @@
 
 #include "machine.h"
 
+#define WRITE_MAX 4096 /* bytes written at once: what a pipe takes without blocking halfway */
+
 static struct termios saved_mode;
 static volatile sig_atomic_t mode_saved;
 
@@ -73,6 +75,16 @@ void terminal_restore(void)
 	errno = errnum;
 }
 
+static void add_ms(struct timespec *ts, long ms)
+{
+	ts->tv_sec += ms / 1000;
+	ts->tv_nsec += ms % 1000 * 1000000;
+	if (ts->tv_nsec >= 1000000000) {
+		ts->tv_nsec -= 1000000000;
+		ts->tv_sec++;
+	}
+}
+
 static void fatal_signal(int signo)
 {
 	terminal_restore();
@@ -107,6 +119,21 @@ static bool write_piece(struct console *con, const uint8_t *data, size_t len, si
 	return false;
 }
 
+/*
+ * Guests write byte by byte: waiting for more costs a keystroke's echo two milliseconds and saves
+ * a wake-up and a system call for nearly every byte.
+ */
+static void gather(struct console *con)
+{
+	struct timespec until;
+	int ret = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	add_ms(&until, 2);
+	while (!ret && !con->closing && con->count < WRITE_MAX)
+		ret = pthread_cond_timedwait(&con->changed, &con->lock, &until);
+}
+
 static void *writer_thread(void *arg)
 {
 	struct console *con = arg;
@@ -117,13 +144,14 @@ static void *writer_thread(void *arg)
 	while (!con->broken && (con->count || !con->closing)) {
 		if (!con->count) {
 			pthread_cond_wait(&con->changed, &con->lock);
+			gather(con);
 			continue;
 		}
 		len = CONSOLE_RING - con->head;
 		if (len > con->count)
 			len = con->count;
-		if (len > 4096)
-			len = 4096;
+		if (len > WRITE_MAX)
+			len = WRITE_MAX;
 		pthread_mutex_unlock(&con->lock);
 		alive = write_piece(con, con->ring + con->head, len, &done);
 		pthread_mutex_lock(&con->lock);
@@ -146,7 +174,7 @@ void console_put(struct console *con, uint8_t byte)
 	if (con->count < CONSOLE_RING && !con->broken) {
 		con->ring[(con->head + con->count) % CONSOLE_RING] = byte;
 		con->count++;
-		if (con->count == 1)
+		if (con->count == 1 || con->count == WRITE_MAX)
 			pthread_cond_broadcast(&con->changed);
 	}
 	pthread_mutex_unlock(&con->lock);
@@ -262,6 +290,7 @@ static int start_writer(struct console *con)
 
 int console_start(struct console *con, struct loop *loop, const struct console_ops *ops)
 {
+	pthread_condattr_t monotonic;
 	int ret;
 
 	memset(con, 0, sizeof(*con));
@@ -271,7 +300,10 @@ int console_start(struct console *con, struct loop *loop, const struct console_o
 	con->in = (struct loop_source){ STDIN_FILENO, input_ready, con, false };
 	con->room = (struct loop_source){ -1, room_ready, con, false };
 	pthread_mutex_init(&con->lock, NULL);
-	pthread_cond_init(&con->changed, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&con->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 
 	con->room.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (con->room.fd < 0)
@@ -299,8 +331,8 @@ static void drain(struct console *con)
 
 	while (con->count && !con->broken && !ret) {
 		before = con->count;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec++;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		add_ms(&until, 1000);
 		while (con->count == before && !con->broken && !ret)
 			ret = pthread_cond_timedwait(&con->changed, &con->lock, &until);
 	}
@@ -321,11 +353,7 @@ static void stop_writer(struct console *con)
 	do {
 		pthread_kill(con->writer, SIG_KICK);
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += 20000000;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_nsec -= 1000000000;
-			until.tv_sec++;
-		}
+		add_ms(&until, 20);
 	} while (pthread_timedjoin_np(con->writer, NULL, &until) == ETIMEDOUT);
 }
 

@@ -141,9 +141,9 @@ verdict "output to nobody"
 
 vm "statistics" 0 "" --kernel "$mb" --append off --stats="$tmp/stats"
 cp "$tmp/stats" "$tmp/out"
-printf '^exits [1-9]\n^user_exits [1-9]\n^run_seconds [0-9]\n' >"$tmp/want"
+printf '^exits [1-9]\n^vmctl_exits [1-9]\n^run_seconds [0-9]\n' >"$tmp/want"
 verdict "statistics file"
-vm "statistics on standard error" 0 "^user_exits [1-9]" --kernel "$mb" --append off --stats
+vm "statistics on standard error" 0 "^vmctl_exits [1-9]" --kernel "$mb" --append off --stats
 vm "statistics that cannot be written" 73 "$tmp/no/dir" --kernel "$mb" --append off \
 	--stats="$tmp/no/dir"
 "$VMCTL" doctor >"$tmp/out" 2>&1

@@ -206,6 +206,46 @@ static void output_to_nobody(void)
 	free(text);
 }
 
+static uint8_t received[300000];
+static size_t received_len;
+
+static void *read_all(void *arg)
+{
+	ssize_t n;
+
+	do {
+		n = read(*(int *)arg, received + received_len, sizeof(received) - received_len);
+		received_len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	return NULL;
+}
+
+/* More than the ring holds, to a reader that is slower than the guest: all of it, in order. */
+static void output_in_order(void)
+{
+	char *text = malloc(250001);
+	pthread_t reader;
+	int in[2], out[2];
+	size_t i;
+
+	for (i = 0; i < 250000; i++)
+		text[i] = (char)(1 + i % 255);
+	text[i] = '\0';
+	CHECK(!pipe(in) && !pipe(out));
+	CHECK_EQ(write(in[1], ".", 1), 1);
+	received_len = 0;
+	pthread_create(&reader, NULL, read_all, &out[0]);
+	run_console(in[0], out[1], 1, text);
+	close(out[1]);
+	pthread_join(reader, NULL);
+	CHECK_EQ(received_len, 250000);
+	CHECK(!memcmp(received, text, 250000));
+	close(in[0]);
+	close(in[1]);
+	close(out[0]);
+	free(text);
+}
+
 /* A reader that is stuck is given a second at the end, and no more. */
 static void output_to_full_pipe(void)
 {
@@ -299,5 +339,5 @@ static void crash_restores_terminal(void)
 }
 
 TAP_MAIN(TEST(escape_sequences), TEST(input_from_pipe), TEST(input_from_file), TEST(end_of_input),
-	 TEST(output_to_nobody), TEST(output_to_full_pipe), TEST(terminal),
+	 TEST(output_to_nobody), TEST(output_in_order), TEST(output_to_full_pipe), TEST(terminal),
 	 TEST(crash_restores_terminal));
