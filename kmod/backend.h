@@ -130,6 +130,12 @@ static inline struct vcpu_state *state_get(struct vcpu *vcpu, u32 mask)
 	return &vcpu->state;
 }
 
+/* CR0 to EFER and CS to read: what it takes to find the code, without the other segments. */
+static inline const struct vcpu_state *state_code(struct vcpu *vcpu)
+{
+	return state_get(vcpu, vcpu->state.valid & STATE_SEGS ? STATE_CRS : STATE_CRS | STATE_CS);
+}
+
 /* The caller has changed members of these groups, each of which it had by state_get(). */
 static inline void state_dirty(struct vcpu *vcpu, u32 mask)
 {

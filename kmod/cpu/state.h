@@ -20,6 +20,7 @@
 #define STATE_CRS	BIT(2)	/* cr0, cr2, cr3, cr4, efer as the guest sees them */
 #define STATE_MSRS	BIT(3)	/* star .. sysenter_eip, kernel_gs_base, pat */
 #define STATE_DRS	BIT(4)	/* dr6, dr7 */
+#define STATE_CS	BIT(5)	/* seg[SEG_CS] alone, for readers: by state_code() */
 #define STATE_ALL	(STATE_SEGS | STATE_TABLES | STATE_CRS | STATE_MSRS | STATE_DRS)
 
 struct vcpu_state {

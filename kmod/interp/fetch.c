@@ -66,7 +66,7 @@ static bool walk_code(struct vcpu *vcpu, struct fetch_cache *cache, gva_t rip, g
 	return true;
 }
 
-static unsigned int read_code(struct vcpu *vcpu, struct fetch_cache *cache, gva_t rip, u8 *buf)
+static unsigned int read_code(struct vcpu *vcpu, struct fetch_cache *cache, gva_t rip, u64 *buf)
 {
 	unsigned int room = PAGE_SIZE - offset_in_page(rip);
 	gpa_t gpa;
@@ -80,14 +80,13 @@ static unsigned int read_code(struct vcpu *vcpu, struct fetch_cache *cache, gva_
 		return n < 0 ? 0 : n;
 	}
 	hva = frame_hva(vcpu, cache, 0, gpa);
-	if (!read_word(hva, (u64 *)buf) || !read_word(hva + 8, (u64 *)buf + 1))
-		return 0;
-	return 16;
+	return read_word(hva, &buf[0]) && read_word(hva + 8, &buf[1]) ? 16 : 0;
 }
 
-unsigned int fetch_code(struct vcpu *vcpu, u8 *buf)
+/* 64-bit code without sleeping: bytes read, all on one page; 0: not possible so. */
+static unsigned int fetch_code(struct vcpu *vcpu, u64 *buf)
 {
-	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_CRS);
+	const struct vcpu_state *st = state_code(vcpu);
 	struct fetch_cache *cache = &interp_vcpu(vcpu)->cache;
 	s64 generation = atomic64_read(&vcpu->vm->stats.slot_changes);
 	unsigned int n;
@@ -108,9 +107,9 @@ unsigned int fetch_code(struct vcpu *vcpu, u8 *buf)
 }
 
 /* The bytes that the processor has fetched already (decode assists), in 64-bit code. */
-static unsigned int assisted_code(struct vcpu *vcpu, u8 *buf)
+static unsigned int assisted_code(struct vcpu *vcpu, u64 *buf)
 {
-	const struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_CRS);
+	const struct vcpu_state *st = state_code(vcpu);
 
 	if (!(st->efer & EFER_LMA) || !(st->seg[SEG_CS].attr & SEG_L))
 		return 0;
@@ -120,13 +119,26 @@ static unsigned int assisted_code(struct vcpu *vcpu, u8 *buf)
 
 bool fetch_decode(struct vcpu *vcpu)
 {
-	struct interp *in = vcpu->interp;
+	struct interp_vcpu *iv = interp_vcpu(vcpu);
+	struct interp *in = &iv->in;
+	u64 buf[2] = { 0 };
 	unsigned int n;
 
-	n = vcpu->exit.insn_bytes ? assisted_code(vcpu, in->bytes) : fetch_code(vcpu, in->bytes);
+	n = vcpu->exit.insn_bytes ? assisted_code(vcpu, buf) : fetch_code(vcpu, buf);
+	if (!n)
+		return false;
+	/* The same bytes as last time, in the same mode, are the same instruction. */
+	if (n == iv->decoded && buf[0] == iv->decoded_bytes[0] && buf[1] == iv->decoded_bytes[1])
+		return true;
+	memcpy(in->bytes, buf, n);
 	in->nbytes = min_t(unsigned int, n, INTERP_INSN_MAX);
 	in->mode = INTERP_LONG;
-	return n && interp_decode(in) == INTERP_DONE;
+	iv->decoded = 0;
+	if (interp_decode(in))
+		return false;
+	iv->decoded = n;
+	memcpy(iv->decoded_bytes, buf, sizeof(buf));
+	return true;
 }
 
 /* ---- the general way ---- */
@@ -178,6 +190,7 @@ int context_decode(struct vcpu *vcpu)
 	struct interp *in = vcpu->interp;
 	int r = INTERP_MORE, tries;
 
+	interp_vcpu(vcpu)->decoded = 0;
 	in->nbytes = min_t(u8, exit->insn_bytes, INTERP_INSN_MAX);
 	memcpy(in->bytes, exit->insn, in->nbytes);
 	if (in->nbytes)
@@ -283,10 +296,10 @@ static noinline int length_general(struct vcpu *vcpu, const struct pattern *p)
 int interp_insn_length(struct vcpu *vcpu)
 {
 	const struct pattern *p = &patterns[vcpu->exit.kind];
-	struct interp *in = vcpu->interp;
+	u64 buf[2];
 
-	if (likely(p->len) && fetch_code(vcpu, in->bytes) == 16 &&
-	    (first_word(in->bytes) & p->mask) == p->value)
+	if (likely(p->len) && fetch_code(vcpu, buf) == 16 &&
+	    ((u32)buf[0] & p->mask) == p->value)
 		return p->len;
 	return length_general(vcpu, p);
 }

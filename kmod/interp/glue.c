@@ -380,7 +380,7 @@ static bool fast_operand(struct vcpu *vcpu, const struct insn *insn, gpa_t gpa,
 	u64 addr = insn_offset(insn, st->gpr, st->rip + insn->len);
 
 	if (insn->seg == SEG_FS || insn->seg == SEG_GS)
-		addr += st->seg[insn->seg].base;
+		addr += state_get(vcpu, STATE_SEGS)->seg[insn->seg].base;
 	/* The operand is where the fault was, and on one page: its address is known. */
 	return !((addr ^ gpa) & ~PAGE_MASK) && offset_in_page(gpa) + width <= PAGE_SIZE;
 }

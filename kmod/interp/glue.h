@@ -22,6 +22,8 @@ struct fetch_cache {
 struct interp_vcpu {
 	struct interp in;
 	struct fetch_cache cache;
+	u64 decoded_bytes[2];	/* what in.insn was decoded from by fetch_decode() */
+	u8 decoded;		/* their number, 0: in.insn is something else */
 	gpa_t gpa;		/* of the exit */
 	u64 rip;		/* of the instruction that waits for user space */
 	u64 rflags_before;
@@ -37,9 +39,7 @@ static inline struct interp_vcpu *interp_vcpu(struct vcpu *vcpu)
 void context_load(struct vcpu *vcpu);
 /* Instruction bytes into the context and decode them: INTERP_DONE, _FAULT, _RETRY, _UNKNOWN */
 int context_decode(struct vcpu *vcpu);
-/* 64-bit code without sleeping: bytes read to buf[16], all on one page; 0: not possible so. */
-unsigned int fetch_code(struct vcpu *vcpu, u8 *buf);
-/* As fetch_code(), and decoded; false: take the general way. */
+/* Fetch and decode 64-bit code without sleeping: in->insn. false: take the general way. */
 bool fetch_decode(struct vcpu *vcpu);
 int interp_raise(struct vcpu *vcpu, const struct interp_fault *fault);
 
