@@ -19,7 +19,7 @@ int hypercall_exit(struct vcpu *vcpu)
 	else if (state->gpr[REG_RAX] == KVM_HC_VAPIC_POLL_IRQ)
 		ret = 0;
 	state->gpr[REG_RAX] = ret;
-	if (!(state_get(vcpu, STATE_SEGS)->seg[SEG_CS].attr & SEG_L))
+	if (!(state_code(vcpu)->seg[SEG_CS].attr & SEG_L))
 		state->gpr[REG_RAX] = (u32)ret;
 	return dispatch_skip(vcpu);
 }
