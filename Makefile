@@ -18,7 +18,7 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 
 comma := ,
 # Make targets of the parts that are there.
-part = $(if $(wildcard $(1)/Makefile),+$(MAKE) -C $(1) OUTPUT=$(2) $(3),@:)
+part = $(if $(wildcard $(1)/Makefile),@+$(MAKE) -C $(1) OUTPUT=$(2) $(3),@:)
 
 .PHONY: all
 all: module userspace
