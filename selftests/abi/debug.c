@@ -81,6 +81,31 @@ CASE(single_step_emulated)
 	expect_step(v, step_6);
 }
 
+/* Over I/O that user space serves: the step is reported when the instruction is done. */
+extern const u8 io_1[], io_2[];
+
+static void guest_step_io(void)
+{
+	asm volatile(".globl io_1, io_2\n io_1: outb %%al, $0x80\n io_2: nop" : : "a"(0));
+	GUEST_DONE();
+}
+
+CASE(single_step_io)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_step_io, 0);
+	struct kvm_regs r = get_regs(v);
+
+	need_cap(KVM_CAP_SET_GUEST_DEBUG);
+	r.rip = (u64)io_1;
+	set_regs(v, &r);
+	set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0);
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	CHECK_EQ(v->run->io.port, 0x80);
+	expect_step(v, io_2);
+	set_debug(v, 0, 0, 0);
+	run_done(v);
+}
+
 CASE(hardware_breakpoint, .tcg = "VMRUN in TCG does not arm the breakpoints of the VMCB's DR7")
 {
 	struct vcpu *v = at_step_1();

@@ -291,6 +291,51 @@ CASE(ping_pong, .timeout = 60)
 	run_all(guest_ping_pong, guest_ping_pong);
 }
 
+/* 64 vCPUs, most of them beyond the host's processors: each takes each broadcast. */
+#define MANY 64
+static volatile u32 *many_counts[MANY];
+
+static void guest_many(void)
+{
+	u64 me = this_cpu()->id, i, round;
+
+	x2apic_enable();
+	guest_on(VEC, guest_count_irq);
+	many_counts[me] = this_cpu()->irqs;
+	asm volatile("lock incq %0" : "+m"(ready) : : "memory");
+	if (me) {
+		while (this_cpu()->irqs[VEC] < 3)
+			sti_hlt_cli();
+		GUEST_DONE();
+	}
+	while (ready < MANY)
+		pause_cpu();
+	for (round = 1; round <= 3; round++) {
+		x2apic_write(APIC_ICR, ICR_OTHERS | VEC);
+		for (i = 1; i < MANY; i++)
+			SPIN_UNTIL(many_counts[i][VEC] >= round);
+	}
+	for (i = 1; i < MANY; i++)
+		GASSERT_EQ(many_counts[i][VEC], 3);
+	GUEST_DONE();
+}
+
+CASE(sixty_four, .timeout = 90)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v[MANY];
+	u32 i;
+
+	if (dev_cap(KVM_CAP_MAX_VCPUS) < MANY)
+		SKIP("fewer than 64 vCPUs");
+	for (i = 0; i < MANY; i++)
+		v[i] = vcpu_new(vm, i, guest_many, 0);
+	for (i = 0; i < MANY; i++)
+		vcpu_spawn(v[i]);
+	for (i = 0; i < MANY; i++)
+		vcpu_join(v[i]);
+}
+
 /* The started processor begins in real mode at vector * 4 KiB, and says so in memory. */
 BLOB(ap_code, 16,
      "mov %cs, %ax\n mov %ax, %ds\n"

@@ -140,6 +140,29 @@ static void guest_pending(void)
 	GUEST_DONE();
 }
 
+/* The page is memory-mapped: any instruction that moves 32 bits will do. */
+static void guest_instructions(void)
+{
+	u64 r = 0x20, tpr = APIC_BASE + APIC_TPR;
+
+	asm volatile("xchgl %k0, (%1)" : "+r"(r) : "r"(tpr) : "memory");
+	GASSERT_EQ(r, 0);
+	asm volatile("orl $0x10, (%0)" : : "r"(tpr) : "memory", "cc");
+	GASSERT_EQ(apic_read(APIC_TPR), 0x30);
+	asm volatile("subl $0x10, (%0)" : : "r"(tpr) : "memory", "cc");
+	asm volatile("mov %0, %%rsi; mov %1, %%rdi; cld; movsl"
+		     : : "r"(tpr), "r"(SHARED_BASE) : "rsi", "rdi", "memory");
+	GASSERT_EQ(*(volatile u32 *)SHARED_BASE, 0x20);
+	asm volatile("testl $0x20, (%1); setnz %b0" : "=r"(r) : "r"(tpr) : "memory", "cc");
+	GASSERT_EQ(r & 0xff, 1);
+	GUEST_DONE();
+}
+
+CASE(instructions)
+{
+	run_done(start(guest_instructions));
+}
+
 /* An IRR bit that user space sets is an interrupt. */
 CASE(set_pending)
 {

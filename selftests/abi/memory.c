@@ -160,6 +160,40 @@ CASE(readonly_slot)
 	CHECK_EQ(p[1], 6);
 }
 
+static void guest_rmw(u64 addr)
+{
+	asm volatile("lock addl $5, (%0)" : : "r"(addr) : "memory");
+	asm volatile("push %%rsi; mov %0, %%rsi; mov $4, %%ecx; mov %1, %%rdi; rep movsb; pop %%rsi"
+		     : : "r"(addr), "r"(addr + 8) : "rcx", "rdi", "memory");
+	GUEST_DONE();
+}
+
+/* Read-modify-write on a ROM: the read is served by the memory, the write goes to user space. */
+CASE(readonly_slot_rmw)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_rmw, AREA);
+	u32 i, got = 0;
+	u8 *p;
+
+	need_cap(KVM_CAP_READONLY_MEM);
+	p = vm_add_ram(vm, 1, KVM_MEM_READONLY, AREA, PAGE_SIZE);
+	memcpy(p, "\x01\x02\x03\x04", 4);
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.is_write, 1);
+	CHECK_EQ(v->run->mmio.phys_addr, AREA);
+	CHECK_EQ(*(u32 *)v->run->mmio.data, 0x04030206);
+	for (i = 0; i < 4; i += v->run->mmio.len) {
+		vcpu_run_exit(v, KVM_EXIT_MMIO);
+		CHECK_EQ(v->run->mmio.is_write, 1);
+		CHECK_EQ(v->run->mmio.phys_addr, AREA + 8 + i);
+		memcpy((u8 *)&got + i, v->run->mmio.data, v->run->mmio.len);
+	}
+	CHECK_EQ(got, 0x04030201);
+	run_done(v);
+	CHECK_EQ(*(u32 *)p, 0x04030201);
+}
+
 static void guest_fetch_pages(u64 addr)
 {
 	u64 i;

@@ -496,3 +496,38 @@ CASE(tlb_flush)
 	run_sync(v, 0);
 	run_done(v);
 }
+
+/* Process-context identifiers, if offered: bit 63 of CR3 keeps the TLB and reads as zero. */
+static void guest_pcid(void)
+{
+	u64 *pte = *(u64 **)SHARED_BASE, cr3 = read_cr3();
+	u32 r[4];
+
+	guest_cpuid(1, 0, r);
+	if (!(r[2] & BIT(17))) {
+		TRY("mov %0, %%cr4", : : "r"(read_cr4() | CR4_PCIDE) : "memory");
+		GASSERT_TRAP(GP_VECTOR, 0);
+		GUEST_DONE();
+	}
+	write_cr4(read_cr4() | CR4_PCIDE);
+	write_cr3(cr3 | 5);
+	GASSERT_EQ(read_cr3(), cr3 | 5);
+	write_cr3(cr3 | 7 | 1ull << 63);
+	GASSERT_EQ(read_cr3(), cr3 | 7);
+	GASSERT_EQ(*(volatile u64 *)GVA, 1);
+	*pte = (*pte & ~PTE_ADDR) | (FREE_BASE + PAGE_SIZE);
+	write_cr3(cr3 | 7);
+	GASSERT_EQ(*(volatile u64 *)GVA, 2);
+	GUEST_DONE();
+}
+
+CASE(pcid)
+{
+	struct vm *vm = vm_create(0);
+
+	vm_map(vm, GVA, FREE_BASE, PTE_P | PTE_W);
+	*(u64 *)gpa_hva(vm, FREE_BASE) = 1;
+	*(u64 *)gpa_hva(vm, FREE_BASE + PAGE_SIZE) = 2;
+	*(u64 *)gpa_hva(vm, SHARED_BASE) = (u8 *)vm_pte(vm, GVA) - vm->ram;
+	run_done(vcpu_new(vm, 0, guest_pcid, 0));
+}

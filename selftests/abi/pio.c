@@ -389,3 +389,25 @@ CASE(real_mode_strings)
 	CHECK(!memcmp(out, "abcde", 5));
 	CHECK(!memcmp(es + 0x10, "WXYZ", 4));
 }
+
+/* String I/O to a device in the kernel makes no exits. */
+static void guest_kernel_strings(void)
+{
+	static u8 from[4] = { 0x11, 0x22, 0x33, 0xa5 };
+	u64 si = (u64)from, di = (u64)buffer, cx = 4;
+
+	asm volatile("rep outsb" : "+S"(si), "+c"(cx) : "d"(0x21) : "memory");
+	GASSERT_EQ(cx, 0);
+	cx = 3;
+	asm volatile("rep insb" : "+D"(di), "+c"(cx) : "d"(0x21) : "memory");
+	GASSERT_EQ(cx, 0);
+	GASSERT_EQ(buffer[0], 0xa5);
+	GASSERT_EQ(buffer[2], 0xa5);
+	GASSERT_EQ(buffer[3], 0);
+	GUEST_DONE();
+}
+
+CASE(kernel_strings)
+{
+	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_kernel_strings, 0));
+}

@@ -492,3 +492,102 @@ CASE(get_regs_while_running)
 	vcpu_join(v);
 	pthread_join(other, NULL);
 }
+
+/* A vCPU as reset leaves it runs the firmware: a read-only slot that ends at 4 GiB. */
+BLOB(firmware, 16, "mov $0x5a, %al\n out %al, $0x80\n cs mov 0xff00, %al\n out %al, $0x80\n hlt\n");
+
+CASE(reset_vector)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_add(vm, 0);
+	u8 *rom;
+
+	need_cap(KVM_CAP_READONLY_MEM);
+	rom = vm_add_ram(vm, 1, KVM_MEM_READONLY, 0xffff0000, 0x10000);
+	memcpy(rom + 0x1000, firmware, firmware_end - firmware);
+	memcpy(rom + 0xfff0, "\xe9\x0d\x10", 3);	/* jmp 0x1000 */
+	rom[0xff00] = 0xa5;
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	CHECK_EQ(*((u8 *)v->run + v->run->io.data_offset), 0x5a);
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	CHECK_EQ(*((u8 *)v->run + v->run->io.data_offset), 0xa5);
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+}
+
+/* Without a local APIC in the kernel user space keeps the TPR, in kvm_run.cr8. */
+static void guest_cr8(void)
+{
+	u64 v;
+
+	asm volatile("mov %%cr8, %0" : "=r"(v));
+	GASSERT_EQ(v, 5);
+	asm volatile("mov %0, %%cr8" : : "r"(9ull));
+	GUEST_SYNC(0);
+	asm volatile("mov %0, %%cr8" : : "r"(2ull));
+	GUEST_SYNC(1);
+	GUEST_DONE();
+}
+
+CASE(cr8_without_irqchip)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_cr8, 0);
+
+	v->run->cr8 = 5;
+	run_sync(v, 0);
+	CHECK_EQ(v->run->cr8, 9);
+	while (vcpu_run(v) == 0 && v->run->exit_reason == KVM_EXIT_SET_TPR)
+		;
+	CHECK(vcpu_take_ucall(v));
+	CHECK_EQ(v->run->cr8, 2);
+	CHECK_EQ(get_sregs(v).cr8, 2);
+}
+
+/* When the guest lowers its TPR user space is told: it may hold an interrupt for that level. */
+CASE(set_tpr_exit)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_cr8, 0);
+
+	v->run->cr8 = 5;
+	run_sync(v, 0);
+	vcpu_run_exit(v, KVM_EXIT_SET_TPR);
+	CHECK_EQ(v->run->cr8, 2);
+	run_sync(v, 1);
+	run_done(v);
+}
+
+/* HLT with interrupts off, in the kernel: only an NMI ends it. */
+static void *send_nmi(void *arg)
+{
+	struct kvm_msi msi = { .address_lo = APIC_BASE, .data = 0x400 };
+
+	host_sleep_ms(50);
+	CHECK(OK(ioctl(((struct vm *)arg)->fd, KVM_SIGNAL_MSI, &msi)) > 0);
+	return NULL;
+}
+
+static GUEST_HANDLER void nmi_count(struct trap *t)
+{
+	(void)t;
+	nmis++;
+}
+
+static void guest_hlt_nmi(void)
+{
+	guest_on(NMI_VECTOR, nmi_count);
+	apic_enable();
+	GUEST_SYNC(0);
+	asm volatile("cli; hlt" : : : "memory");
+	GASSERT_EQ(nmis, 1);
+	GUEST_DONE();
+}
+
+CASE(nmi_wakes_hlt)
+{
+	struct vcpu *v = vcpu_new(vm_create(VM_IRQCHIP), 0, guest_hlt_nmi, 0);
+	pthread_t t;
+
+	run_sync(v, 0);
+	CHECK_EQ(pthread_create(&t, NULL, send_nmi, v->vm), 0);
+	run_done(v);
+	pthread_join(t, NULL);
+}
