@@ -216,6 +216,7 @@ bool guest_has(struct vcpu *vcpu, unsigned int x86_feature)
 {
 	return caps_has(&vcpu->cpuid, x86_feature);
 }
+EXPORT_FOR_TEST(guest_has);
 
 /* ---- what follows from the state ---- */
 
@@ -263,6 +264,7 @@ void cpuid_update(struct vcpu *vcpu)
 	cpuid_update_entries(vcpu, &vcpu->cpuid);
 	xstate_update(vcpu);
 }
+EXPORT_FOR_TEST(cpuid_update);
 
 /* ---- KVM_SET_CPUID2, KVM_GET_CPUID2 ---- */
 
@@ -341,6 +343,7 @@ out:
 	kfree(id);
 	return err;
 }
+EXPORT_FOR_TEST(cpuid_set);
 
 /**
  * cpuid_get() - KVM_GET_CPUID2
@@ -371,6 +374,7 @@ void cpuid_free(struct vcpu *vcpu)
 	vcpu->cpuid.entries = NULL;
 	vcpu->cpuid.nent = 0;
 }
+EXPORT_FOR_TEST(cpuid_free);
 
 /* ---- the CPUID instruction ---- */
 
@@ -429,7 +433,6 @@ void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 		*edx = e->edx;
 	}
 }
-
 EXPORT_FOR_TEST(cpuid_query);
 EXPORT_FOR_TEST(cpuid_derive);
 

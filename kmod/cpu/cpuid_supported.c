@@ -36,9 +36,10 @@ struct feature_word {
 		      F(AVX512_FP16))
 
 /*
- * Not here, and why: TSC_DEADLINE_TIMER (KVM_CAP_TSC_DEADLINE_TIMER says it; api.rst), MONITOR (MWAIT is intercepted), VMX and SVM (no nested virtualization), PKU
- * and OSPKE, LA57, SHSTK and IBT (state that is not switched), MPX, LWP, AMX (likewise), PMU and
- * PDCM, RTM and HLE (TSX_CTRL), WAITPKG, SGX, PT, RDT, SEV, TOPOEXT, BUS_LOCK_DETECT.
+ * Not here, and why: TSC_DEADLINE_TIMER (KVM_CAP_TSC_DEADLINE_TIMER says it; api.rst), MONITOR
+ * (MWAIT is intercepted), VMX and SVM (no nested virtualization), PKU and OSPKE, LA57, SHSTK and
+ * IBT (state that is not switched), MPX, LWP, AMX (likewise), PMU and PDCM, RTM and HLE
+ * (TSX_CTRL), WAITPKG, SGX, PT, RDT, SEV, TOPOEXT, BUS_LOCK_DETECT.
  */
 static const struct feature_word words[] = {
 	{ 0x1, 0, ECX, 4,
@@ -352,7 +353,6 @@ int cpuid_get_supported(struct kvm_cpuid2 *cpuid, u32 room, bool emulated)
 	cpuid->nent = n;
 	return n > room ? -E2BIG : 0;
 }
-
 EXPORT_FOR_TEST(cpuid_get_supported);
 
 /**

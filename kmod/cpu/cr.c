@@ -61,7 +61,6 @@ bool cr_valid_state(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 		return false;
 	return cr3_valid(vcpu, cr3, lma);
 }
-
 EXPORT_FOR_TEST(cr_valid_state);
 
 /* ---- CR0 ---- */
@@ -203,6 +202,7 @@ int cr_write(struct vcpu *vcpu, int nr, u64 val)
 		return 1;
 	}
 }
+EXPORT_FOR_TEST(cr_write);
 
 /**
  * cr_read() - MOV from a control register
@@ -254,6 +254,7 @@ int efer_write(struct vcpu *vcpu, u64 val, bool host)
 		vcpu_request(vcpu, REQ_TLB_FLUSH_GUEST);
 	return 0;
 }
+EXPORT_FOR_TEST(efer_write);
 
 /**
  * xcr_write() - XSETBV by the guest

@@ -165,6 +165,7 @@ int dr_read(struct vcpu *vcpu, int nr, u64 *val)
 		*val = nr == 6 ? guest_dr6(vcpu) : guest_dr7(vcpu);
 	return 0;
 }
+EXPORT_FOR_TEST(dr_read);
 
 /**
  * dr_write() - MOV to a debug register
@@ -192,6 +193,7 @@ int dr_write(struct vcpu *vcpu, int nr, u64 val)
 		set_guest_dr7(vcpu, val);
 	return 0;
 }
+EXPORT_FOR_TEST(dr_write);
 
 static int dr_move(struct vcpu *vcpu, int nr, u8 gpr, bool write)
 {

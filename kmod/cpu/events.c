@@ -111,7 +111,6 @@ void events_raise_payload(struct vcpu *vcpu, u8 vector, bool has_error, u32 erro
 	ev->exception.payload = payload;
 	vcpu_request(vcpu, REQ_EVENT);
 }
-
 EXPORT_FOR_TEST(events_raise_payload);
 
 /**
@@ -165,7 +164,6 @@ void events_requeue(struct vcpu *vcpu)
 	if (ev->injected.type != EVENT_NONE)
 		vcpu_request(vcpu, REQ_EVENT);
 }
-
 EXPORT_FOR_TEST(events_requeue);
 
 /* ---- before an entry ---- */
@@ -180,7 +178,6 @@ bool events_interrupt_allowed(struct vcpu *vcpu)
 {
 	return (vcpu->state.rflags & X86_EFLAGS_IF) && !vcpu->state.int_shadow;
 }
-
 EXPORT_FOR_TEST(events_interrupt_allowed);
 
 /**
@@ -193,7 +190,6 @@ bool events_nmi_allowed(struct vcpu *vcpu)
 {
 	return !vcpu->events.nmi_masked && !vcpu->state.int_shadow;
 }
-
 EXPORT_FOR_TEST(events_nmi_allowed);
 
 /* Take over NMIs that arrived: while one is handled a single further one is latched. */
@@ -228,7 +224,6 @@ bool events_pending(struct vcpu *vcpu)
 		return true;
 	return events_interrupt_allowed(vcpu) && interrupt_waits(vcpu);
 }
-
 EXPORT_FOR_TEST(events_pending);
 
 /* Write what the exception brings along: CR2, DR6. */
@@ -332,6 +327,19 @@ static u32 windows_needed(struct vcpu *vcpu)
 	return windows;
 }
 
+/*
+ * The decision of events_prepare(), without the hardware: what is injected now stands in
+ * events.injected. Returns the windows that are needed.
+ */
+u32 events_decide(struct vcpu *vcpu)
+{
+	events_take_nmis(&vcpu->events);
+	if (vcpu->events.injected.type == EVENT_NONE)
+		events_choose(vcpu);
+	return windows_needed(vcpu);
+}
+EXPORT_FOR_TEST(events_decide);
+
 /**
  * events_prepare() - hand over what is deliverable and ask for windows
  * @vcpu: the vCPU
@@ -342,16 +350,12 @@ static u32 windows_needed(struct vcpu *vcpu)
 int events_prepare(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
-	u32 windows;
+	u32 windows = events_decide(vcpu);
 
-	events_take_nmis(ev);
-	if (ev->injected.type == EVENT_NONE)
-		events_choose(vcpu);
 	if (ev->injected.type != EVENT_NONE) {
 		trace_vmm_inject(vcpu, &ev->injected);
 		backend_inject(vcpu, &ev->injected);
 	}
-	windows = windows_needed(vcpu);
 	if (windows != ev->windows) {
 		ev->windows = windows;
 		backend_set_windows(vcpu, windows);
@@ -384,6 +388,7 @@ void events_nmi(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 	vcpu_wake(vcpu);
 }
+EXPORT_FOR_TEST(events_nmi);
 
 /**
  * events_user_interrupt() - KVM_INTERRUPT
@@ -404,7 +409,6 @@ int events_user_interrupt(struct vcpu *vcpu, u32 vector)
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
-
 EXPORT_FOR_TEST(events_user_interrupt);
 
 /**
@@ -499,7 +503,6 @@ int events_get(struct vcpu *vcpu, struct kvm_vcpu_events *out)
 	}
 	return 0;
 }
-
 EXPORT_FOR_TEST(events_get);
 
 static bool events_valid(const struct vcpu *vcpu, const struct kvm_vcpu_events *in)
@@ -600,5 +603,4 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }
-
 EXPORT_FOR_TEST(events_set);

@@ -63,6 +63,9 @@ int msr_ignored_write(u32 msr, u64 val);
 u64 msr_arch_capabilities(void);		/* what this host can tell a guest, 0 on AMD */
 u64 msr_de_cfg(void);
 
+/* events.c */
+u32 events_decide(struct vcpu *vcpu);		/* WINDOW_* */
+
 /* debug.c */
 void debug_reset(struct vcpu *vcpu);
 void debug_deliver_payload(struct vcpu *vcpu, u64 payload);	/* DR6, DR7.GD of a #DB */

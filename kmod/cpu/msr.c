@@ -3,7 +3,9 @@
  * Model-specific registers: what RDMSR and WRMSR and user space get. The order of the tests is the
  * order of heat: timer and x2APIC first, no lookup before them.
  */
-#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/topology.h>
+#include <asm/segment.h>
 
 #include "../trace.h"
 #include "internal.h"
@@ -36,6 +38,7 @@ u64 msr_spec_ctrl_bits(void)
 		bits |= SPEC_CTRL_SSBD;
 	return bits;
 }
+EXPORT_FOR_TEST(msr_spec_ctrl_bits);
 
 static bool guest_has_spec_ctrl(struct vcpu *vcpu)
 {
@@ -243,7 +246,6 @@ int msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 	}
 	return cold_read(vcpu, msr, val, host);
 }
-
 EXPORT_FOR_TEST(msr_read);
 
 /* ---- writes ---- */
@@ -266,6 +268,19 @@ static int apic_base_write(struct vcpu *vcpu, u64 val, bool host)
 	return ret;
 }
 
+static bool host_has_tsc_aux(void)
+{
+	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+}
+
+/* What the kernel writes there at boot, for getcpu() of user space. */
+static u64 host_tsc_aux(void)
+{
+	int cpu = smp_processor_id();
+
+	return vdso_encode_cpunode(cpu, cpu_to_node(cpu));
+}
+
 /**
  * msr_tsc_aux_load() - give RDTSCP and RDPID of the guest their value
  * @vcpu: the vCPU, loaded
@@ -280,10 +295,7 @@ void msr_tsc_aux_load(struct vcpu *vcpu)
 	struct vcpu_msrs *m = &vcpu->msrs;
 
 	m->tsc_aux_loaded = true;
-	if (!boot_cpu_has(X86_FEATURE_RDTSCP) && !boot_cpu_has(X86_FEATURE_RDPID))
-		return;
-	rdmsrl(MSR_TSC_AUX, m->host_tsc_aux);
-	if (m->host_tsc_aux != m->tsc_aux)
+	if (host_has_tsc_aux() && m->tsc_aux != host_tsc_aux())
 		wrmsrl(MSR_TSC_AUX, m->tsc_aux);
 }
 
@@ -300,10 +312,8 @@ void msr_tsc_aux_put(struct vcpu *vcpu)
 	if (!m->tsc_aux_loaded)
 		return;
 	m->tsc_aux_loaded = false;
-	if (!boot_cpu_has(X86_FEATURE_RDTSCP) && !boot_cpu_has(X86_FEATURE_RDPID))
-		return;
-	if (m->host_tsc_aux != m->tsc_aux)
-		wrmsrl(MSR_TSC_AUX, m->host_tsc_aux);
+	if (host_has_tsc_aux() && m->tsc_aux != host_tsc_aux())
+		wrmsrl(MSR_TSC_AUX, host_tsc_aux());
 }
 
 static int tsc_aux_write(struct vcpu *vcpu, u64 val, bool host)
@@ -311,11 +321,10 @@ static int tsc_aux_write(struct vcpu *vcpu, u64 val, bool host)
 	if (val >> 32 || (!host && !guest_has_tsc_aux(vcpu)))
 		return 1;
 	preempt_disable();
+	/* The next entry loads the new one. */
 	msr_tsc_aux_put(vcpu);
 	vcpu->msrs.tsc_aux = val;
 	preempt_enable();
-	/* The backend keeps it in the processor while the vCPU is loaded. */
-	backend_set_msr(vcpu, MSR_TSC_AUX, val);
 	return 0;
 }
 
@@ -452,7 +461,6 @@ int msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 	}
 	return cold_write(vcpu, msr, val, host);
 }
-
 EXPORT_FOR_TEST(msr_write);
 
 /* ---- exits ---- */

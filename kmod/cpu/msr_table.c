@@ -139,6 +139,7 @@ int msr_feature_read(u32 msr, u64 *val)
 		return 1;
 	}
 }
+EXPORT_FOR_TEST(msr_feature_read);
 
 /* ---- lists for user space ---- */
 
@@ -210,7 +211,6 @@ int msr_index_list(struct kvm_msr_list *list, u32 room)
 	list->nmsrs = n;
 	return n > room ? -E2BIG : 0;
 }
-
 EXPORT_FOR_TEST(msr_index_list);
 
 /**
@@ -228,3 +228,4 @@ int msr_feature_index_list(struct kvm_msr_list *list, u32 room)
 	memcpy(list->indices, feature_msrs, sizeof(feature_msrs));
 	return 0;
 }
+EXPORT_FOR_TEST(msr_feature_index_list);

@@ -37,7 +37,6 @@ void segment_to_kvm(const struct segment *seg, struct kvm_segment *out)
 		.unusable = !!(seg->attr & SEG_UNUSABLE) || !(seg->attr & SEG_P),
 	};
 }
-
 EXPORT_FOR_TEST(segment_to_kvm);
 
 /**
@@ -57,7 +56,6 @@ void segment_from_kvm(const struct kvm_segment *in, struct segment *seg)
 		     (in->l & 1 ? SEG_L : 0) | (in->db & 1 ? SEG_DB : 0) |
 		     (in->g & 1 ? SEG_G : 0) | (usable ? SEG_P : SEG_UNUSABLE);
 }
-
 EXPORT_FOR_TEST(segment_from_kvm);
 
 /* struct kvm_segment members of SREGS and SREGS2, by our number; the two begin alike. */
@@ -173,6 +171,7 @@ void sregs_get(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	if (vector >= 0)
 		sregs->interrupt_bitmap[vector / 64] |= BIT_ULL(vector % 64);
 }
+EXPORT_FOR_TEST(sregs_get);
 
 /* A state that no sequence of instructions leads to is refused whole. */
 static bool sregs_valid(struct vcpu *vcpu, const struct kvm_sregs *sregs)
@@ -313,6 +312,7 @@ int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 	memcpy(&common, sregs, offsetof(struct kvm_sregs2, flags));
 	return sregs_set_common(vcpu, &common);
 }
+EXPORT_FOR_TEST(sregs_set);
 
 /* ---- RESET, INIT, SIPI ---- */
 

@@ -105,7 +105,7 @@ struct vcpu_cpuid {
 struct vcpu_msrs {
 	u64 apic_base;
 	u64 misc_enable;
-	u64 tsc_aux, host_tsc_aux;
+	u64 tsc_aux;
 	bool tsc_aux_loaded;	/* the processor has the guest's */
 	u64 tsc_adjust;
 	u64 mtrr_def_type;

@@ -74,6 +74,7 @@ u64 xstate_supported(void)
 {
 	return xcr0_offered;
 }
+EXPORT_FOR_TEST(xstate_supported);
 
 /**
  * xstate_size() - size of an XSAVE area
@@ -100,6 +101,7 @@ u32 xstate_size(u64 xcr0, bool compacted)
 	}
 	return size;
 }
+EXPORT_FOR_TEST(xstate_size);
 
 bool xstate_component(unsigned int nr, u32 *size, u32 *offset, u32 *flags)
 {
@@ -124,7 +126,6 @@ bool xcr0_valid(u64 val, u64 supported)
 		return false;
 	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 && (val & XFEATURE_MASK_YMM));
 }
-
 EXPORT_FOR_TEST(xcr0_valid);
 
 /* Without CR4.OSXSAVE no instruction of the guest looks at XCR0. */

@@ -271,9 +271,6 @@ int svm_cpu_enable(void)
 	c->last_serial = 0;
 	c->tsc_ratio = 0;
 	svm_load_tsc_ratio(c, TSC_RATIO_ONE);
-	if (svm_has_tsc_aux())
-		rdmsrl(MSR_TSC_AUX, c->host_tsc_aux);
-	c->tsc_aux = c->host_tsc_aux;
 	c->enabled = true;
 	return 0;
 }
@@ -304,21 +301,6 @@ void svm_cpu_disable(void)
 }
 
 /* ---- at entry and load ---- */
-
-/**
- * svm_load_tsc_aux() - what RDTSCP and RDPID read, on this processor
- * @c: this processor
- * @val: the guest's while a vCPU is loaded; the host's user space never sees it
- *
- * Context: preemption off
- */
-void svm_load_tsc_aux(struct svm_cpu *c, u64 val)
-{
-	if (c->tsc_aux == val || !svm_has_tsc_aux())
-		return;
-	c->tsc_aux = val;
-	wrmsrl(MSR_TSC_AUX, val);
-}
 
 /**
  * svm_new_asid() - give a vCPU an ASID that holds no translations, on this processor

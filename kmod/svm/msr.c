@@ -118,11 +118,6 @@ int svm_set_msr(struct vcpu *vcpu, u32 msr, u64 val)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	u64 *field = svm_msr_field(svm, msr);
 
-	if (msr == MSR_TSC_AUX) {
-		svm_load_tsc_aux(get_cpu_ptr(&svm_cpu), val);
-		put_cpu_ptr(&svm_cpu);
-		return 0;
-	}
 	if (!field)
 		return -ENOENT;
 	if (msr == MSR_IA32_DEBUGCTLMSR && (val & ~DEBUGCTL_VALID))

@@ -140,7 +140,6 @@ static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 	svm->entry.host_pa = c->host_pa;
 	svm_vmsave(c->host_pa);
 	svm_load_tsc_ratio(c, svm_tsc_ratio(vcpu));
-	svm_load_tsc_aux(c, vcpu->msrs.tsc_aux);
 	if (c->last_serial != svm->serial) {
 		c->last_serial = svm->serial;
 		indirect_branch_prediction_barrier();
@@ -149,10 +148,7 @@ static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 
 static void svm_vcpu_put(struct vcpu *vcpu)
 {
-	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
-
-	/* Each exit has given the host the rest of its state back. */
-	svm_load_tsc_aux(c, c->host_tsc_aux);
+	/* Each exit has given the host its state back. */
 }
 
 /* ---- small operations ---- */

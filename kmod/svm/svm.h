@@ -32,7 +32,6 @@ extern struct svm_features svm_has;	/* read-only after probe */
  * @next_asid: next one to give out; above the last: a new generation begins
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
  * @last_serial: the vCPU whose branch predictions are in the processor
- * @host_tsc_aux: the host's MSR_TSC_AUX, constant; @tsc_aux: what the MSR holds now
  */
 struct svm_cpu {
 	u64 asid_generation;
@@ -42,18 +41,11 @@ struct svm_cpu {
 	u64 hsave_pa;
 	u64 tsc_ratio;
 	u64 last_serial;
-	u64 host_tsc_aux;
-	u64 tsc_aux;
 	struct irq_work mce_work;
 	struct page *pages[2];
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
-
-static inline bool svm_has_tsc_aux(void)
-{
-	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-}
 
 /* struct svm_entry - what entry.S needs; offsets in entry.h */
 struct svm_entry {
@@ -144,7 +136,6 @@ int svm_cpu_enable(void);
 void svm_cpu_disable(void);
 void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *cpu);	/* interrupts off */
 void svm_load_tsc_ratio(struct svm_cpu *cpu, u64 ratio);
-void svm_load_tsc_aux(struct svm_cpu *c, u64 val);
 extern u64 svm_iopm_pa;
 extern struct tdp_format svm_tdp_format;
 
@@ -167,6 +158,7 @@ void svm_set_windows(struct vcpu *vcpu, u32 windows);
 void svm_update_intercepts(struct vcpu *vcpu);
 void svm_entry_fixup(struct vcpu *vcpu);	/* interrupts off, VMCB's RIP and RFLAGS are set */
 void svm_exit_fixup(struct vcpu *vcpu);		/* interrupts off, state.rip and rflags are read */
+void svm_irq_window_exit(struct svm_vcpu *svm);
 bool svm_nmi_exit(struct vcpu *vcpu);		/* true: the exit is VMEXIT_NMI_WINDOW */
 
 /* ---- msr.c ---- */

@@ -10,6 +10,9 @@
 	X(bus_suite)		\
 	X(tdp_suite)		\
 	X(memory_suite)		\
+	X(cpuid_suite)		\
+	X(msr_suite)		\
+	X(events_suite)		\
 	X(svm_suite)		\
 	X(interp_suite)		\
 	X(lapic_suite)		\
