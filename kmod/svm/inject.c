@@ -246,6 +246,16 @@ void svm_set_windows(struct vcpu *vcpu, u32 windows)
 	svm_update_intercepts(vcpu);
 }
 
+/**
+ * svm_irq_window_exit() - the window is open, and stays asked for until set_windows()
+ * @svm: the vCPU, right after the exit; whether that took V_IRQ back depends on the processor
+ */
+void svm_irq_window_exit(struct svm_vcpu *svm)
+{
+	svm->vmcb->control.int_ctl |= V_IRQ;
+	svm_mark_written(svm, CLEAN_INT);
+}
+
 /*
  * NMIs are open from here on. When the guest or its debugger steps too, or a breakpoint hit, the
  * #DB is theirs and the core learns of the end of the handler from events.nmi_masked.
@@ -268,6 +278,19 @@ static bool svm_step_done(struct vcpu *vcpu)
 	return true;
 }
 
+/*
+ * Is this #DB that of the step? A breakpoint in the handler of a fault of the IRET sets its own
+ * bit of DR6; Bochs leaves DR6 to the handler, so no bit at all is the step's as well.
+ */
+static bool svm_step_over(const struct vcpu *vcpu)
+{
+	const struct svm_vcpu *svm = to_svm((struct vcpu *)vcpu);
+	u64 dr6 = svm->vmcb->save.dr6;
+
+	return (svm->fixups & FIXUP_NMI_STEP) && vcpu->state.rip != svm->step_rip &&
+	       ((dr6 & DR_STEP) || !(dr6 & DR_TRAP_BITS));
+}
+
 /**
  * svm_nmi_exit() - what an exit means for NMIs
  * @vcpu: the vCPU, right after the exit
@@ -286,8 +309,7 @@ bool svm_nmi_exit(struct vcpu *vcpu)
 		return false;
 	}
 	if (code == SVM_EXIT_EXCP_BASE + X86_TRAP_DB)
-		return (svm->fixups & FIXUP_NMI_STEP) && (vmcb->save.dr6 & DR_STEP) &&
-		       vcpu->state.rip != svm->step_rip && svm_step_done(vcpu);
+		return svm_step_over(vcpu) && svm_step_done(vcpu);
 	if (code != SVM_EXIT_INTR || !(svm->fixups & FIXUP_NMI_WAIT) ||
 	    (svm->fixups & FIXUP_NMI_STEP) || (vmcb->control.exit_int_info & EVENT_VALID))
 		return false;
