@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the host does to a guest's memory while the guest runs: swaps it out, collapses it into huge
+ * pages and splits those, shares it with a child. The guest counts in every page, and no count may
+ * ever be lost, old, or seen by others.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/swap.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "vm.h"
+
+#define SUITE "host_mm"
+
+#define AREA	HOLE_BASE
+#define CPUS	2
+#define PAGES	1024ull		/* of both vCPUs together */
+#define HUGE	(PAGES * PAGE_SIZE / (2 * MiB))
+#define ROUNDS	6		/* of either side, so that it proves something */
+
+static volatile u64 stop;
+static volatile u64 passes[CPUS];
+
+/* Each vCPU has every other page. */
+static void guest_counter(volatile u64 *area)
+{
+	u64 me = this_cpu()->id, pass, i;
+
+	for (pass = 0; !stop; pass++) {
+		for (i = me; i < PAGES; i += CPUS) {
+			volatile u64 *p = area + i * PAGE_SIZE / 8;
+
+			GASSERT_EQ(*p, pass);
+			GASSERT_EQ(p[511], pass);
+			*p = pass + 1;
+			p[511] = pass + 1;
+		}
+		passes[me] = pass + 1;
+	}
+	GUEST_DONE();
+}
+
+typedef void (*abuse_fn)(struct vm *vm, u8 *p, u64 n);
+
+/* Run the guest, and meanwhile fn(n) with n counting up. */
+static void run_under(abuse_fn fn)
+{
+	struct vm *vm = vm_create(0);
+	u8 *p = mmap(NULL, PAGES * PAGE_SIZE + 2 * MiB, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vcpu *v[CPUS];
+	u64 i, n;
+
+	CHECK(p != MAP_FAILED);
+	p += -(u64)p & (2 * MiB - 1);
+	memset(p, 0, PAGES * PAGE_SIZE);
+	OK(vm_slot(vm, 1, 0, AREA, PAGES * PAGE_SIZE, p));
+	for (i = 0; i < CPUS; i++)
+		v[i] = vcpu_new(vm, i, guest_counter, AREA);
+	for (i = 0; i < CPUS; i++)
+		vcpu_spawn(v[i]);
+	for (n = 0; n < ROUNDS || G(vm, passes)[0] < ROUNDS || G(vm, passes)[1] < ROUNDS; n++)
+		fn(vm, p, n);
+	G(vm, stop) = 1;
+	for (i = 0; i < CPUS; i++)
+		vcpu_join(v[i]);
+	for (i = 0; i < PAGES; i++)
+		CHECK_EQ(*(u64 *)(p + i * PAGE_SIZE), G(vm, passes)[i % CPUS]);
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static u64 status_kb(const char *field)
+{
+	char buf[4096], *at;
+	int fd = open("/proc/self/status", O_RDONLY);
+	ssize_t n = read(fd, buf, sizeof(buf) - 1);
+
+	close(fd);
+	CHECK(n > 0);
+	buf[n] = 0;
+	at = strstr(buf, field);
+	return at ? strtoul(at + strlen(field), NULL, 10) : 0;
+}
+
+/* A compressed swap device, made once for the machine that the tests run in. */
+#define SWAP_BYTES	(64 * MiB)
+static void need_swap(void)
+{
+	static u8 header[PAGE_SIZE];
+	u32 info[2] = { 1, SWAP_BYTES / PAGE_SIZE - 1 };
+	int fd;
+
+	if (!write_file("/sys/block/zram0/disksize", "64M"))
+		SKIP("no zram that could be used for swap");
+	memcpy(header + 1024, info, sizeof(info));
+	memcpy(header + PAGE_SIZE - 10, "SWAPSPACE2", 10);
+	fd = open("/dev/zram0", O_RDWR);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, header, sizeof(header)), sizeof(header));
+	close(fd);
+	OK(swapon("/dev/zram0", 0));
+}
+
+static u64 swapped_kb;
+
+static void swap_out(struct vm *vm, u8 *p, u64 n)
+{
+	u64 kb;
+
+	(void)vm;
+	OK(madvise(p + n % HUGE * (2 * MiB), 2 * MiB, MADV_PAGEOUT));
+	kb = status_kb("VmSwap:");
+	if (kb > swapped_kb)
+		swapped_kb = kb;
+}
+
+CASE(swap, .timeout = 60)
+{
+	need_swap();
+	run_under(swap_out);
+	OK(swapoff("/dev/zram0"));
+	write_file("/sys/block/zram0/reset", "1");
+	CHECK(swapped_kb > 0);
+}
+
+static void collapse_and_split(struct vm *vm, u8 *p, u64 n)
+{
+	u8 *at = p + n % HUGE * (2 * MiB);
+
+	(void)vm;
+	madvise(at, 2 * MiB, MADV_HUGEPAGE);
+	madvise(at, 2 * MiB, 25 /* MADV_COLLAPSE */);
+	/* Changing the rights of a part splits it. */
+	OK(mprotect(at + MiB, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC));
+	OK(mprotect(at + MiB, PAGE_SIZE, PROT_READ | PROT_WRITE));
+}
+
+CASE(huge_pages, .timeout = 60)
+{
+	run_under(collapse_and_split);
+}
+
+/* The child has the memory as it was when it was made, whatever the guest writes meanwhile. */
+static void child(const u8 *p)
+{
+	static u64 before[PAGES];
+	u64 i;
+
+	for (i = 0; i < PAGES; i++)
+		before[i] = *(const u64 *)(p + i * PAGE_SIZE);
+	host_sleep_ms(50);
+	for (i = 0; i < PAGES; i++)
+		if (*(volatile const u64 *)(p + i * PAGE_SIZE) != before[i])
+			_exit(1);
+	_exit(0);
+}
+
+static void fork_child(struct vm *vm, u8 *p, u64 n)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	(void)vm;
+	(void)n;
+	CHECK(pid >= 0);
+	if (!pid)
+		child(p);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
+CASE(fork, .timeout = 60)
+{
+	run_under(fork_child);
+}
+
+static void log_on_and_off(struct vm *vm, u8 *p, u64 n)
+{
+	static u64 bitmap[PAGES / 64];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
+
+	OK(vm_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, PAGES * PAGE_SIZE, p));
+	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+	madvise(p + n % HUGE * (2 * MiB), 2 * MiB, MADV_HUGEPAGE);
+	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+	OK(vm_slot(vm, 1, 0, AREA, PAGES * PAGE_SIZE, p));
+}
+
+CASE(dirty_log, .timeout = 60)
+{
+	run_under(log_on_and_off);
+}
