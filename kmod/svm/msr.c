@@ -29,6 +29,12 @@ int svm_msrpm_bit(u32 msr)
 }
 EXPORT_FOR_TEST(svm_msrpm_bit);
 
+static bool svm_host_has_spec_ctrl(void)
+{
+	return boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_STIBP) ||
+	       boot_cpu_has(X86_FEATURE_AMD_IBRS) || boot_cpu_has(X86_FEATURE_AMD_SSBD);
+}
+
 /**
  * svm_msr_intercept() - intercept an MSR, or let the guest at it
  * @vcpu: the vCPU
@@ -48,19 +54,13 @@ void svm_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
 	__assign_bit(bit, svm->msrpm, rd);
 	__assign_bit(bit + 1, svm->msrpm, wr);
 	if (msr == MSR_IA32_SPEC_CTRL)
-		svm->spec_passthrough = !wr;
+		svm->spec_passthrough = !wr && svm_host_has_spec_ctrl();
 	svm_mark_written(svm, CLEAN_PERM_MAP);
 }
 
 static u64 *svm_spec_ctrl(struct svm_vcpu *svm)
 {
 	return svm_has.v_spec_ctrl ? &svm->vmcb->save.spec_ctrl : &svm->entry.guest_spec;
-}
-
-static bool svm_host_has_spec_ctrl(void)
-{
-	return boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_STIBP) ||
-	       boot_cpu_has(X86_FEATURE_AMD_IBRS) || boot_cpu_has(X86_FEATURE_AMD_SSBD);
 }
 
 /* The field of an MSR, or NULL; read-only ones too. */
