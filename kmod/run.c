@@ -23,6 +23,18 @@
 
 /* ---- before the entry ---- */
 
+/* Split irqchip: user space's I/O APIC waits for the end of a level. */
+static int run_eoi_exit(struct vcpu *vcpu)
+{
+	u8 vector;
+
+	if (!lapic_eoi_exit_pending(vcpu, &vector))
+		return RESUME_GUEST;
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vector;
+	return RESUME_USER;
+}
+
 /* Requests that may sleep or end KVM_RUN. */
 static int run_requests(struct vcpu *vcpu)
 {
@@ -36,11 +48,12 @@ static int run_requests(struct vcpu *vcpu)
 		backend_update_intercepts(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
 		lapic_timer_expired(vcpu);
-	clear_bit(REQ_SCAN_IOAPIC, &vcpu->requests);
 	clear_bit(REQ_CLOCK, &vcpu->requests);
 	clear_bit(REQ_STEAL, &vcpu->requests);
 	if (vcpu_test_clear_request(vcpu, REQ_INIT_SIPI) && vcpu->apic)
 		lapic_accept_init_sipi(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_SCAN_IOAPIC))
+		return run_eoi_exit(vcpu);
 	return RESUME_GUEST;
 }
 

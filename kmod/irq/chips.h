@@ -31,9 +31,11 @@ void ioeventfd_vm_destroy(struct vmm *vm);
 /**
  * struct pic - the pair of 8259A
  * @lock: guards all; raw, interrupts off
+ * @vm: its VM
  * @half: registers, in KVM's layout; 0 is the master
  * @sources: BIT(IRQ_SOURCE_*) that hold a line high
  * @output: level of the master's INT line; read without the lock
+ * @dev: its ranges on the port bus
  */
 struct pic {
 	raw_spinlock_t lock;
@@ -70,11 +72,19 @@ void pic_set(struct pic *pic, unsigned int half, const struct kvm_pic_state *in)
 /**
  * struct ioapic - the I/O APIC
  * @lock: guards all; raw, interrupts off
+ * @vm: its VM
+ * @base: as user space set it (KVM_SET_IRQCHIP); it answers at the default address only
+ * @select: IOREGSEL
+ * @id: IOAPICID, bits 27:24
  * @irr: level of each input, all sources OR'ed
+ * @rte: redirection table
  * @sources: BIT(IRQ_SOURCE_*) that hold a line high
  * @eoi_vectors: vectors whose EOI somebody here must hear of; read without the lock
  * @redelivered: successive re-deliveries of a level line at EOI, per pin
  * @delayed: pins whose re-delivery waits for @work
+ * @stopped: the VM is going, @work is not started any more
+ * @work: the delayed re-delivery
+ * @dev: its page on the memory bus
  */
 struct ioapic {
 	raw_spinlock_t lock;
@@ -88,6 +98,7 @@ struct ioapic {
 	DECLARE_BITMAP(eoi_vectors, 256);
 	u16 redelivered[IOAPIC_PINS];
 	u32 delayed;
+	bool stopped;
 	struct delayed_work work;
 	struct bus_device dev;
 };
@@ -110,10 +121,17 @@ void ioapic_set(struct ioapic *ioapic, const struct kvm_ioapic_state *in);
 /**
  * struct pit - the 8254, with the system port that gates its third channel
  * @lock: guards ch, flags, speaker; raw, interrupts off
+ * @vm: its VM
  * @ch: the channels, in KVM's layout
+ * @flags: KVM_PIT_FLAGS_HPET_LEGACY
+ * @speaker: bit 1 of port 0x61
+ * @reinject: missed ticks are made up for
  * @missed: ticks that the guest has not got yet (reinjection)
  * @period_ns: of the tick of channel 0, 0: one shot
  * @stopped: the VM is going, the timer stays off
+ * @timer: the tick
+ * @dev: ports 0x40 to 0x43
+ * @speaker_dev: port 0x61
  */
 struct pit {
 	raw_spinlock_t lock;

@@ -3,6 +3,7 @@
  * The I/O APIC: 24 pins, their redirection table, and the way back of an EOI (82093AA datasheet;
  * version 0x20, which has the EOI register). Polarity is ignored: level 1 is "active".
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <asm/apicdef.h>
 #include "chips.h"
@@ -137,7 +138,7 @@ static void ioapic_end(struct ioapic *ioapic, unsigned int pin)
 	*rte &= ~RTE_REMOTE_IRR;
 	if (!(ioapic->irr & BIT(pin))) {
 		ioapic->redelivered[pin] = 0;
-	} else if (++ioapic->redelivered[pin] < STORM_EOIS) {
+	} else if (ioapic->stopped || ++ioapic->redelivered[pin] < STORM_EOIS) {
 		ioapic_send(ioapic, pin);
 	} else {
 		ioapic->redelivered[pin] = 0;
@@ -172,7 +173,7 @@ void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 }
 EXPORT_FOR_TEST(ioapic_eoi);
 
-/* Which EOIs matter here: of level entries, and where a device waits for its acknowledgement. */
+/* Which EOIs matter here: of level entries, and where a device waits for them. */
 static void ioapic_update_eoi(struct ioapic *ioapic)
 {
 	struct irqchip *irq = &ioapic->vm->irq;
@@ -206,7 +207,7 @@ void ioapic_scan(struct ioapic *ioapic)
 /* Write half of a redirection table entry; lock held. Returns true if the pin was unmasked. */
 static bool ioapic_write_rte(struct ioapic *ioapic, u32 index, u32 val)
 {
-	unsigned int pin = index >> 1;
+	unsigned int pin = array_index_nospec(index >> 1, IOAPIC_PINS);
 	u64 old = ioapic->rte[pin];
 	u64 rte;
 
@@ -251,7 +252,8 @@ static u32 ioapic_read_window(struct ioapic *ioapic)
 		return IOAPIC_VERSION;
 	case IDX_RTE ... IDX_RTE + 2 * IOAPIC_PINS - 1:
 		index -= IDX_RTE;
-		return ioapic->rte[index >> 1] >> (index & 1 ? 32 : 0);
+		return ioapic->rte[array_index_nospec(index >> 1, IOAPIC_PINS)] >>
+		       (index & 1 ? 32 : 0);
 	default:
 		return 0;
 	}
@@ -378,11 +380,16 @@ void ioapic_unregister(struct ioapic *ioapic)
 }
 
 /**
- * ioapic_release() - no delayed re-delivery runs after this; may sleep
- * @ioapic: the I/O APIC; guests may still send EOIs, and schedule it again
+ * ioapic_release() - no delayed re-delivery runs after this
+ * @ioapic: the I/O APIC; guests may still send EOIs; may sleep
  */
 void ioapic_release(struct ioapic *ioapic)
 {
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	ioapic->stopped = true;
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 	cancel_delayed_work_sync(&ioapic->work);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Interrupt controllers and the ways into them. Everything that an exit or an eventfd can reach runs without
- * sleeping: state under raw spinlocks (inner to nothing but vcpu_wake/kick), routing under RCU,
- * IRR/ISR of the APIC by atomic bit operations.
+ * Interrupt controllers and the ways into them. Everything that an exit or an eventfd can reach
+ * runs without sleeping: state under raw spinlocks (inner to nothing but vcpu_wake/kick), routing
+ * under RCU, IRR/ISR of the APIC by atomic bit operations.
  */
 #ifndef VMM_IRQ_H
 #define VMM_IRQ_H
@@ -55,7 +55,8 @@ struct irq_msg {
 
 /* ---- irqchip lifetime (irqchip.c) ---- */
 int irq_vm_create(struct vmm *vm);
-void irq_vm_release(struct vmm *vm);	/* the VM fd is gone: eventfds and timers off, before vCPUs go */
+/* The VM fd is gone: eventfds and timers off, before vCPUs go. */
+void irq_vm_release(struct vmm *vm);
 void irq_vm_destroy(struct vmm *vm);
 int irqchip_create(struct vmm *vm);			/* vm->lock; -EEXIST, -EINVAL */
 int irqchip_split(struct vmm *vm, u32 pins);		/* KVM_CAP_SPLIT_IRQCHIP */
@@ -78,7 +79,7 @@ int irq_set_routing(struct vmm *vm, const struct kvm_irq_routing_entry *e, u32 n
 int irq_set_gsi(struct vmm *vm, u32 gsi, int source, bool level);
 int irq_send_msi(struct vmm *vm, const struct kvm_msi *msi);	/* likewise; -EINVAL */
 int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg);
-void irq_notify_ack(struct vmm *vm, unsigned int chip, unsigned int pin); /* EOI reached: resample */
+void irq_notify_ack(struct vmm *vm, unsigned int chip, unsigned int pin); /* EOI: resample */
 
 /* ---- irqfd.c, ioeventfd.c ---- */
 int irqfd_assign(struct vmm *vm, const struct kvm_irqfd *args);
@@ -94,7 +95,7 @@ u64 lapic_base_get(struct vcpu *vcpu);
 int lapic_base_set(struct vcpu *vcpu, u64 val, bool host);	/* 0 or 1 (#GP) */
 /* Highest deliverable vector (IRR above PPR), or -1; PIC's ExtINT included in irq_pending(). */
 int lapic_pending(struct vcpu *vcpu);
-bool irq_pending(struct vcpu *vcpu);	/* APIC or PIC has an interrupt the guest could take if IF=1 */
+bool irq_pending(struct vcpu *vcpu);	/* APIC or PIC has one that the guest could take if IF=1 */
 int irq_acknowledge(struct vcpu *vcpu);	/* take it: vector into ISR, or PIC's; -1: none */
 u8 lapic_tpr(struct vcpu *vcpu);
 void lapic_set_tpr(struct vcpu *vcpu, u8 tpr);	/* CR8 << 4 */
@@ -104,7 +105,7 @@ bool lapic_enabled(struct vcpu *vcpu);
 /* MMIO at the APIC base page: 0 served, -EOPNOTSUPP not mine (disabled, x2APIC, other address) */
 int lapic_mmio_read(struct vcpu *vcpu, gpa_t addr, int len, void *val);
 int lapic_mmio_write(struct vcpu *vcpu, gpa_t addr, int len, const void *val);
-int lapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);	/* x2APIC 0x800..0x8ff: 0 or 1 (#GP) */
+int lapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val); /* x2APIC 0x800..0x8ff: 0 or 1 (#GP) */
 int lapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 u64 lapic_tsc_deadline_get(struct vcpu *vcpu);
 void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val);

@@ -5,8 +5,8 @@
  *
  * Locks of this room, outermost first:
  *	vm->lock, vm->mem.slots_lock	as everywhere
- *	irq.lock	mutex: routes (readers by RCU), the lists of irqfds (resamplers: readers by RCU)
- *	irq.map_lock	mutex: the destination map (readers by RCU)
+ *	irq.lock	mutex: routes, lists of irqfds; routes and resamplers are read by RCU
+ *	irq.map_lock	mutex: the destination map, read by RCU
  *	eventfd wait queue lock		held by whoever signals an irqfd
  *	pit->lock, ioapic->lock, pic->lock	raw, interrupts off; never one inside another
  * Under ioapic->lock a message goes to APICs, which take no lock: IRR is atomic, and vcpu_wake()
@@ -159,6 +159,7 @@ int irqchip_split(struct vmm *vm, u32 pins)
 	if (ret)
 		return ret;
 	irq->split_pins = pins;
+	/* As in irqchip_create(). */
 	smp_store_release(&irq->mode, IRQCHIP_SPLIT);
 	return 0;
 }

@@ -487,7 +487,7 @@ static int lapic_mmio_hit(struct vcpu *vcpu, gpa_t addr)
 int lapic_mmio_read(struct vcpu *vcpu, gpa_t addr, int len, void *val)
 {
 	int hit = lapic_mmio_hit(vcpu, addr);
-	u32 off = addr & 0xff0;
+	u32 off = addr & 0x3f0;
 
 	if (hit < 0)
 		return hit;
@@ -519,7 +519,7 @@ int lapic_mmio_write(struct vcpu *vcpu, gpa_t addr, int len, const void *val)
 		return hit;
 	if (hit || len != 4 || addr & 0xf || addr & 0xc00)
 		return 0;
-	lapic_x1_write(vcpu->apic, addr & 0xff0, *(const u32 *)val);
+	lapic_x1_write(vcpu->apic, addr & 0x3f0, *(const u32 *)val);
 	return 0;
 }
 EXPORT_FOR_TEST(lapic_mmio_write);
@@ -535,9 +535,10 @@ EXPORT_FOR_TEST(lapic_mmio_write);
 int lapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct lapic *apic = vcpu->apic;
-	u32 off = (msr - APIC_BASE_MSR) << 4;
+	u32 nr = msr - APIC_BASE_MSR;
+	u32 off = nr % LAPIC_REGS << 4;
 
-	if (!apic || !apic->x2apic || off > APIC_SELF_IPI || !(X2_READABLE & REG_BIT(off)))
+	if (!apic || !apic->x2apic || nr >= LAPIC_REGS || !(X2_READABLE & REG_BIT(off)))
 		return 1;
 	*val = lapic_reg_read(apic, off);
 	if (off == APIC_ICR)
@@ -557,11 +558,11 @@ EXPORT_FOR_TEST(lapic_msr_read);
 int lapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 {
 	struct lapic *apic = vcpu->apic;
-	u32 off = (msr - APIC_BASE_MSR) << 4;
+	u32 nr = msr - APIC_BASE_MSR;
 
-	if (!apic || !apic->x2apic || off > APIC_SELF_IPI)
+	if (!apic || !apic->x2apic || nr >= LAPIC_REGS)
 		return 1;
-	return lapic_x2_write(apic, off, val);
+	return lapic_x2_write(apic, nr % LAPIC_REGS << 4, val);
 }
 EXPORT_FOR_TEST(lapic_msr_write);
 

@@ -33,16 +33,22 @@ enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 /**
  * struct lapic - one local APIC
  * @regs: the registers, densely: the 256 bits of ISR, TMR and IRR are contiguous bitmaps
+ * @vcpu: whose it is
  * @irr_any: false means that IRR is empty
- * @hw_enabled: IA32_APIC_BASE.EN; @x2apic: .EXTD; @sw_enabled: SVR bit 8
+ * @hw_enabled: IA32_APIC_BASE.EN
+ * @x2apic: IA32_APIC_BASE.EN and .EXTD
+ * @sw_enabled: SVR bit 8
  * @isr_highest: highest vector in service, -1: none
  * @isr_count: number of vectors in service
  * @eoi_vector: split irqchip: the vector whose EOI user space must hear of, -1: none
+ * @sipi_vector: of the last SIPI
  * @signals: LAPIC_INIT, LAPIC_SIPI: what has arrived and was not yet accepted
  * @errors: bits for the ESR since it was last written
  * @expires: when the timer runs out, in ns of ktime_get(); 0: it does not run
- * @period_ns: of a periodic timer; @periodic: it is one
+ * @periodic: the timer starts over by itself
+ * @period_ns: of a periodic timer
  * @deadline: IA32_TSC_DEADLINE, valid while @expires is set
+ * @timer: runs out at @expires or is idle
  */
 struct lapic {
 	u32 regs[LAPIC_REGS] __aligned(64);

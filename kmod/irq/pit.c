@@ -352,11 +352,18 @@ u8 pit_port_read(struct pit *pit, u16 port)
 }
 EXPORT_FOR_TEST(pit_port_read);
 
+/* Guests may be asking before irq.pit is set. */
+static struct pit *pit_of(struct bus_device *dev)
+{
+	return dev->addr == PORT_SYSTEM ? container_of(dev, struct pit, speaker_dev)
+					: container_of(dev, struct pit, dev);
+}
+
 static int pit_bus_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, int len, void *val)
 {
 	memset(val, 0xff, len);
 	if (len == 1)
-		*(u8 *)val = pit_port_read(vcpu->vm->irq.pit, addr);
+		*(u8 *)val = pit_port_read(pit_of(dev), addr);
 	return 0;
 }
 
@@ -364,7 +371,7 @@ static int pit_bus_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, 
 			 const void *val)
 {
 	if (len == 1)
-		pit_port_write(vcpu->vm->irq.pit, addr, *(const u8 *)val);
+		pit_port_write(pit_of(dev), addr, *(const u8 *)val);
 	return 0;
 }
 
@@ -434,9 +441,10 @@ static int pit_register(struct pit *pit, bool speaker)
 		if (ret)
 			bus_remove(vm, BUS_PIO, &pit->dev);
 	}
-	/* Guests may already run: the handlers look here. */
-	if (!ret)
+	if (!ret) {
+		/* Guests may already run: their EOIs find it here, complete. */
 		smp_store_release(&vm->irq.pit, pit);
+	}
 	mutex_unlock(&vm->mem.slots_lock);
 	return ret;
 }
@@ -481,7 +489,7 @@ EXPORT_FOR_TEST(pit_create);
  */
 int pit_get(struct vmm *vm, struct kvm_pit_state2 *state)
 {
-	struct pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct pit *pit = READ_ONCE(vm->irq.pit);
 	unsigned long flags;
 
 	if (!pit)
@@ -525,7 +533,7 @@ static void channel_sanitize(struct kvm_pit_channel_state *ch)
  */
 int pit_set(struct vmm *vm, const struct kvm_pit_state2 *state)
 {
-	struct pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct pit *pit = READ_ONCE(vm->irq.pit);
 	unsigned long flags;
 	unsigned int nr;
 
@@ -553,7 +561,7 @@ EXPORT_FOR_TEST(pit_set);
  */
 int pit_reinject(struct vmm *vm, const struct kvm_reinject_control *ctl)
 {
-	struct pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct pit *pit = READ_ONCE(vm->irq.pit);
 
 	if (!pit)
 		return -ENXIO;

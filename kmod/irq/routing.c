@@ -166,7 +166,7 @@ EXPORT_FOR_TEST(irq_pin_gsi);
  */
 void irq_notify_ack(struct vmm *vm, unsigned int chip, unsigned int pin)
 {
-	struct pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct pit *pit = READ_ONCE(vm->irq.pit);
 	u32 gsi;
 
 	if (!pit && list_empty(&vm->irq.resamplers))
@@ -182,7 +182,7 @@ void irq_notify_ack(struct vmm *vm, unsigned int chip, unsigned int pin)
 /* Ticks that nobody wanted while the pin was masked are not made up for. */
 void irq_notify_unmask(struct vmm *vm, unsigned int chip, unsigned int pin)
 {
-	struct pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct pit *pit = READ_ONCE(vm->irq.pit);
 
 	if (pit && !irq_pin_gsi(vm, chip, pin))
 		atomic_set(&pit->missed, 0);
