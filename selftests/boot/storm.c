@@ -7,6 +7,7 @@
  *
  * The device is taken from VMM_DEV (default /dev/vmm). Output is TAP.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -52,7 +53,8 @@ static void *run_vcpu(void *arg)
 	int vcpu = (int)(intptr_t)arg;
 
 	for (;;) {
-		if (ioctl(vcpu, KVM_RUN, 0))
+		/* The freezer of suspend interrupts it, as a signal would. */
+		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
 			_exit(3);
 		*reached = RAN;
 	}
@@ -138,18 +140,28 @@ static void sleep_ms(unsigned int ms)
 	nanosleep(&t, NULL);
 }
 
+static unsigned int now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* Milliseconds from fork to a running guest, which depend on the kernel; 0 if it never runs. */
 static unsigned int time_to_run(void)
 {
-	unsigned int ms;
+	unsigned int begin = now_ms(), ms = 0;
 	pid_t pid;
 
 	*reached = STARTED;
 	pid = fork();
 	if (!pid)
 		live(MAX_VCPUS, true, false);
-	for (ms = 0; ms < 60000 && *reached != RAN && !waitpid(pid, NULL, WNOHANG); ms++)
+	while (ms < 60000 && *reached != RAN && !waitpid(pid, NULL, WNOHANG)) {
 		sleep_ms(1);
+		ms = now_ms() - begin;
+	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return *reached == RAN ? ms + 1 : 0;
@@ -177,8 +189,8 @@ static int one(unsigned int n, unsigned int longest)
 	if (waitpid(pid, &status, 0) != pid)
 		return -1;
 	if (!WIFSIGNALED(status)) {
-		printf("# VM %u (%u vCPUs, irqchip %d, dirty log %d) ended by itself, stage %s, status %d\n",
-		       n, vcpus, irqchip, log, stage_name[*reached], WEXITSTATUS(status));
+		printf("# VM %u (%u vCPUs, irqchip %d, log %d) ended: stage %s, status %d\n", n,
+		       vcpus, irqchip, log, stage_name[*reached], WEXITSTATUS(status));
 		return -1;
 	}
 	return *reached;
