@@ -69,7 +69,7 @@ demo:
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel
-## make check-lifetime      virtualization on and off: other hypervisors, CPU hotplug, suspend
+## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend
 ## make check-debug        unit and abi tests on the debug kernel
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-oracle check-boot check-lifetime check-load check-debug lint
