@@ -137,12 +137,12 @@ CASE(resample)
 	CHECK(!readable(re, 0));
 	signal_fd(fd);
 	wait_for(v, 1);
-	CHECK(readable(re, 1000));
+	CHECK(readable(re, 10000));
 	CHECK_EQ(read(re, &value, 8), 8);
 	CHECK_EQ(value, 1);
 	signal_fd(fd);
 	wait_for(v, 2);
-	CHECK(readable(re, 1000));
+	CHECK(readable(re, 10000));
 	OK(assign(vm, fd, PIN, KVM_IRQFD_FLAG_DEASSIGN, 0));
 }
 

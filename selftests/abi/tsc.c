@@ -161,7 +161,7 @@ CASE(clock)
 	a.clock = 1ull << 45;
 	OK(ioctl(vm->fd, KVM_SET_CLOCK, &a));
 	OK(ioctl(vm->fd, KVM_GET_CLOCK, &b));
-	CHECK(b.clock >= a.clock && b.clock < a.clock + 10000000000ull);
+	CHECK(b.clock >= a.clock && b.clock < a.clock + 60000000000ull);
 	a.flags = 1u << 20;
 	CHECK_ERRNO(ioctl(vm->fd, KVM_SET_CLOCK, &a), EINVAL);
 }
@@ -236,7 +236,7 @@ CASE(pvclock)
 	first = v->uc.args[1];
 	memset(&c, 0, sizeof(c));
 	OK(ioctl(v->vm->fd, KVM_GET_CLOCK, &c));
-	CHECK(c.clock + 100000000 > first && first + 5000000000ull > c.clock);
+	CHECK(c.clock + 100000000 > first && first + 60000000000ull > c.clock);
 	host_sleep_ms(30);
 	run_sync(v, 2);
 	CHECK(v->uc.args[1] >= first + 25000000);

@@ -221,33 +221,48 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-static void *kick(void *arg)
+/* Signals at short intervals until told to stop: one could come before KVM_RUN has begun. */
+static struct {
+	pthread_t target, thread;
+	volatile bool stop;
+} kicker;
+
+static void *kick(void *unused)
 {
-	host_sleep_ms(100);
-	pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	(void)unused;
+	while (!kicker.stop) {
+		host_sleep_ms(30);
+		pthread_kill(kicker.target, SIGUSR1);
+	}
 	return NULL;
 }
 
-static void arm_kick(pthread_t *self, pthread_t *kicker)
+static void start_kicking(void)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
 	sigaction(SIGUSR1, &sa, NULL);
-	*self = pthread_self();
-	CHECK_EQ(pthread_create(kicker, NULL, kick, self), 0);
+	kicker.target = pthread_self();
+	kicker.stop = false;
+	CHECK_EQ(pthread_create(&kicker.thread, NULL, kick, NULL), 0);
+}
+
+static void stop_kicking(void)
+{
+	kicker.stop = true;
+	pthread_join(kicker.thread, NULL);
 }
 
 CASE(signal_ends_run)
 {
 	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_spin, 0);
-	pthread_t self, kicker;
 
-	arm_kick(&self, &kicker);
+	start_kicking();
 	CHECK_ERRNO(vcpu_run(v), EINTR);
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
+	stop_kicking();
 	G(v->vm, go) = 1;
 	run_done(v);
-	pthread_join(kicker, NULL);
 }
 
 /* A signal blocked by the thread ends KVM_RUN if the vCPU's mask lets it through, and stays. */
@@ -401,7 +416,6 @@ CASE(mp_state)
 	struct vm *vm = vm_create(VM_IRQCHIP);
 	struct vcpu *v0 = vcpu_new(vm, 0, guest_hlt_forever, 0), *v1 = vcpu_add(vm, 1);
 	struct kvm_mp_state mp;
-	pthread_t self, kicker;
 
 	OK(ioctl(v0->fd, KVM_GET_MP_STATE, &mp));
 	CHECK_EQ(mp.mp_state, KVM_MP_STATE_RUNNABLE);
@@ -410,14 +424,14 @@ CASE(mp_state)
 	mp.mp_state = 99;
 	CHECK_ERRNO(ioctl(v0->fd, KVM_SET_MP_STATE, &mp), EINVAL);
 	/* With the local APIC in the kernel HLT waits there. */
-	arm_kick(&self, &kicker);
+	start_kicking();
 	CHECK_ERRNO(vcpu_run(v0), EINTR);
 	OK(ioctl(v0->fd, KVM_GET_MP_STATE, &mp));
 	CHECK_EQ(mp.mp_state, KVM_MP_STATE_HALTED);
-	pthread_join(kicker, NULL);
-	arm_kick(&self, &kicker);
+	stop_kicking();
+	start_kicking();
 	CHECK_ERRNO(vcpu_run(v1), EINTR);
-	pthread_join(kicker, NULL);
+	stop_kicking();
 }
 
 CASE(mp_state_halted_runs_on)
@@ -425,12 +439,11 @@ CASE(mp_state_halted_runs_on)
 	struct kvm_mp_state mp = { KVM_MP_STATE_HALTED };
 	struct vm *vm = vm_create(VM_IRQCHIP);
 	struct vcpu *v = vcpu_new(vm, 0, guest_nop, 0);
-	pthread_t self, kicker;
 
 	OK(ioctl(v->fd, KVM_SET_MP_STATE, &mp));
-	arm_kick(&self, &kicker);
+	start_kicking();
 	CHECK_ERRNO(vcpu_run(v), EINTR);
-	pthread_join(kicker, NULL);
+	stop_kicking();
 	CHECK_EQ(get_regs(v).rip, (u64)guest_nop);
 	mp.mp_state = KVM_MP_STATE_RUNNABLE;
 	OK(ioctl(v->fd, KVM_SET_MP_STATE, &mp));

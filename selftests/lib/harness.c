@@ -15,6 +15,8 @@
 
 enum { EXIT_PASS, EXIT_FAIL, EXIT_SKIP = 4 };
 
+#define DEFAULT_SECONDS	40	/* for a busy machine: a case takes a second at most */
+
 extern const struct test_case *const __start_test_cases[];
 extern const struct test_case *const __stop_test_cases[];
 
@@ -178,7 +180,7 @@ static void report(const struct test_case *t, unsigned int n, bool timeout, int 
 static void run_one(const struct test_case *t, unsigned int n)
 {
 	static char out[64 * 1024];
-	unsigned int secs = (t->timeout ? t->timeout : 20) * time_scale;
+	unsigned int secs = (t->timeout ? t->timeout : DEFAULT_SECONDS) * time_scale;
 	int p[2], status = 0;
 	bool timeout;
 	pid_t pid;
