@@ -259,59 +259,6 @@ void alu_mul(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size, u64 *
 	set_flag(flags, X86_EFLAGS_OF, overflow);
 }
 
-/* hi:lo / src for hi < src, so that the quotient fits: one bit at a time. */
-static void divide(u64 *lo, u64 *hi, u64 src, unsigned int bits)
-{
-	u64 quotient = 0, rest = *hi;
-	unsigned int i;
-
-	for (i = bits; i-- > 0;) {
-		bool out = bits == 64 && rest >> 63;
-
-		rest = rest << 1 | (*lo >> i & 1);
-		if (out || rest >= src) {
-			rest -= src;
-			quotient |= 1ULL << i;
-		}
-	}
-	*lo = quotient;
-	*hi = rest;
-}
-
-/**
- * alu_div() - DIV, IDIV
- * @is_signed: IDIV
- * @lo: low half of the dividend, becomes the quotient
- * @hi: high half, becomes the remainder
- * @src: divisor
- * @size: bytes of each
- *
- * Return: 0, or 1: divide error, operands unchanged.
- */
-int alu_div(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size)
-{
-	u64 mask = size_mask(size), l = *lo & mask, h = *hi & mask, limit;
-	bool negative = is_signed && h & sign_bit(size);
-	bool opposite = is_signed && (h ^ src) & sign_bit(size);
-
-	src &= mask;
-	if (negative) {
-		l = -l & mask;
-		h = (~h + !l) & mask;
-	}
-	if (is_signed && src & sign_bit(size))
-		src = -src & mask;
-	if (h >= src)
-		return 1;
-	divide(&l, &h, src, size * 8);
-	limit = opposite ? sign_bit(size) : sign_bit(size) - 1;
-	if (is_signed && l > limit)
-		return 1;
-	*lo = (opposite ? -l : l) & mask;
-	*hi = (negative ? -h : h) & mask;
-	return 0;
-}
-
 /**
  * alu_condition() - does a condition code hold?
  * @cc: low four bits of the opcode of Jcc, SETcc or CMOVcc

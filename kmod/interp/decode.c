@@ -5,6 +5,10 @@
 #define E(op, dst, src, imm, flags) \
 	(OP_##op | F_DST(AT_##dst) | F_SRC(AT_##src) | F_IMM(IMM_##imm) | (flags))
 #define LEN(imm, flags) E(LENGTH, NONE, NONE, imm, flags)
+#define REG(imm, flags) E(NOMEM, NONE, NONE, imm, flags)
+#define PUSH_SEG(flags) E(PUSH_SEG, NONE, NONE, NONE, flags)
+#define STRING(n, op)								\
+	[(n) + 0] = E(op, NONE, NONE, NONE, F_BYTE), [(n) + 1] = E(op, NONE, NONE, NONE, 0)
 
 #define M F_MODRM
 #define B F_BYTE
@@ -15,126 +19,82 @@
 	[(n) + 1] = E(ALU, RM, REG, NONE, M | (lock) | (nowrite)),	\
 	[(n) + 2] = E(ALU, REG, RM, NONE, M | B | (nowrite)),		\
 	[(n) + 3] = E(ALU, REG, RM, NONE, M | (nowrite)),		\
-	[(n) + 4] = E(ALU, ACC, IMM, 8, B | (nowrite)),			\
-	[(n) + 5] = E(ALU, ACC, IMM, Z, (nowrite))
+	[(n) + 4] = REG(8, B), [(n) + 5] = REG(Z, 0)
 
 static const u32 one_byte[256] = {
 	ALU_ROW(0x00, L, 0), ALU_ROW(0x08, L, 0), ALU_ROW(0x10, L, 0), ALU_ROW(0x18, L, 0),
-	ALU_ROW(0x20, L, 0), ALU_ROW(0x28, L, 0), ALU_ROW(0x30, L, 0),
-	ALU_ROW(0x38, 0, F_NOWRITE),
-	[0x06] = E(PUSH_SEG, NONE, NONE, NONE, F_I64), [0x07] = E(POP_SEG, NONE, NONE, NONE, F_I64),
-	[0x0e] = E(PUSH_SEG, NONE, NONE, NONE, F_I64),
-	[0x16] = E(PUSH_SEG, NONE, NONE, NONE, F_I64), [0x17] = E(POP_SEG, NONE, NONE, NONE, F_I64),
-	[0x1e] = E(PUSH_SEG, NONE, NONE, NONE, F_I64), [0x1f] = E(POP_SEG, NONE, NONE, NONE, F_I64),
-	[0x27] = LEN(NONE, F_I64), [0x2f] = LEN(NONE, F_I64),
-	[0x37] = LEN(NONE, F_I64), [0x3f] = LEN(NONE, F_I64),
-	[0x40 ... 0x4f] = E(INCDEC, OPREG, NONE, NONE, F_I64),
+	ALU_ROW(0x20, L, 0), ALU_ROW(0x28, L, 0), ALU_ROW(0x30, L, 0), ALU_ROW(0x38, 0, F_NOWRITE),
+	[0x06] = PUSH_SEG(F_I64), [0x07] = LEN(NONE, F_I64), [0x0e] = PUSH_SEG(F_I64),
+	[0x16] = PUSH_SEG(F_I64), [0x17] = LEN(NONE, F_I64), [0x1e] = PUSH_SEG(F_I64),
+	[0x1f] = LEN(NONE, F_I64), [0x27] = REG(NONE, F_I64), [0x2f] = REG(NONE, F_I64),
+	[0x37] = REG(NONE, F_I64), [0x3f] = REG(NONE, F_I64), [0x40 ... 0x4f] = REG(NONE, F_I64),
 	[0x50 ... 0x57] = E(PUSH, NONE, OPREG, NONE, F_D64),
-	[0x58 ... 0x5f] = E(POP, OPREG, NONE, NONE, F_D64 | F_NOREAD),
-	[0x60] = E(PUSHA, NONE, NONE, NONE, F_I64), [0x61] = E(POPA, NONE, NONE, NONE, F_I64),
-	[0x62] = LEN(NONE, M | F_I64),
-	[0x63] = E(MOVSXD, REG, RM, NONE, M | F_NOREAD),
-	[0x68] = E(PUSH, NONE, IMM, Z, F_D64), [0x69] = E(IMUL, REG, IMM, Z, M),
-	[0x6a] = E(PUSH, NONE, IMM, 8, F_D64), [0x6b] = E(IMUL, REG, IMM, 8, M),
-	[0x6c] = E(INS, NONE, NONE, NONE, B | F_STRING),
-	[0x6d] = E(INS, NONE, NONE, NONE, F_STRING),
-	[0x6e] = E(OUTS, NONE, NONE, NONE, B | F_STRING),
-	[0x6f] = E(OUTS, NONE, NONE, NONE, F_STRING),
-	[0x70 ... 0x7f] = E(JCC, NONE, IMM, 8, F_F64),
-	[0x80] = E(ALU, RM, IMM, 8, M | B | L), [0x81] = E(ALU, RM, IMM, Z, M | L),
-	[0x82] = E(ALU, RM, IMM, 8, M | B | L | F_I64), [0x83] = E(ALU, RM, IMM, 8, M | L),
-	[0x84] = E(TEST, RM, REG, NONE, M | B | F_NOWRITE),
-	[0x85] = E(TEST, RM, REG, NONE, M | F_NOWRITE),
-	[0x86] = E(XCHG, RM, REG, NONE, M | B | L), [0x87] = E(XCHG, RM, REG, NONE, M | L),
-	[0x88] = E(MOV, RM, REG, NONE, M | B | F_NOREAD),
+	[0x58 ... 0x5f] = E(POP, OPREG, NONE, NONE, F_D64),
+	[0x60] = E(PUSHA, NONE, NONE, NONE, F_I64), [0x61] = E(POPA, NONE, NONE, NONE, F_I64), [0x62] = LEN(NONE, M | F_I64),
+	[0x63] = E(MOVSXD, REG, RM, NONE, M), [0x68] = E(PUSH, NONE, IMM, Z, F_D64),
+	[0x69] = E(IMUL, REG, IMM, Z, M), [0x6a] = E(PUSH, NONE, IMM, 8, F_D64),
+	[0x6b] = E(IMUL, REG, IMM, 8, M), STRING(0x6c, INS), STRING(0x6e, OUTS),
+	[0x70 ... 0x7f] = REG(8, F_F64), [0x80] = E(ALU, RM, IMM, 8, M | B | L),
+	[0x81] = E(ALU, RM, IMM, Z, M | L), [0x82] = E(ALU, RM, IMM, 8, M | B | L | F_I64),
+	[0x83] = E(ALU, RM, IMM, 8, M | L), [0x84] = E(TEST, RM, REG, NONE, M | B | F_NOWRITE),
+	[0x85] = E(TEST, RM, REG, NONE, M | F_NOWRITE), [0x86] = E(XCHG, RM, REG, NONE, M | B | L),
+	[0x87] = E(XCHG, RM, REG, NONE, M | L), [0x88] = E(MOV, RM, REG, NONE, M | B | F_NOREAD),
 	[0x89] = E(MOV, RM, REG, NONE, M | F_NOREAD),
 	[0x8a] = E(MOV, REG, RM, NONE, M | B | F_NOREAD),
-	[0x8b] = E(MOV, REG, RM, NONE, M | F_NOREAD),
-	[0x8c] = E(MOV_FROM_SEG, RM, NONE, NONE, M), [0x8d] = E(LEA, REG, NONE, NONE, M | F_NOREAD),
-	[0x8e] = E(MOV_TO_SEG, NONE, RM, NONE, M),
-	[0x8f] = E(POP, RM, NONE, NONE, M | F_D64 | F_NOREAD),
-	[0x90 ... 0x97] = E(XCHG, OPREG, ACC, NONE, 0),
-	[0x98] = E(CONVERT, NONE, NONE, NONE, 0), [0x99] = E(SIGN, NONE, NONE, NONE, 0),
-	[0x9a] = LEN(FAR, F_I64), [0x9b] = LEN(NONE, 0),
-	[0x9c] = E(PUSHF, NONE, NONE, NONE, F_D64), [0x9d] = E(POPF, NONE, NONE, NONE, F_D64),
-	[0x9e] = E(SAHF, NONE, NONE, NONE, 0), [0x9f] = E(LAHF, NONE, NONE, NONE, 0),
+	[0x8b] = E(MOV, REG, RM, NONE, M | F_NOREAD), [0x8c] = E(MOV_FROM_SEG, RM, NONE, NONE, M),
+	[0x8d] = REG(NONE, M), [0x8e] = E(MOV_TO_SEG, NONE, RM, NONE, M),
+	[0x8f] = E(POP, RM, NONE, NONE, M | F_D64), [0x90 ... 0x99] = REG(NONE, 0),
+	[0x9a] = LEN(FAR, F_I64), [0x9b] = LEN(NONE, 0), [0x9c] = E(PUSHF, NONE, NONE, NONE, F_D64),
+	[0x9d] = E(POPF, NONE, NONE, NONE, F_D64), [0x9e ... 0x9f] = REG(NONE, 0),
 	[0xa0] = E(MOV, ACC, MOFFS, OFFSET, B | F_NOREAD),
 	[0xa1] = E(MOV, ACC, MOFFS, OFFSET, F_NOREAD),
 	[0xa2] = E(MOV, MOFFS, ACC, OFFSET, B | F_NOREAD),
-	[0xa3] = E(MOV, MOFFS, ACC, OFFSET, F_NOREAD),
-	[0xa4] = E(MOVS, NONE, NONE, NONE, B | F_STRING),
-	[0xa5] = E(MOVS, NONE, NONE, NONE, F_STRING),
-	[0xa6] = E(CMPS, NONE, NONE, NONE, B | F_STRING),
-	[0xa7] = E(CMPS, NONE, NONE, NONE, F_STRING),
-	[0xa8] = E(TEST, ACC, IMM, 8, B | F_NOWRITE), [0xa9] = E(TEST, ACC, IMM, Z, F_NOWRITE),
-	[0xaa] = E(STOS, NONE, NONE, NONE, B | F_STRING),
-	[0xab] = E(STOS, NONE, NONE, NONE, F_STRING),
-	[0xac] = E(LODS, NONE, NONE, NONE, B | F_STRING),
-	[0xad] = E(LODS, NONE, NONE, NONE, F_STRING),
-	[0xae] = E(SCAS, NONE, NONE, NONE, B | F_STRING),
-	[0xaf] = E(SCAS, NONE, NONE, NONE, F_STRING),
-	[0xb0 ... 0xb7] = E(MOV, OPREG, IMM, 8, B | F_NOREAD),
-	[0xb8 ... 0xbf] = E(MOV, OPREG, IMM, V, F_NOREAD),
+	[0xa3] = E(MOV, MOFFS, ACC, OFFSET, F_NOREAD), STRING(0xa4, MOVS), STRING(0xa6, CMPS),
+	[0xa8] = REG(8, B), [0xa9] = REG(Z, 0), STRING(0xaa, STOS), STRING(0xac, LODS),
+	STRING(0xae, SCAS), [0xb0 ... 0xb7] = REG(8, B), [0xb8 ... 0xbf] = REG(V, 0),
 	[0xc0] = E(SHIFT, RM, IMM, 8, M | B), [0xc1] = E(SHIFT, RM, IMM, 8, M),
-	[0xc2] = E(RET, NONE, IMM, 16, F_F64), [0xc3] = E(RET, NONE, NONE, NONE, F_F64),
-	[0xc4] = E(LOAD_FAR, REG, NONE, NONE, M | F_I64),
-	[0xc5] = E(LOAD_FAR, REG, NONE, NONE, M | F_I64),
+	[0xc2] = LEN(16, F_F64), [0xc3] = LEN(NONE, F_F64), [0xc4 ... 0xc5] = LEN(NONE, M | F_I64),
 	[0xc6] = E(MOV, RM, IMM, 8, M | B | F_NOREAD), [0xc7] = E(MOV, RM, IMM, Z, M | F_NOREAD),
-	[0xc8] = LEN(16_8, F_D64), [0xc9] = E(LEAVE, NONE, NONE, NONE, F_D64),
-	[0xca] = LEN(16, 0), [0xcb ... 0xcc] = LEN(NONE, 0), [0xcd] = LEN(8, 0),
-	[0xce] = LEN(NONE, F_I64), [0xcf] = LEN(NONE, 0),
-	[0xd0] = E(SHIFT, RM, ONE_CL, NONE, M | B), [0xd1] = E(SHIFT, RM, ONE_CL, NONE, M),
-	[0xd2] = E(SHIFT, RM, ONE_CL, NONE, M | B), [0xd3] = E(SHIFT, RM, ONE_CL, NONE, M),
-	[0xd4 ... 0xd5] = LEN(8, F_I64), [0xd6] = LEN(NONE, F_I64),
-	[0xd7] = E(XLAT, NONE, NONE, NONE, B), [0xd8 ... 0xdf] = LEN(NONE, M),
-	[0xe0 ... 0xe3] = E(LOOP, NONE, IMM, 8, F_F64),
-	[0xe4] = E(IN, NONE, NONE, 8, B), [0xe5] = E(IN, NONE, NONE, 8, 0),
-	[0xe6] = E(OUT, NONE, NONE, 8, B), [0xe7] = E(OUT, NONE, NONE, 8, 0),
-	[0xe8] = E(CALL, NONE, IMM, Z, F_F64), [0xe9] = E(JMP, NONE, IMM, Z, F_F64),
-	[0xea] = LEN(FAR, F_I64), [0xeb] = E(JMP, NONE, IMM, 8, F_F64),
-	[0xec] = E(IN, NONE, NONE, NONE, B), [0xed] = E(IN, NONE, NONE, NONE, 0),
-	[0xee] = E(OUT, NONE, NONE, NONE, B), [0xef] = E(OUT, NONE, NONE, NONE, 0),
-	[0xf1] = LEN(NONE, 0), [0xf4] = LEN(NONE, 0), [0xf5] = E(FLAG, NONE, NONE, NONE, 0),
-	[0xf6] = E(UNARY, RM, IMM, NONE, M | B | L), [0xf7] = E(UNARY, RM, IMM, NONE, M | L),
-	[0xf8 ... 0xfd] = E(FLAG, NONE, NONE, NONE, 0),
+	[0xc8] = LEN(16_8, F_D64), [0xc9] = LEN(NONE, F_D64), [0xca] = LEN(16, 0),
+	[0xcb ... 0xcc] = LEN(NONE, 0), [0xcd] = LEN(8, 0), [0xce] = LEN(NONE, F_I64),
+	[0xcf] = LEN(NONE, 0), [0xd0] = E(SHIFT, RM, ONE_CL, NONE, M | B),
+	[0xd1] = E(SHIFT, RM, ONE_CL, NONE, M), [0xd2] = E(SHIFT, RM, ONE_CL, NONE, M | B),
+	[0xd3] = E(SHIFT, RM, ONE_CL, NONE, M), [0xd4 ... 0xd5] = REG(8, F_I64),
+	[0xd6] = REG(NONE, F_I64), [0xd7] = LEN(NONE, 0), [0xd8 ... 0xdf] = LEN(NONE, M),
+	[0xe0 ... 0xe3] = REG(8, F_F64), [0xe4 ... 0xe7] = LEN(8, 0), [0xe8] = LEN(Z, F_F64),
+	[0xe9] = REG(Z, F_F64), [0xea] = LEN(FAR, F_I64), [0xeb] = REG(8, F_F64),
+	[0xec ... 0xef] = LEN(NONE, 0), [0xf1] = LEN(NONE, 0), [0xf4] = LEN(NONE, 0),
+	[0xf5] = REG(NONE, 0), [0xf6] = E(UNARY, RM, IMM, NONE, M | B | L),
+	[0xf7] = E(UNARY, RM, IMM, NONE, M | L), [0xf8 ... 0xfd] = REG(NONE, 0),
 	[0xfe] = E(INCDEC, RM, NONE, NONE, M | B | L), [0xff] = E(INCDEC, RM, NONE, NONE, M | L),
 };
 
 static const u32 two_byte[256] = {
-	[0x00] = LEN(NONE, M), [0x01] = E(TABLES, NONE, NONE, NONE, M),
-	[0x02 ... 0x03] = LEN(NONE, M), [0x05] = LEN(NONE, 0),
-	[0x06] = E(CLTS, NONE, NONE, NONE, 0), [0x07 ... 0x09] = LEN(NONE, 0),
-	[0x0d] = E(NOP, NONE, NONE, NONE, M), [0x0e] = LEN(NONE, 0), [0x0f] = LEN(8, M),
-	[0x10 ... 0x11] = E(SSE_MOVE, NONE, NONE, NONE, M), [0x12 ... 0x17] = LEN(NONE, M),
-	[0x18 ... 0x1f] = E(NOP, NONE, NONE, NONE, M), [0x20 ... 0x23] = LEN(NONE, M | F_REGRM),
-	[0x28 ... 0x29] = E(SSE_MOVE, NONE, NONE, NONE, M), [0x2a ... 0x2f] = LEN(NONE, M),
+	[0x00] = LEN(NONE, M), [0x01] = E(MSW, NONE, NONE, NONE, M), [0x02 ... 0x03] = LEN(NONE, M),
+	[0x05] = LEN(NONE, 0), [0x06] = E(CLTS, NONE, NONE, NONE, 0),
+	[0x07 ... 0x09] = LEN(NONE, 0), [0x0d] = REG(NONE, M), [0x0e] = LEN(NONE, 0), [0x0f] = LEN(8, M),
+	[0x10 ... 0x17] = LEN(NONE, M), [0x18 ... 0x1f] = REG(NONE, M),
+	[0x20 ... 0x23] = LEN(NONE, M | F_REGRM), [0x28 ... 0x2f] = LEN(NONE, M),
 	[0x30 ... 0x35] = LEN(NONE, 0), [0x37] = LEN(NONE, 0),
-	[0x40 ... 0x4f] = E(CMOV, REG, RM, NONE, M),
-	[0x50 ... 0x6e] = LEN(NONE, M), [0x6f] = E(SSE_MOVE, NONE, NONE, NONE, M),
-	[0x70 ... 0x73] = LEN(8, M), [0x74 ... 0x76] = LEN(NONE, M),
-	[0x77] = LEN(NONE, 0), [0x78 ... 0x7e] = LEN(NONE, M),
-	[0x7f] = E(SSE_MOVE, NONE, NONE, NONE, M),
-	[0x80 ... 0x8f] = E(JCC, NONE, IMM, Z, F_F64),
-	[0x90 ... 0x9f] = E(SETCC, RM, NONE, NONE, M | B | F_NOREAD),
-	[0xa0] = E(PUSH_SEG, NONE, NONE, NONE, F_D64), [0xa1] = E(POP_SEG, NONE, NONE, NONE, F_D64),
-	[0xa2] = LEN(NONE, 0), [0xa3] = E(BT, RM, REG, NONE, M | F_NOWRITE),
+	[0x40 ... 0x4f] = E(CMOV, REG, RM, NONE, M), [0x50 ... 0x6f] = LEN(NONE, M),
+	[0x70 ... 0x73] = LEN(8, M), [0x74 ... 0x76] = LEN(NONE, M), [0x77] = LEN(NONE, 0),
+	[0x78 ... 0x7f] = LEN(NONE, M), [0x80 ... 0x8f] = REG(Z, F_F64),
+	[0x90 ... 0x9f] = E(SETCC, RM, NONE, NONE, M | B | F_NOREAD), [0xa0] = PUSH_SEG(F_D64),
+	[0xa1] = LEN(NONE, F_D64), [0xa2] = LEN(NONE, 0), [0xa3] = E(BT, RM, REG, NONE, M),
 	[0xa4] = E(SHLD, RM, IMM, 8, M), [0xa5] = E(SHLD, RM, ONE_CL, NONE, M),
-	[0xa8] = E(PUSH_SEG, NONE, NONE, NONE, F_D64), [0xa9] = E(POP_SEG, NONE, NONE, NONE, F_D64),
-	[0xaa] = LEN(NONE, 0), [0xab] = E(BT, RM, REG, NONE, M | L),
-	[0xac] = E(SHLD, RM, IMM, 8, M), [0xad] = E(SHLD, RM, ONE_CL, NONE, M),
-	[0xae] = LEN(NONE, M), [0xaf] = E(IMUL, REG, RM, NONE, M),
-	[0xb0] = E(CMPXCHG, RM, REG, NONE, M | B | L), [0xb1] = E(CMPXCHG, RM, REG, NONE, M | L),
-	[0xb2] = E(LOAD_FAR, REG, NONE, NONE, M), [0xb3] = E(BT, RM, REG, NONE, M | L),
-	[0xb4 ... 0xb5] = E(LOAD_FAR, REG, NONE, NONE, M),
-	[0xb6 ... 0xb7] = E(MOVX, REG, RM, NONE, M | F_NOREAD),
-	[0xb8] = E(POPCNT, REG, RM, NONE, M | F_NOREAD), [0xb9] = E(UD, NONE, NONE, NONE, M),
-	[0xba] = E(BT, RM, IMM, 8, M | L), [0xbb] = E(BT, RM, REG, NONE, M | L),
-	[0xbc ... 0xbd] = E(BITSCAN, REG, RM, NONE, M),
-	[0xbe ... 0xbf] = E(MOVX, REG, RM, NONE, M | F_NOREAD),
-	[0xc0] = E(XADD, RM, REG, NONE, M | B | L), [0xc1] = E(XADD, RM, REG, NONE, M | L),
-	[0xc2] = LEN(8, M), [0xc3] = E(MOV, RM, REG, NONE, M | F_NOREAD),
-	[0xc4 ... 0xc6] = LEN(8, M), [0xc7] = E(CMPXCHG8B, NONE, NONE, NONE, M | L),
-	[0xc8 ... 0xcf] = E(BSWAP, OPREG, NONE, NONE, 0),
+	[0xa8] = PUSH_SEG(F_D64), [0xa9] = LEN(NONE, F_D64), [0xaa] = LEN(NONE, 0),
+	[0xab] = E(BT, RM, REG, NONE, M | L), [0xac] = E(SHLD, RM, IMM, 8, M),
+	[0xad] = E(SHLD, RM, ONE_CL, NONE, M), [0xae] = LEN(NONE, M),
+	[0xaf] = E(IMUL, REG, RM, NONE, M), [0xb0] = E(CMPXCHG, RM, REG, NONE, M | B | L),
+	[0xb1] = E(CMPXCHG, RM, REG, NONE, M | L), [0xb2] = LEN(NONE, M),
+	[0xb3] = E(BT, RM, REG, NONE, M | L), [0xb4 ... 0xb5] = LEN(NONE, M),
+	[0xb6 ... 0xb7] = E(MOVX, REG, RM, NONE, M), [0xb8] = LEN(NONE, M),
+	[0xb9] = E(UD, NONE, NONE, NONE, M), [0xba] = E(BT, RM, IMM, 8, M | L),
+	[0xbb] = E(BT, RM, REG, NONE, M | L), [0xbc ... 0xbd] = E(BITSCAN, REG, RM, NONE, M),
+	[0xbe ... 0xbf] = E(MOVX, REG, RM, NONE, M), [0xc0] = E(XADD, RM, REG, NONE, M | B | L),
+	[0xc1] = E(XADD, RM, REG, NONE, M | L), [0xc2] = LEN(8, M),
+	[0xc3] = E(MOV, RM, REG, NONE, M | F_NOREAD), [0xc4 ... 0xc6] = LEN(8, M),
+	[0xc7] = E(CMPXCHG8B, NONE, NONE, NONE, M | L), [0xc8 ... 0xcf] = REG(NONE, 0),
 	[0xd0 ... 0xff] = LEN(NONE, M),
 };
 
@@ -322,10 +282,8 @@ static u32 group_row(const struct insn *insn, u32 row)
 		switch (nr) {
 		case 0: case 1:
 			return row;
-		case 2:
-			return E(CALL_RM, NONE, RM, NONE, M | F_F64);
-		case 4:
-			return E(JMP_RM, NONE, RM, NONE, M | F_F64);
+		case 2: case 4:			/* near CALL, JMP */
+			return LEN(NONE, M | F_F64);
 		case 6:
 			return E(PUSH, NONE, RM, NONE, M | F_D64);
 		}
@@ -385,9 +343,9 @@ static u32 three_byte_row(const struct insn *insn)
 		return LEN(8, M);
 	/* MOVBE; with F2 these are CRC32. */
 	if (insn->opcode == 0xf0 && insn->rep != 0xf2)
-		return E(MOVBE, REG, RM, NONE, M | F_NOREAD);
+		return E(MOVBE, REG, RM, NONE, M);
 	if (insn->opcode == 0xf1 && insn->rep != 0xf2)
-		return E(MOVBE, RM, REG, NONE, M | F_NOREAD);
+		return E(MOVBE, RM, REG, NONE, M);
 	return LEN(NONE, M);
 }
 

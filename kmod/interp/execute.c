@@ -60,11 +60,6 @@ static int rm_update(struct interp *in, unsigned int size, u64 old, u64 new)
 	return rm_write(in, size, new);
 }
 
-static u8 opcode_reg(const struct insn *insn)
-{
-	return (insn->opcode & 7) | (insn->rex & 1) << 3;
-}
-
 static int operand_read(struct interp *in, unsigned int where, unsigned int size, u64 *val,
 			bool for_write)
 {
@@ -79,9 +74,6 @@ static int operand_read(struct interp *in, unsigned int where, unsigned int size
 		break;
 	case AT_ACC:
 		*val = reg_get(in, REG_RAX, size);
-		break;
-	case AT_OPREG:
-		*val = reg_get(in, opcode_reg(insn), size);
 		break;
 	case AT_IMM:
 		*val = insn->imm & size_mask(size);
@@ -111,24 +103,17 @@ static int operand_write(struct interp *in, unsigned int where, unsigned int siz
 	case AT_ACC:
 		reg_set(in, REG_RAX, size, val);
 		break;
-	case AT_OPREG:
-		reg_set(in, opcode_reg(insn), size, val);
-		break;
 	}
 	return INTERP_DONE;
 }
 
-/* F6, F7: TEST, NOT, NEG, MUL, IMUL, DIV, IDIV */
-static int exec_muldiv(struct interp *in, u64 src)
+/* rDX:rAX, of byte operands AX, = rAX * src */
+static int exec_mul(struct interp *in, bool is_signed, u64 src)
 {
-	unsigned int nr = in->insn.reg & 7, size = in->insn.size;
-	u64 lo = reg_get(in, REG_RAX, size);
-	u64 hi = size == 1 ? in->reg.gpr[REG_RAX] >> 8 & 0xff : reg_get(in, REG_RDX, size);
+	unsigned int size = in->insn.size;
+	u64 lo = reg_get(in, REG_RAX, size), hi;
 
-	if (nr < 6)
-		alu_mul(nr & 1, &lo, &hi, src, size, &in->reg.rflags);
-	else if (alu_div(nr & 1, &lo, &hi, src, size))
-		return fault_plain(in, VEC_DE);
+	alu_mul(is_signed, &lo, &hi, src, size, &in->reg.rflags);
 	if (size == 1) {
 		reg_set(in, REG_RAX, 2, hi << 8 | lo);
 		return INTERP_DONE;
@@ -138,26 +123,26 @@ static int exec_muldiv(struct interp *in, u64 src)
 	return INTERP_DONE;
 }
 
+/* F6, F7: TEST, NOT, NEG, MUL, IMUL; not DIV, IDIV */
 static int exec_unary(struct interp *in)
 {
 	unsigned int nr = in->insn.reg & 7, size = in->insn.size;
 	u64 val, res;
 	int r;
 
+	if (nr > 5)
+		return INTERP_UNKNOWN;
 	r = rm_read(in, size, &val, nr == 2 || nr == 3);
 	if (r)
 		return r;
-	switch (nr) {
-	case 0: case 1:
+	if (nr > 3)
+		return exec_mul(in, nr & 1, val);
+	if (nr < 2) {
 		alu_binary(4, val, in->insn.imm, size, &in->reg.rflags);
 		return INTERP_DONE;
-	case 2:
-		return rm_update(in, size, val, ~val & size_mask(size));
-	case 3:
-		res = alu_binary(5, 0, val, size, &in->reg.rflags);
-		return rm_update(in, size, val, res);
 	}
-	return exec_muldiv(in, val);
+	res = nr == 2 ? ~val & size_mask(size) : alu_binary(5, 0, val, size, &in->reg.rflags);
+	return rm_update(in, size, val, res);
 }
 
 /* The operand of BT in memory with a register offset: the bit string goes on beyond it. */
@@ -356,26 +341,6 @@ static int exec_bitscan(struct interp *in)
 	return INTERP_DONE;
 }
 
-static int exec_popcnt(struct interp *in)
-{
-	const struct insn *insn = &in->insn;
-	unsigned int n = 0;
-	u64 val;
-	int r;
-
-	if (insn->rep != 0xf3)
-		return fault_plain(in, VEC_UD);
-	r = rm_read(in, insn->size, &val, false);
-	if (r)
-		return r;
-	for (; val; val &= val - 1)
-		n++;
-	in->reg.rflags &= ~(u64)FLAGS_STATUS;
-	in->reg.rflags |= n ? 0 : X86_EFLAGS_ZF;
-	reg_set(in, insn->reg, insn->size, n);
-	return INTERP_DONE;
-}
-
 static u64 swap_bytes(u64 val, unsigned int size)
 {
 	return __builtin_bswap64(val) >> (64 - size * 8);
@@ -398,25 +363,12 @@ static int exec_movbe(struct interp *in)
 	return r;
 }
 
-static int exec_xlat(struct interp *in)
-{
-	const struct insn *insn = &in->insn;
-	u64 offset = in->reg.gpr[REG_RBX] + (in->reg.gpr[REG_RAX] & 0xff);
-	u64 val = 0;
-	int r;
-
-	r = seg_read(in, insn->seg, offset & size_mask(insn->addr_size), &val, 1);
-	if (!r)
-		reg_set(in, REG_RAX, 1, val);
-	return r;
-}
-
 /* Everything of the form: read destination and source, compute, write the destination. */
 static int exec_two(struct interp *in)
 {
 	const struct insn *insn = &in->insn;
-	unsigned int size = insn->size, nr = insn->map || insn->opcode >= 0x80 ? insn->reg & 7 :
-		insn->opcode >> 3;
+	unsigned int nr = insn->opcode < 0x80 ? insn->opcode >> 3 : insn->reg & 7;
+	unsigned int size = insn->size;
 	u32 flags = insn->flags;
 	u64 dst = 0, src, res = 0;
 	int r;
@@ -443,8 +395,7 @@ static int exec_two(struct interp *in)
 		res = alu_shift(nr, dst, src & 0xff, size, &in->reg.rflags);
 		break;
 	case OP_INCDEC:
-		res = alu_incdec(insn->opcode < 0x50 ? insn->opcode & 8 : nr & 1, dst, size,
-				 &in->reg.rflags);
+		res = alu_incdec(nr & 1, dst, size, &in->reg.rflags);
 		break;
 	case OP_SETCC:
 		res = alu_condition(insn->opcode, in->reg.rflags);
@@ -458,58 +409,15 @@ static int exec_two(struct interp *in)
 static int exec_xchg(struct interp *in)
 {
 	const struct insn *insn = &in->insn;
-	u64 dst, src;
+	u64 dst, src = reg_get(in, insn->reg, insn->size);
 	int r;
 
-	/* 90 without REX.B is NOP (and PAUSE): it does not clear the upper half of RAX. */
-	if (insn->opcode == 0x90 && !(insn->rex & 1))
-		return INTERP_DONE;
-	r = operand_read(in, F_GET_DST(insn->flags), insn->size, &dst, true);
-	if (r)
-		return r;
-	operand_read(in, F_GET_SRC(insn->flags), insn->size, &src, false);
-	r = operand_write(in, F_GET_DST(insn->flags), insn->size, dst, src);
-	if (r)
-		return r;
-	return operand_write(in, F_GET_SRC(insn->flags), insn->size, src, dst);
-}
-
-/* CBW, CWDE, CDQE; CWD, CDQ, CQO */
-static void exec_convert(struct interp *in)
-{
-	unsigned int size = in->insn.size;
-	u64 acc = in->reg.gpr[REG_RAX];
-
-	if (in->insn.op == OP_CONVERT)
-		reg_set(in, REG_RAX, size, sign_extend(acc, size / 2));
-	else
-		reg_set(in, REG_RDX, size, (s64)sign_extend(acc, size) < 0 ? ~0ULL : 0);
-}
-
-static int exec_simple(struct interp *in)
-{
-	const struct insn *insn = &in->insn;
-	u8 reg = opcode_reg(insn);
-
-	switch (insn->op) {
-	case OP_LEA:
-		if (!insn->mem)
-			return fault_plain(in, VEC_UD);
-		reg_set(in, insn->reg, insn->size, operand_offset(in));
-		break;
-	case OP_BSWAP:
-		reg_set(in, reg, insn->size,
-			insn->size == 2 ? 0 : swap_bytes(reg_get(in, reg, insn->size), insn->size));
-		break;
-	case OP_CONVERT: case OP_SIGN:
-		exec_convert(in);
-		break;
-	case OP_NOP:
-		break;
-	default:
-		return INTERP_UNKNOWN;
-	}
-	return INTERP_DONE;
+	r = rm_read(in, insn->size, &dst, true);
+	if (!r)
+		r = rm_update(in, insn->size, dst, src);
+	if (!r)
+		reg_set(in, insn->reg, insn->size, dst);
+	return r;
 }
 
 static int execute(struct interp *in)
@@ -539,27 +447,22 @@ static int execute(struct interp *in)
 		return exec_cmov(in);
 	case OP_BITSCAN:
 		return exec_bitscan(in);
-	case OP_POPCNT:
-		return exec_popcnt(in);
 	case OP_MOVBE:
 		return exec_movbe(in);
-	case OP_XLAT:
-		return exec_xlat(in);
-	case OP_PUSH ... OP_SAHF:
+	case OP_PUSH ... OP_CLTS:
 		return exec_stack(in);
-	case OP_MOV_FROM_SEG ... OP_CLTS:
-		return exec_segment(in);
-	case OP_IN: case OP_OUT:
-		return exec_port(in);
+	case OP_NOMEM:
+		/* Nothing that can have exited: it has been exchanged meanwhile. */
+		return INTERP_RETRY;
 	}
-	return exec_simple(in);
+	return INTERP_UNKNOWN;
 }
 
 /**
  * interp_execute() - execute the instruction that interp_decode() found
  * @in: guest state and instruction; log_len accesses are in the log
  *
- * Return: INTERP_DONE: reg, and what changed says, hold the new state; RIP is behind the
+ * Return: INTERP_DONE: reg, seg and cr0 hold the new state; RIP is behind the
  * instruction, or still on it when a REP loop is not over. Anything else: reg is as it was, or as
  * after the last complete iteration. May sleep.
  */
@@ -570,8 +473,9 @@ int interp_execute(struct interp *in)
 	in->start = in->reg;
 	in->log_pos = 0;
 	in->posted = false;
-	in->changed = 0;
-	in->int_shadow = 0;
+	in->mov_ss = false;
+	in->seg_changed = false;
+	in->cr0_changed = false;
 	in->span.valid = false;
 	if (in->insn.op >= OP_INS) {
 		r = exec_string(in);

@@ -188,15 +188,14 @@ static u8 current_mode(const struct vcpu_state *st)
 
 void context_load(struct vcpu *vcpu)
 {
-	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_TABLES | STATE_CRS);
+	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_CRS);
+	const struct vm_exit *exit = &vcpu->exit;
 	struct interp *in = vcpu->interp;
 
 	memcpy(in->reg.gpr, st->gpr, sizeof(in->reg.gpr));
 	in->reg.rip = st->rip;
 	in->reg.rflags = st->rflags;
 	memcpy(in->seg, st->seg, sizeof(in->seg));
-	in->gdtr = st->gdtr;
-	in->idtr = st->idtr;
 	in->cr0 = st->cr0;
 	in->cr3 = st->cr3;
 	in->cr4 = st->cr4;
@@ -204,6 +203,9 @@ void context_load(struct vcpu *vcpu)
 	in->reserved_gpa = vcpu->cpuid.reserved_gpa;
 	in->cpl = st->cpl;
 	in->mode = current_mode(st);
+	in->port_checked = ~0;
+	if (exit->kind == VMEXIT_IO)
+		in->port_checked = INTERP_PORT(exit->io.port, exit->io.size, exit->io.in);
 }
 
 /* Not on success too: reg is then what it was, or what a REP loop has come to. */
@@ -221,16 +223,11 @@ static int commit_system(struct vcpu *vcpu)
 {
 	struct interp *in = vcpu->interp;
 
-	if (in->changed & INTERP_CR0 && cr_write(vcpu, 0, in->cr0))
+	if (in->cr0_changed && cr_write(vcpu, 0, in->cr0))
 		return 1;
-	if (in->changed & INTERP_SEGS) {
+	if (in->seg_changed) {
 		memcpy(vcpu->state.seg, in->seg, sizeof(in->seg));
 		state_dirty(vcpu, STATE_SEGS);
-	}
-	if (in->changed & INTERP_TABLES) {
-		vcpu->state.gdtr = in->gdtr;
-		vcpu->state.idtr = in->idtr;
-		state_dirty(vcpu, STATE_TABLES);
 	}
 	return 0;
 }
@@ -324,7 +321,8 @@ static int finish_done(struct vcpu *vcpu)
 		return RESUME_GUEST;
 	}
 	commit_regs(vcpu);
-	return after_insn(vcpu, rflags_before, in->int_shadow, in->posted);
+	return after_insn(vcpu, rflags_before, in->mov_ss ? KVM_X86_SHADOW_INT_MOV_SS : 0,
+			  in->posted);
 }
 
 static int finish(struct vcpu *vcpu, int result)

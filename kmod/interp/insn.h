@@ -13,21 +13,15 @@
 enum insn_op {
 	OP_UD,		/* no instruction */
 	OP_LENGTH,	/* its length is known, and nothing more */
-	OP_NOP,
-	/* Two operands, result into the first: execute.c. */
+	OP_NOMEM,	/* likewise, and it has no operand in memory */
 	OP_ALU, OP_TEST, OP_MOV, OP_XCHG, OP_SHIFT, OP_UNARY, OP_INCDEC, OP_MOVX, OP_MOVSXD,
-	OP_BT, OP_SHLD, OP_CMPXCHG, OP_XADD, OP_IMUL, OP_SETCC, OP_CMOV, OP_BITSCAN, OP_POPCNT,
-	OP_BSWAP, OP_LEA, OP_MOVBE, OP_CMPXCHG8B, OP_CONVERT, OP_SIGN, OP_XLAT, OP_SSE_MOVE,
-	/* Stack and control flow: stack.c. */
-	OP_PUSH, OP_POP, OP_PUSHA, OP_POPA, OP_PUSHF, OP_POPF, OP_PUSH_SEG, OP_POP_SEG, OP_LEAVE,
-	OP_CALL, OP_JMP, OP_RET, OP_JCC, OP_LOOP, OP_CALL_RM, OP_JMP_RM,
-	OP_FLAG, OP_LAHF, OP_SAHF,
-	/* Segments and system: segment.c. */
-	OP_MOV_FROM_SEG, OP_MOV_TO_SEG, OP_LOAD_FAR,
-	OP_TABLES, OP_CLTS,
-	/* Ports and strings: string.c. */
-	OP_IN, OP_OUT, OP_INS, OP_OUTS, OP_MOVS, OP_CMPS, OP_STOS, OP_LODS, OP_SCAS,
-	OP_COUNT
+	OP_BT, OP_SHLD, OP_CMPXCHG, OP_XADD, OP_IMUL, OP_SETCC, OP_CMOV, OP_BITSCAN, OP_MOVBE,
+	OP_CMPXCHG8B,
+	/* stack.c */
+	OP_PUSH, OP_POP, OP_PUSHA, OP_POPA, OP_PUSHF, OP_POPF, OP_PUSH_SEG,
+	OP_MOV_FROM_SEG, OP_MOV_TO_SEG, OP_MSW, OP_CLTS,
+	/* string.c */
+	OP_INS, OP_OUTS, OP_MOVS, OP_CMPS, OP_STOS, OP_LODS, OP_SCAS,
 };
 
 /*
@@ -57,11 +51,8 @@ enum { IMM_NONE, IMM_8, IMM_Z, IMM_V, IMM_16, IMM_FAR, IMM_OFFSET, IMM_16_8 };
 #define F_F64		BIT(23)	/* .. and cannot be changed (near branches) */
 #define F_I64		BIT(24)	/* invalid in long mode */
 #define F_REGRM		BIT(25)	/* ModRM.mod counts as 3 (MOV to and from CR, DR) */
-#define F_STRING	BIT(26)
 
-#define VEC_DE	0
 #define VEC_UD	6
-#define VEC_NP	11
 #define VEC_SS	12
 #define VEC_GP	13
 #define VEC_PF	14
@@ -143,7 +134,6 @@ u64 alu_bit(unsigned int nr, u64 dst, unsigned int bit, u64 *flags);	/* 0 BT, BT
 u64 alu_imul(u64 dst, u64 src, unsigned int size, u64 *flags);
 /* lo:hi = lo * src */
 void alu_mul(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size, u64 *flags);
-int alu_div(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size); /* 0, 1: #DE */
 bool alu_condition(unsigned int cc, u64 flags);
 
 /* ---- access.c ---- */
@@ -158,7 +148,7 @@ int mem_read(struct interp *in, gva_t addr, void *buf, unsigned int len, u32 acc
 int mem_write(struct interp *in, gva_t addr, const void *buf, unsigned int len, u32 access);
 int seg_read(struct interp *in, u8 seg, u64 offset, void *buf, unsigned int len);
 int seg_write(struct interp *in, u8 seg, u64 offset, const void *buf, unsigned int len);
-/* Port accesses through the log; data in in->io. */
+/* Port accesses through the log; the data is in in->io. */
 int port_read(struct interp *in, u16 port, unsigned int size, unsigned int count);
 int port_write(struct interp *in, u16 port, unsigned int size, unsigned int count);
 
@@ -168,9 +158,6 @@ int rm_write(struct interp *in, unsigned int size, u64 val);
 
 /* ---- the families ---- */
 int exec_stack(struct interp *in);
-int exec_segment(struct interp *in);
 int exec_string(struct interp *in);
-int exec_port(struct interp *in);
-int segment_load(struct interp *in, u8 seg, u16 selector);
 
 #endif /* VMM_INTERP_INSN_H */

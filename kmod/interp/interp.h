@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The interpreter: executes one instruction for the guest where the hardware cannot. decode.c,
- * execute.c, alu.c, stack.c, string.c, access.c, segment.c and walk.c are pure: they know guest
- * state only through struct interp and its ops, and build in user space too (selftests/unit).
+ * execute.c, alu.c, stack.c, string.c, access.c and walk.c are pure: they know guest state only
+ * through struct interp and its ops, and build in user space too (selftests/unit).
  * glue.c and fetch.c connect them to a vCPU.
  *
  * One instruction is a transaction. Registers are changed in a copy (struct interp.reg) and
@@ -124,10 +124,7 @@ struct interp_span {
 	bool valid;
 };
 
-/* What changed besides reg. */
-#define INTERP_SEGS	1
-#define INTERP_TABLES	2
-#define INTERP_CR0	4
+#define INTERP_PORT(port, size, in)	((port) | (size) << 16 | (in) << 24)
 
 struct interp {
 	const struct interp_ops *ops;
@@ -136,16 +133,16 @@ struct interp {
 	/* Guest state, filled by whoever calls interp_execute(). */
 	struct interp_regs reg;
 	struct segment seg[SEG_COUNT];
-	struct dtable gdtr, idtr;
 	u64 cr0, cr3, cr4, efer;
 	u64 reserved_gpa;		/* bits above the guest's MAXPHYADDR */
 	u8 mode;			/* enum interp_mode */
 	u8 cpl;
+	u32 port_checked;		/* INTERP_PORT: the hardware has found it permitted */
 
-	/* Outcome. */
+	/* Outcome: reg, seg and cr0, too. */
 	struct interp_fault fault;
-	u32 changed;			/* INTERP_SEGS.. */
-	u8 int_shadow;			/* 1: STI, 2: MOV SS (KVM_X86_SHADOW_INT_* are these) */
+	bool mov_ss;			/* no interrupts before the next instruction */
+	bool seg_changed, cr0_changed;
 	bool posted;			/* a device write waits for user space */
 
 	/* The instruction. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Stack instructions and near control flow (APM vol. 3, chapter 3). */
+/* Instructions that use the stack, segment registers, or CR0 (APM vol. 3, chapters 3 and 4). */
 #include "insn.h"
 
 static int push(struct interp *in, u64 val, unsigned int size)
@@ -95,22 +95,17 @@ static unsigned int iopl(const struct interp *in)
 	return (in->reg.rflags & X86_EFLAGS_IOPL) >> 12;
 }
 
-static int exec_pushf(struct interp *in)
-{
-	/* Virtual-8086 mode below IOPL 3: VME's business */
-	if (in->mode == INTERP_VM86 && iopl(in) != 3)
-		return in->cr4 & X86_CR4_VME ? INTERP_UNKNOWN : fault_gp(in);
-	return push(in, in->reg.rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF), in->insn.size);
-}
-
-static int exec_popf(struct interp *in)
+static int exec_pushf_popf(struct interp *in)
 {
 	u64 change = FLAGS_STATUS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT;
-	u64 val;
+	u64 val = in->reg.rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
 	int r;
 
+	/* Virtual-8086 mode below IOPL 3 (APM vol. 2, 8.9) */
 	if (in->mode == INTERP_VM86 && iopl(in) != 3)
 		return in->cr4 & X86_CR4_VME ? INTERP_UNKNOWN : fault_gp(in);
+	if (in->insn.op == OP_PUSHF)
+		return push(in, val, in->insn.size);
 	r = pop(in, &val, in->insn.size);
 	if (r)
 		return r;
@@ -124,163 +119,77 @@ static int exec_popf(struct interp *in)
 	return INTERP_DONE;
 }
 
-static u8 stack_segment(const struct insn *insn)
-{
-	if (insn->map)
-		return insn->opcode < 0xa8 ? SEG_FS : SEG_GS;
-	return insn->opcode >> 3 & 3;
-}
-
-static int exec_pop_seg(struct interp *in)
-{
-	u8 seg = stack_segment(&in->insn);
-	u64 val;
-	int r;
-
-	r = pop(in, &val, in->insn.size);
-	if (r)
-		return r;
-	r = segment_load(in, seg, val);
-	if (!r && seg == SEG_SS)
-		in->int_shadow = 2;
-	return r;
-}
-
-static int exec_leave(struct interp *in)
-{
-	unsigned int width = stack_size(in);
-	u64 val;
-	int r;
-
-	reg_set(in, REG_RSP, width, in->reg.gpr[REG_RBP]);
-	r = pop(in, &val, in->insn.size);
-	if (!r)
-		reg_set(in, REG_RBP, in->insn.size, val);
-	return r;
-}
-
-/* A near branch: RIP is cut to the operand size, and must be canonical or within CS's limit. */
-static int branch(struct interp *in, u64 target)
-{
-	unsigned int shift = in->cr4 & X86_CR4_LA57 ? 7 : 16;
-
-	if (in->mode == INTERP_LONG) {
-		if ((u64)((s64)(target << shift) >> shift) != target)
-			return fault_gp(in);
-	} else {
-		target &= size_mask(in->insn.op_size);
-		if (target > in->seg[SEG_CS].limit)
-			return fault_gp(in);
-	}
-	in->reg.rip = target;
-	return INTERP_DONE;
-}
-
-static int exec_call(struct interp *in, u64 target)
-{
-	u64 back = in->reg.rip;
-	int r;
-
-	r = branch(in, target);
-	return r ? r : push(in, back, in->insn.op_size);
-}
-
-static int exec_branch_rm(struct interp *in)
-{
-	u64 target;
-	int r;
-
-	r = rm_read(in, in->insn.size, &target, false);
-	if (r)
-		return r;
-	return in->insn.op == OP_CALL_RM ? exec_call(in, target) : branch(in, target);
-}
-
-static int exec_ret(struct interp *in)
-{
-	u64 target;
-	int r;
-
-	r = pop(in, &target, in->insn.op_size);
-	if (r)
-		return r;
-	reg_set(in, REG_RSP, stack_size(in), in->reg.gpr[REG_RSP] + (u16)in->insn.imm);
-	return branch(in, target);
-}
-
-/* LOOPNE, LOOPE, LOOP, JCXZ */
-static int exec_loop(struct interp *in)
+static int exec_push_seg(struct interp *in)
 {
 	const struct insn *insn = &in->insn;
-	unsigned int nr = insn->opcode & 3;
-	bool zf = in->reg.rflags & X86_EFLAGS_ZF;
-	u64 count = in->reg.gpr[REG_RCX] & size_mask(insn->addr_size);
+	u8 seg = insn->opcode >> 3 & 3;
 
-	if (nr == 3)
-		return count ? INTERP_DONE : branch(in, in->reg.rip + insn->imm);
-	reg_set(in, REG_RCX, insn->addr_size, --count);
-	if (!(count & size_mask(insn->addr_size)) || (nr == 0 && zf) || (nr == 1 && !zf))
-		return INTERP_DONE;
-	return branch(in, in->reg.rip + insn->imm);
+	if (insn->map)
+		seg = insn->opcode < 0xa8 ? SEG_FS : SEG_GS;
+	return push(in, in->seg[seg].selector, insn->size);
 }
 
-/* CLI and STI below IOPL 0..3 without the virtual interrupt flag (APM vol. 2, 8.1.4) */
-static int exec_interrupt_flag(struct interp *in, bool set)
+static int exec_mov_from_seg(struct interp *in)
 {
-	bool was_set = in->reg.rflags & X86_EFLAGS_IF;
+	u8 nr = in->insn.reg & 7;
 
-	if (in->mode != INTERP_REAL && in->cpl > iopl(in))
-		return in->cr4 & (X86_CR4_VME | X86_CR4_PVI) ? INTERP_UNKNOWN : fault_gp(in);
-	in->reg.rflags &= ~(u64)X86_EFLAGS_IF;
-	if (set) {
-		in->reg.rflags |= X86_EFLAGS_IF;
-		in->int_shadow = was_set ? 0 : 1;
+	if (nr > SEG_GS)
+		return fault_plain(in, VEC_UD);
+	return rm_write(in, in->insn.mem ? 2 : in->insn.size, in->seg[nr].selector);
+}
+
+/* Without descriptors only: base = selector * 16, all else stays (APM vol. 2, 4.5.3). */
+static int exec_mov_to_seg(struct interp *in)
+{
+	u8 nr = in->insn.reg & 7;
+	u64 val;
+	int r;
+
+	if (nr > SEG_GS || nr == SEG_CS)
+		return fault_plain(in, VEC_UD);
+	if (in->mode > INTERP_VM86)
+		return INTERP_UNKNOWN;
+	r = rm_read(in, 2, &val, false);
+	if (r)
+		return r;
+	in->seg[nr].selector = val;
+	in->seg[nr].base = val << 4;
+	in->seg_changed = true;
+	in->mov_ss = nr == SEG_SS;
+	return INTERP_DONE;
+}
+
+/* SMSW; LMSW, which changes PE (and cannot clear it), MP, EM, TS; CLTS. */
+static int exec_cr0(struct interp *in)
+{
+	const struct insn *insn = &in->insn;
+	u64 val = in->cr0 & ~(u64)X86_CR0_TS;
+	int r;
+
+	if (insn->op == OP_MSW && (insn->reg & 7) == 4) {
+		if (in->cpl && in->cr4 & X86_CR4_UMIP)
+			return fault_gp(in);
+		return rm_write(in, insn->mem ? 2 : insn->size, in->cr0);
 	}
-	return INTERP_DONE;
-}
-
-static int exec_flag(struct interp *in)
-{
-	switch (in->insn.opcode) {
-	case 0xf5:
-		in->reg.rflags ^= X86_EFLAGS_CF;
-		break;
-	case 0xf8:
-		in->reg.rflags &= ~(u64)X86_EFLAGS_CF;
-		break;
-	case 0xf9:
-		in->reg.rflags |= X86_EFLAGS_CF;
-		break;
-	case 0xfc:
-		in->reg.rflags &= ~(u64)X86_EFLAGS_DF;
-		break;
-	case 0xfd:
-		in->reg.rflags |= X86_EFLAGS_DF;
-		break;
-	default:
-		return exec_interrupt_flag(in, in->insn.opcode & 1);
+	if (insn->op == OP_MSW && (insn->reg & 7) != 6)
+		return INTERP_UNKNOWN;
+	if (in->cpl)
+		return fault_gp(in);
+	if (insn->op == OP_MSW) {
+		r = rm_read(in, 2, &val, false);
+		if (r)
+			return r;
+		val = (in->cr0 & ~0xeULL) | (val & 0xf);
 	}
+	in->cr0 = val;
+	in->cr0_changed = true;
 	return INTERP_DONE;
 }
 
-static int exec_ahf(struct interp *in)
-{
-	u64 mask = FLAGS_STATUS & ~X86_EFLAGS_OF;
-	u64 *rax = &in->reg.gpr[REG_RAX];
-
-	if (in->insn.op == OP_SAHF)
-		in->reg.rflags = (in->reg.rflags & ~mask) | (*rax >> 8 & mask);
-	else
-		*rax = (*rax & ~0xff00ULL) | ((in->reg.rflags & mask) | X86_EFLAGS_FIXED) << 8;
-	return INTERP_DONE;
-}
-
-/* The members of the family from OP_PUSH to OP_SAHF. */
+/* The instructions from OP_PUSH to OP_CLTS. */
 int exec_stack(struct interp *in)
 {
-	const struct insn *insn = &in->insn;
-
-	switch (insn->op) {
+	switch (in->insn.op) {
 	case OP_PUSH:
 		return exec_push(in);
 	case OP_POP:
@@ -289,31 +198,14 @@ int exec_stack(struct interp *in)
 		return exec_pusha(in);
 	case OP_POPA:
 		return exec_popa(in);
-	case OP_PUSHF:
-		return exec_pushf(in);
-	case OP_POPF:
-		return exec_popf(in);
+	case OP_PUSHF: case OP_POPF:
+		return exec_pushf_popf(in);
 	case OP_PUSH_SEG:
-		return push(in, in->seg[stack_segment(insn)].selector, insn->size);
-	case OP_POP_SEG:
-		return exec_pop_seg(in);
-	case OP_LEAVE:
-		return exec_leave(in);
-	case OP_CALL:
-		return exec_call(in, in->reg.rip + insn->imm);
-	case OP_JMP:
-		return branch(in, in->reg.rip + insn->imm);
-	case OP_RET:
-		return exec_ret(in);
-	case OP_JCC:
-		return alu_condition(insn->opcode, in->reg.rflags) ?
-			branch(in, in->reg.rip + insn->imm) : INTERP_DONE;
-	case OP_LOOP:
-		return exec_loop(in);
-	case OP_CALL_RM: case OP_JMP_RM:
-		return exec_branch_rm(in);
-	case OP_FLAG:
-		return exec_flag(in);
+		return exec_push_seg(in);
+	case OP_MOV_FROM_SEG:
+		return exec_mov_from_seg(in);
+	case OP_MOV_TO_SEG:
+		return exec_mov_to_seg(in);
 	}
-	return exec_ahf(in);
+	return exec_cr0(in);
 }

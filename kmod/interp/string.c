@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Port and string instructions. A REP loop runs a bounded number of iterations, and each of them is
+ * String instructions. A REP loop runs a bounded number of iterations, and each of them is
  * committed; between them the guest may take interrupts (APM vol. 3, 1.2.6).
  */
 #include "insn.h"
@@ -29,62 +29,18 @@ static unsigned int port_size(const struct interp *in)
 	return in->insn.size == 8 ? 4 : in->insn.size;
 }
 
-/* The I/O permission bitmap of a 32- or 64-bit TSS (APM vol. 2, 12.2.4 and 12.2.5). */
-static int bitmap_allows(struct interp *in, u16 port, unsigned int size)
-{
-	const struct segment *tr = &in->seg[SEG_TR];
-	u16 base = 0, bits = 0;
-	u32 first;
-	int r;
-
-	if (!(tr->attr & SEG_P) || (tr->attr & 8) == 0 || tr->limit < 103)
-		return fault_gp(in);
-	r = mem_read(in, tr->base + 102, &base, 2, ACCESS_IMPLICIT);
-	if (r)
-		return r;
-	first = base + port / 8;
-	if (first + 1 > tr->limit)
-		return fault_gp(in);
-	r = mem_read(in, tr->base + first, &bits, 2, ACCESS_IMPLICIT);
-	if (r)
-		return r;
-	return bits >> (port & 7) & ((1U << size) - 1) ? fault_gp(in) : INTERP_DONE;
-}
-
 /*
- * Hardware checks before it exits, but the instruction may have been exchanged since then by
- * another processor.
+ * The hardware checks IOPL and the TSS's bitmap before it exits, and the instruction may have been
+ * exchanged since then: what it has not checked is for the guest to try again.
  */
-static int port_allowed(struct interp *in, u16 port, unsigned int size)
+static int port_allowed(struct interp *in)
 {
+	u32 port = INTERP_PORT((u16)in->reg.gpr[REG_RDX], port_size(in), in->insn.op == OP_INS);
 	u8 iopl = (in->reg.rflags & X86_EFLAGS_IOPL) >> 12;
 
 	if (in->mode == INTERP_REAL || (in->mode != INTERP_VM86 && in->cpl <= iopl))
 		return INTERP_DONE;
-	return bitmap_allows(in, port, size);
-}
-
-int exec_port(struct interp *in)
-{
-	const struct insn *insn = &in->insn;
-	u16 port = insn->opcode & 8 ? in->reg.gpr[REG_RDX] : insn->imm & 0xff;
-	unsigned int size = port_size(in);
-	u64 val = 0;
-	int r;
-
-	r = port_allowed(in, port, size);
-	if (r)
-		return r;
-	if (insn->op == OP_OUT) {
-		memcpy(in->io, &in->reg.gpr[REG_RAX], size);
-		return port_write(in, port, size, 1);
-	}
-	r = port_read(in, port, size, 1);
-	if (r)
-		return r;
-	memcpy(&val, in->io, size);
-	reg_set(in, REG_RAX, size, val);
-	return INTERP_DONE;
+	return port == in->port_checked ? INTERP_DONE : INTERP_RETRY;
 }
 
 /*
@@ -118,7 +74,7 @@ static int map_element(struct interp *in, u8 seg, u64 offset, bool write,
 	gva_t addr;
 	int r;
 
-	r = port_allowed(in, in->reg.gpr[REG_RDX], size);
+	r = port_allowed(in);
 	if (r)
 		return r;
 	r = mem_linear(in, seg, offset, size, write, &addr);

@@ -338,16 +338,18 @@ static void addressing(void)
 	CHECK_EQ(OFFSET(REAL, "\x67\x89\x03"), 0x1000);
 }
 
-const struct tap_test tap_tests[] = { TEST(lengths_of_libc),
-				      TEST(lengths_random_64),
-				      TEST(lengths_random_32),
-				      TEST(lengths_random_16),
-				      TEST(exits_without_nrips),
-				      TEST(control_register_operand),
-				      TEST(incomplete),
-				      TEST(too_long),
-				      TEST(lock_prefix),
-				      TEST(invalid_in_long_mode),
-				      TEST(operand_sizes),
-				      TEST(addressing),
-				      { NULL, NULL } };
+const struct tap_test tap_tests[] = {
+	TEST(lengths_of_libc),
+	TEST(lengths_random_64),
+	TEST(lengths_random_32),
+	TEST(lengths_random_16),
+	TEST(exits_without_nrips),
+	TEST(control_register_operand),
+	TEST(incomplete),
+	TEST(too_long),
+	TEST(lock_prefix),
+	TEST(invalid_in_long_mode),
+	TEST(operand_sizes),
+	TEST(addressing),
+	{ NULL, NULL },
+};

@@ -278,8 +278,6 @@ static u64 undefined_flags(const struct insn *insn)
 	case OP_IMUL:
 		return by_mul;
 	case OP_UNARY:
-		if (nr >= 6)
-			return FLAGS_STATUS;
 		return nr >= 4 ? by_mul : nr < 2 ? X86_EFLAGS_AF : 0;
 	case OP_BT:
 		return X86_EFLAGS_OF | X86_EFLAGS_SF | X86_EFLAGS_AF | X86_EFLAGS_PF;
@@ -294,9 +292,7 @@ static bool undefined_result(const struct insn *insn)
 {
 	if (insn->op == OP_SHLD)
 		return shift_count(insn, !(insn->opcode & 1)) > insn->size * 8;
-	if (insn->op == OP_BITSCAN)
-		return m->in.reg.rflags & X86_EFLAGS_ZF;
-	return insn->op == OP_BSWAP && insn->size == 2;
+	return insn->op == OP_BITSCAN && m->in.reg.rflags & X86_EFLAGS_ZF;
 }
 
 static void random_state(const struct family *f, const struct insn *insn)
@@ -406,26 +402,21 @@ static void binary(void)
 
 static void binary_immediate(void)
 {
-	TRY_FAMILIES({ "80", 0, 0x80, 0x81, 0xff, GROUP }, { "83", 0, 0x83, 0x83, 0xff, GROUP },
-		     { "add", 0, 0x04, 0x05, 0, NOMODRM }, { "adc", 0, 0x14, 0x15, 0, NOMODRM },
-		     { "cmp", 0, 0x3c, 0x3d, 0, NOMODRM }, { "test", 0, 0xa8, 0xa9, 0, NOMODRM });
+	TRY_FAMILIES({ "80", 0, 0x80, 0x81, 0xff, GROUP }, { "83", 0, 0x83, 0x83, 0xff, GROUP });
 }
 
 static void moves(void)
 {
 	TRY_FAMILIES({ "mov", 0, 0x88, 0x8b }, { "mov imm", 0, 0xc6, 0xc7, 1, GROUP },
-		     { "mov reg, imm", 0, 0xb0, 0xbf, 0, NOMODRM }, { "xchg", 0, 0x86, 0x87 },
-		     { "xchg rax", 0, 0x90, 0x97, 0, NOMODRM }, { "movsxd", 0, 0x63, 0x63 },
+		     { "xchg", 0, 0x86, 0x87 }, { "movsxd", 0, 0x63, 0x63 },
 		     { "movzx", 1, 0xb6, 0xb7 }, { "movsx", 1, 0xbe, 0xbf },
 		     { "cmov", 1, 0x40, 0x4f }, { "setcc", 1, 0x90, 0x9f, 1, GROUP },
-		     { "bswap", 1, 0xc8, 0xcf, 0, NOMODRM }, { "lea", 0, 0x8d, 0x8d, 0, MEMORY },
-		     { "movbe", 2, 0xf0, 0xf1, 0, MEMORY }, { "movnti", 1, 0xc3, 0xc3, 0, MEMORY },
-		     { "cbw", 0, 0x98, 0x99, 0, NOMODRM }, { "nop", 1, 0x1f, 0x1f });
+		     { "movbe", 2, 0xf0, 0xf1, 0, MEMORY }, { "movnti", 1, 0xc3, 0xc3, 0, MEMORY });
 }
 
 static void unary(void)
 {
-	TRY_FAMILIES({ "f6", 0, 0xf6, 0xf7, 0xff, GROUP }, { "fe", 0, 0xfe, 0xff, 3, GROUP },
+	TRY_FAMILIES({ "f6", 0, 0xf6, 0xf7, 0x3f, GROUP }, { "fe", 0, 0xfe, 0xff, 3, GROUP },
 		     { "imul", 1, 0xaf, 0xaf }, { "imul imm", 0, 0x69, 0x69 },
 		     { "imul imm8", 0, 0x6b, 0x6b });
 }
@@ -442,8 +433,7 @@ static void bits(void)
 {
 	TRY_FAMILIES({ "bt", 1, 0xa3, 0xa3, 0, BITS }, { "bts", 1, 0xab, 0xab, 0, BITS },
 		     { "btr", 1, 0xb3, 0xb3, 0, BITS }, { "btc", 1, 0xbb, 0xbb, 0, BITS },
-		     { "ba", 1, 0xba, 0xba, 0xf0, GROUP }, { "bsf", 1, 0xbc, 0xbd },
-		     { "popcnt", 1, 0xb8, 0xb8, 0, 0, 0xf3 });
+		     { "ba", 1, 0xba, 0xba, 0xf0, GROUP }, { "bsf", 1, 0xbc, 0xbd });
 }
 
 static void exchanges(void)
@@ -455,12 +445,6 @@ static void exchanges(void)
 		     { "lock bts", 1, 0xab, 0xab, 0, BITS | MEMORY, 0xf0 });
 }
 
-static void flag_instructions(void)
-{
-	TRY_FAMILIES({ "cmc", 0, 0xf5, 0xf5, 0, NOMODRM }, { "clc", 0, 0xf8, 0xf9, 0, NOMODRM },
-		     { "cld", 0, 0xfc, 0xfd, 0, NOMODRM }, { "sahf", 0, 0x9e, 0x9f, 0, NOMODRM });
-}
-
 static void strings(void)
 {
 	TRY_FAMILIES({ "movs", 0, 0xa4, 0xa5, 0, NOMODRM | REP },
@@ -470,8 +454,7 @@ static void strings(void)
 		     { "scas", 0, 0xae, 0xaf, 0, NOMODRM | REP });
 }
 
-const struct tap_test tap_tests[] = { TEST(binary),    TEST(binary_immediate),
-				      TEST(moves),     TEST(unary),
-				      TEST(shifts),    TEST(bits),
-				      TEST(exchanges), TEST(flag_instructions),
-				      TEST(strings),   { NULL, NULL } };
+const struct tap_test tap_tests[] = {
+	TEST(binary), TEST(binary_immediate), TEST(moves),   TEST(unary),    TEST(shifts),
+	TEST(bits),   TEST(exchanges),        TEST(strings), { NULL, NULL },
+};

@@ -342,17 +342,19 @@ static void updates_are_writes(void)
 	machine_free(m);
 }
 
-const struct tap_test tap_tests[] = { TEST(no_paging),
-				      TEST(four_and_five_levels),
-				      TEST(large_pages),
-				      TEST(reserved_address_bits),
-				      TEST(permissions),
-				      TEST(smep_and_smap),
-				      TEST(dirty_bit),
-				      TEST(races),
-				      TEST(tables_outside_memory),
-				      TEST(two_levels),
-				      TEST(physical_address_extension),
-				      TEST(fault_on_the_second_page),
-				      TEST(updates_are_writes),
-				      { NULL, NULL } };
+const struct tap_test tap_tests[] = {
+	TEST(no_paging),
+	TEST(four_and_five_levels),
+	TEST(large_pages),
+	TEST(reserved_address_bits),
+	TEST(permissions),
+	TEST(smep_and_smap),
+	TEST(dirty_bit),
+	TEST(races),
+	TEST(tables_outside_memory),
+	TEST(two_levels),
+	TEST(physical_address_extension),
+	TEST(fault_on_the_second_page),
+	TEST(updates_are_writes),
+	{ NULL, NULL },
+};
