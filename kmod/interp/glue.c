@@ -296,11 +296,10 @@ static int wait_for_user(struct vcpu *vcpu)
 	return RESUME_USER;
 }
 
-/* Behind an instruction: shadow, RF, traps (APM vol. 2, 13.1.4 and 15.21.5). */
+/* Behind an instruction or iteration: shadow, traps (APM vol. 2, 13.1.4 and 15.21.5). */
 static int after_insn(struct vcpu *vcpu, u64 rflags_before, u8 int_shadow, bool posted)
 {
 	vcpu->state.int_shadow = int_shadow;
-	vcpu->state.rflags &= ~(u64)X86_EFLAGS_RF;
 	vcpu->stats.insn_interpreted++;
 	if (likely(!(rflags_before & X86_EFLAGS_TF) && !vcpu->policy.single_step))
 		return posted ? RESUME_USER : RESUME_GUEST;
@@ -316,6 +315,11 @@ static int finish_done(struct vcpu *vcpu)
 	struct interp *in = vcpu->interp;
 	u64 rflags_before = vcpu->state.rflags;
 
+	/* A breakpoint on a REP instruction is not met again by its other iterations. */
+	if (in->reg.rip == vcpu->state.rip)
+		in->reg.rflags |= X86_EFLAGS_RF;
+	else
+		in->reg.rflags &= ~(u64)X86_EFLAGS_RF;
 	if (commit_system(vcpu)) {
 		events_raise_error(vcpu, GP_VECTOR, 0);
 		return RESUME_GUEST;
@@ -388,6 +392,7 @@ static int fast_finish(struct vcpu *vcpu, bool posted)
 	u64 rflags = vcpu->state.rflags;
 
 	vcpu->state.rip += vcpu->interp->insn.len;
+	vcpu->state.rflags &= ~(u64)X86_EFLAGS_RF;
 	return after_insn(vcpu, rflags, 0, posted);
 }
 

@@ -13,7 +13,7 @@ static u8 *ram(struct machine *m, u64 gpa, unsigned int len, bool write)
 {
 	u64 offset = gpa - m->memory_base;
 
-	if (gpa < m->memory_base || offset + len > MACHINE_MEMORY)
+	if (gpa < m->memory_base || offset >= MACHINE_MEMORY || offset + len > MACHINE_MEMORY)
 		return NULL;
 	return write && offset + len > MACHINE_ROM ? NULL : m->memory + offset;
 }
@@ -24,6 +24,7 @@ static void note(struct machine *m, char kind, u64 addr, unsigned int len, unsig
 	if (m->nevents < MACHINE_EVENTS)
 		m->events[m->nevents] = (struct machine_event){ kind, addr, data, len, count };
 	m->nevents++;
+	m->last = kind;
 }
 
 static int phys_read(struct interp *in, gpa_t gpa, void *buf, unsigned int len)
@@ -204,7 +205,7 @@ int machine_run(struct machine *m, const void *bytes, unsigned int len, unsigned
 			}
 		} else if (r != INTERP_USER) {
 			return r;
-		} else if (m->events[m->nevents - 1].kind == 'i') {
+		} else if (m->last == 'i') {
 			memcpy(m->in.io, m->port_data, INTERP_IO_MAX);
 			interp_served(&m->in, NULL, 0);
 		} else {

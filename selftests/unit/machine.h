@@ -26,6 +26,7 @@ struct machine {
 	u8 port_data[INTERP_IO_MAX];
 	struct machine_event events[MACHINE_EVENTS];
 	unsigned int nevents;
+	char last; /* kind of the last event */
 	bool interrupt_pending;
 	unsigned int lose_races; /* this many exchanges find another value */
 };
