@@ -614,7 +614,8 @@ static void any_bytes(void)
 		int r;
 
 		if (!m)
-			m = machines[i % 5] = machine_new(i % 5);
+			m = machine_new(i % 5);
+		machines[i % 5] = m;
 		m->user = i & 8;
 		m->in.cpl = m->in.mode == INTERP_VM86 || i & 16 ? 3 : 0;
 		m->interrupt_pending = i & 32;
