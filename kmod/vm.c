@@ -7,6 +7,7 @@
 #include <linux/xarray.h>
 
 #include "backend.h"
+#include "cpu/cpu.h"
 #include "ioctl.h"
 #include "main.h"
 
@@ -20,6 +21,7 @@ static void vm_init(struct vmm *vm)
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	vm->id = atomic64_inc_return(&vm_serial);
+	clock_init(vm);
 	snprintf(vm->stats_name, sizeof(vm->stats_name), "vmm-%d-%llu", task_pid_nr(current),
 		 vm->id);
 }

@@ -50,8 +50,10 @@ static const struct ignored {
 	{ MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE, 0, true },
 	/* AMD: microcode loader: an update is accepted and does nothing */
 	{ MSR_AMD64_PATCH_LOADER, MSR_AMD64_PATCH_LOADER, 0, false },
-	/* AMD: workarounds of errata in load/store, instruction, data cache and bus unit */
-	{ MSR_AMD64_LS_CFG, MSR_AMD64_LS_CFG, 0, false },
+	/*
+	 * AMD: workarounds of errata in instruction, data cache and bus unit. LS_CFG is not among
+	 * them: a guest that finds it there believes that it can disable speculative store bypass.
+	 */
 	{ MSR_F15H_IC_CFG, MSR_AMD64_DC_CFG, 0, false },
 	{ MSR_AMD64_TW_CFG, MSR_AMD64_TW_CFG, 0, false },
 	{ MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, 0, false },
