@@ -285,8 +285,12 @@ static int run_begin(struct vcpu *vcpu)
 	/* The registers of struct kvm_run are not synchronised: no such capability is claimed. */
 	if (vcpu->run->kvm_valid_regs || vcpu->run->kvm_dirty_regs)
 		return -EINVAL;
-	if (!vcpu->apic && cr_write(vcpu, 8, READ_ONCE(vcpu->run->cr8)))
-		return -EINVAL;
+	if (!vcpu->apic) {
+		if (cr_write(vcpu, 8, READ_ONCE(vcpu->run->cr8)))
+			return -EINVAL;
+		/* request_interrupt_window may have changed. */
+		vcpu_request(vcpu, REQ_EVENT);
+	}
 	if (complete) {
 		vcpu->complete = NULL;
 		ret = complete(vcpu);

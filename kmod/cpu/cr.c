@@ -281,6 +281,15 @@ static bool cr_access_wide(struct vcpu *vcpu)
 	return (st->efer & EFER_LMA) && (st->seg[SEG_CS].attr & SEG_L);
 }
 
+/* A lower TPR may let through what an APIC in user space holds: it wants to know. RESUME_*. */
+static int tpr_written(struct vcpu *vcpu, u64 before, int ret)
+{
+	if (vcpu->apic || ret != RESUME_GUEST || vcpu->state.cr8 >= before)
+		return ret;
+	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+	return RESUME_USER;
+}
+
 /**
  * cr_access() - the exit of MOV to or from a control register, CLTS, LMSW, SMSW
  * @vcpu: the vCPU, vcpu->exit.reg is filled
@@ -290,6 +299,7 @@ static bool cr_access_wide(struct vcpu *vcpu)
 int cr_access(struct vcpu *vcpu)
 {
 	u8 nr = vcpu->exit.reg.nr;
+	u64 tpr = vcpu->state.cr8;
 	bool wide;
 	u64 val;
 
@@ -309,7 +319,7 @@ int cr_access(struct vcpu *vcpu)
 			events_raise_error(vcpu, GP_VECTOR, 0);
 			return RESUME_GUEST;
 		}
-		return dispatch_skip(vcpu);
+		return tpr_written(vcpu, tpr, dispatch_skip(vcpu));
 	}
 	val = cr_read(vcpu, nr);
 	vcpu->state.gpr[vcpu->exit.reg.gpr & 0xf] = wide ? val : (u32)val;

@@ -320,7 +320,7 @@ static u32 windows_needed(struct vcpu *vcpu)
 		windows |= WINDOW_NMI;
 	if (interrupt_waits(vcpu))
 		windows |= WINDOW_IRQ;
-	if (vcpu->apic && lapic_blocked_by_tpr(vcpu))
+	if (!vcpu->apic || lapic_blocked_by_tpr(vcpu))
 		windows |= WINDOW_TPR;
 	if (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window))
 		windows |= WINDOW_IRQ;
