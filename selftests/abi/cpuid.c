@@ -43,11 +43,11 @@ CASE(supported_sense)
 	CHECK(e && e->eax >= 0x80000008);
 	e = cpuid_entry(c, 1, 0);
 	CHECK(e);
-	CHECK(!(e->ecx & BIT(24)));	/* api.rst: TSC deadline is a capability instead */
+	CHECK(!(e->ecx & BIT(24))); /* api.rst: TSC deadline is a capability instead */
 	CHECK(e->edx & BIT(9));
-	CHECK(!(e->ecx & BIT(3)));	/* MONITOR */
+	CHECK(!(e->ecx & BIT(3))); /* MONITOR */
 	e = cpuid_entry(c, 0x80000001, 0);
-	CHECK(e && e->edx & BIT(29));	/* long mode */
+	CHECK(e && e->edx & BIT(29)); /* long mode */
 	e = cpuid_entry(c, 0x40000000, 0);
 	CHECK(e);
 	/* No leaf twice. */
@@ -109,15 +109,25 @@ CASE(set_is_what_the_guest_sees)
 	struct kvm_cpuid2 *c = supported_cpuid();
 
 	c->entries[c->nent++] = (struct kvm_cpuid_entry2){
-		.function = 0x40000077, .eax = 1, .ebx = 2, .ecx = 3, .edx = 4,
+		.function = 0x40000077,
+		.eax = 1,
+		.ebx = 2,
+		.ecx = 3,
+		.edx = 4,
 	};
 	c->entries[c->nent++] = (struct kvm_cpuid_entry2){
-		.function = 0x40000078, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-		.eax = 0x11, .edx = 0x12,
+		.function = 0x40000078,
+		.index = 1,
+		.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+		.eax = 0x11,
+		.edx = 0x12,
 	};
 	c->entries[c->nent++] = (struct kvm_cpuid_entry2){
-		.function = 0x40000078, .index = 2, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-		.eax = 0x21, .edx = 0x22,
+		.function = 0x40000078,
+		.index = 2,
+		.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+		.eax = 0x21,
+		.edx = 0x22,
 	};
 	OK(ioctl(v->fd, KVM_SET_CPUID2, c));
 	run_sync(v, 0);

@@ -18,7 +18,9 @@ static void guest_steps(void)
 		     "step_4: cpuid\n"
 		     "step_5: nop\n"
 		     "step_6: nop\n"
-		     : : : "eax", "ebx", "ecx", "edx", "memory");
+		     :
+		     :
+		     : "eax", "ebx", "ecx", "edx", "memory");
 	watched = 7;
 	GUEST_DONE();
 }
@@ -219,7 +221,10 @@ static void guest_tf(void)
 
 	guest_on(DB_VECTOR, on_db);
 	asm volatile("pushfq\n orq $0x100, (%%rsp)\n popfq\n nop\n"
-		     ".globl after_tf\n after_tf: nop" : : : "memory", "cc");
+		     ".globl after_tf\n after_tf: nop"
+		     :
+		     :
+		     : "memory", "cc");
 	GASSERT_EQ(traps, 1);
 	GASSERT_EQ(trap_rip, (u64)after_tf);
 	GASSERT(trap_dr6 & BIT(14));
@@ -240,7 +245,9 @@ static void guest_tf_emulated(void)
 	asm volatile("xor %%eax, %%eax\n xor %%ecx, %%ecx\n"
 		     "pushfq\n orq $0x100, (%%rsp)\n popfq\n cpuid\n"
 		     ".globl after_tf2\n after_tf2: nop"
-		     : : : "eax", "ebx", "ecx", "edx", "memory", "cc");
+		     :
+		     :
+		     : "eax", "ebx", "ecx", "edx", "memory", "cc");
 	GASSERT_EQ(traps, 1);
 	GASSERT_EQ(trap_rip, (u64)after_tf2);
 	GUEST_DONE();

@@ -6,8 +6,8 @@
 
 #define SUITE "dirty"
 
-#define AREA	HOLE_BASE
-#define PAGES	256ull
+#define AREA  HOLE_BASE
+#define PAGES 256ull
 
 /* Writes the pages whose numbers it finds in the mailbox; reads the others. */
 static volatile u32 mailbox[8];
@@ -46,7 +46,10 @@ static int get_log(struct vm *vm, u32 slot, u64 *bitmap)
 static int clear_log(struct vm *vm, u32 slot, u64 first, u32 n, u64 *bitmap)
 {
 	struct kvm_clear_dirty_log c = {
-		.slot = slot, .num_pages = n, .first_page = first, .dirty_bitmap = bitmap,
+		.slot = slot,
+		.num_pages = n,
+		.first_page = first,
+		.dirty_bitmap = bitmap,
 	};
 
 	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &c);
@@ -69,7 +72,8 @@ static void expect_pages(const u64 *bitmap, const u32 *pages, int n)
 static void set_manual(struct vm *vm, u64 flags)
 {
 	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .args[0] = flags,
+		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		.args[0] = flags,
 	};
 
 	need_cap(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);

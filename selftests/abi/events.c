@@ -131,7 +131,9 @@ static void guest_shadow(void)
 	apic_write(APIC_ICR, ICR_SELF | VEC);
 	asm volatile("xor %%eax, %%eax\n xor %%ecx, %%ecx\n sti\n cpuid\n"
 		     ".globl shadow_after\n shadow_after: nop"
-		     : : : "eax", "ebx", "ecx", "edx", "memory");
+		     :
+		     :
+		     : "eax", "ebx", "ecx", "edx", "memory");
 	GASSERT_EQ(this_cpu()->irqs[VEC], 1);
 	GASSERT_EQ(seen_rip, (u64)shadow_after);
 	GUEST_DONE();
@@ -158,7 +160,7 @@ static void guest_masked_nmi(void)
 	GUEST_SYNC(0);
 	GUEST_SYNC(1);
 	GASSERT_EQ(nmis, 0);
-	asm volatile("int3; nop");	/* its handler ends with IRET */
+	asm volatile("int3; nop"); /* its handler ends with IRET */
 	GASSERT_EQ(nmis, 1);
 	GUEST_DONE();
 }

@@ -6,10 +6,10 @@
 
 #define SUITE "ioapic"
 
-#define VEC		0x60
-#define LEVEL		0x8000
-#define MASKED		0x10000
-#define REMOTE_IRR	0x4000
+#define VEC        0x60
+#define LEVEL      0x8000
+#define MASKED     0x10000
+#define REMOTE_IRR 0x4000
 
 static void ioapic_write(u32 reg, u32 v)
 {
@@ -178,7 +178,7 @@ static void guest_directed_eoi(void)
 	if ((ioapic_read(1) & 0xff) < 0x20)
 		GUEST_DONE();
 	guest_on(VEC, count_only);
-	apic_write(APIC_SPIV, 0x11ff);	/* no EOI broadcasts, if the APIC can do that */
+	apic_write(APIC_SPIV, 0x11ff); /* no EOI broadcasts, if the APIC can do that */
 	if (!(apic_read(APIC_SPIV) & 0x1000))
 		GUEST_DONE();
 	route_pin(20, 0, LEVEL | VEC);
@@ -220,10 +220,10 @@ static void guest_modes(void)
 	apic_write(APIC_LDR, 1u << 24);
 	apic_write(APIC_DFR, 0xffffffff);
 	enable_without_pic();
-	route_pin(16, 0x01, 0x800 | VEC);	/* logical, fixed */
-	route_pin(17, 0x01, 0x900 | VEC);	/* logical, lowest priority */
-	route_pin(18, 0x00, 0x400);		/* NMI */
-	route_pin(19, 0x02, 0x800 | VEC);	/* logical, nobody */
+	route_pin(16, 0x01, 0x800 | VEC); /* logical, fixed */
+	route_pin(17, 0x01, 0x900 | VEC); /* logical, lowest priority */
+	route_pin(18, 0x00, 0x400);       /* NMI */
+	route_pin(19, 0x02, 0x800 | VEC); /* logical, nobody */
 	sti();
 	GUEST_SYNC(0);
 	GASSERT_EQ(irqs()[VEC], 1);
@@ -322,7 +322,8 @@ static int set_routes(struct vm *vm, u32 n, u32 flags, const struct kvm_irq_rout
 static struct kvm_irq_routing_entry to_ioapic(u32 gsi, u32 pin)
 {
 	return (struct kvm_irq_routing_entry){
-		.gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
+		.gsi = gsi,
+		.type = KVM_IRQ_ROUTING_IRQCHIP,
 		.u.irqchip = { .irqchip = KVM_IRQCHIP_IOAPIC, .pin = pin },
 	};
 }
@@ -330,7 +331,8 @@ static struct kvm_irq_routing_entry to_ioapic(u32 gsi, u32 pin)
 static struct kvm_irq_routing_entry to_msi(u32 gsi, u32 lo, u32 data)
 {
 	return (struct kvm_irq_routing_entry){
-		.gsi = gsi, .type = KVM_IRQ_ROUTING_MSI,
+		.gsi = gsi,
+		.type = KVM_IRQ_ROUTING_MSI,
 		.u.msi = { .address_lo = lo, .data = data },
 	};
 }
@@ -338,7 +340,9 @@ static struct kvm_irq_routing_entry to_msi(u32 gsi, u32 lo, u32 data)
 CASE(routing)
 {
 	struct kvm_irq_routing_entry e[3] = {
-		to_ioapic(5, 7), to_ioapic(40, 5), to_msi(50, APIC_BASE, VEC),
+		to_ioapic(5, 7),
+		to_ioapic(40, 5),
+		to_msi(50, APIC_BASE, VEC),
 	};
 	struct vm *vm = vm_create(VM_IRQCHIP);
 	struct vcpu *v = vcpu_new(vm, 0, guest_wait, 6);

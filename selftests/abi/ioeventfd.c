@@ -7,13 +7,17 @@
 
 #define SUITE "ioeventfd"
 
-#define PORT	0x700
-#define MMIO	HOLE_BASE
+#define PORT 0x700
+#define MMIO HOLE_BASE
 
 static int io(struct vm *vm, int fd, u64 addr, u32 len, u32 flags, u64 match)
 {
 	struct kvm_ioeventfd e = {
-		.fd = fd, .addr = addr, .len = len, .flags = flags, .datamatch = match,
+		.fd = fd,
+		.addr = addr,
+		.len = len,
+		.flags = flags,
+		.datamatch = match,
 	};
 
 	return ioctl(vm->fd, KVM_IOEVENTFD, &e);

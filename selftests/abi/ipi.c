@@ -4,11 +4,11 @@
 
 #define SUITE "ipi"
 
-#define VEC	0x60
-#define CPUS	4
+#define VEC  0x60
+#define CPUS 4
 
 static volatile u64 ready, quit;
-static volatile u32 *counts[CPUS];	/* where each vCPU counts its interrupts */
+static volatile u32 *counts[CPUS]; /* where each vCPU counts its interrupts */
 
 static GUEST_HANDLER void on_nmi(struct trap *t)
 {
@@ -343,9 +343,9 @@ BLOB(ap_code, 16,
      "incw 0x100(%bx)\n mov %ax, 0x102(%bx)\n"
      "2: hlt\n jmp 2b\n");
 
-#define AP_BASE		0x3000ul
-#define AP_COUNT	(AP_BASE + 0x100)
-#define AP_CS		(AP_BASE + 0x102)
+#define AP_BASE  0x3000ul
+#define AP_COUNT (AP_BASE + 0x100)
+#define AP_CS    (AP_BASE + 0x102)
 
 static void guest_starter(void)
 {
@@ -413,8 +413,7 @@ CASE(init_state)
 	run_sync(v0, 1);
 	/* The state query lets pending INIT and SIPI take effect. */
 	OK(ioctl(v1->fd, KVM_GET_MP_STATE, &mp));
-	CHECK(mp.mp_state == KVM_MP_STATE_RUNNABLE ||
-	      mp.mp_state == KVM_MP_STATE_SIPI_RECEIVED);
+	CHECK(mp.mp_state == KVM_MP_STATE_RUNNABLE || mp.mp_state == KVM_MP_STATE_SIPI_RECEIVED);
 	s = get_sregs(v1);
 	CHECK_EQ(s.cs.selector, 0x9f00);
 	CHECK_EQ(s.cs.base, 0x9f000);

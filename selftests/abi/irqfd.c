@@ -7,8 +7,8 @@
 
 #define SUITE "irqfd"
 
-#define VEC	0x60
-#define PIN	20
+#define VEC 0x60
+#define PIN 20
 
 static void route_pin(u32 pin, u32 low)
 {
@@ -93,7 +93,8 @@ CASE(msi_route)
 		struct kvm_irq_routing_entry e;
 	} routes = {
 		.r.nr = 1,
-		.e = { .gsi = 100, .type = KVM_IRQ_ROUTING_MSI,
+		.e = { .gsi = 100,
+		       .type = KVM_IRQ_ROUTING_MSI,
 		       .u.msi = { .address_lo = APIC_BASE, .data = VEC } },
 	};
 	struct vm *vm = vm_create(VM_IRQCHIP);

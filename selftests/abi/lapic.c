@@ -151,7 +151,9 @@ static void guest_instructions(void)
 	GASSERT_EQ(apic_read(APIC_TPR), 0x30);
 	asm volatile("subl $0x10, (%0)" : : "r"(tpr) : "memory", "cc");
 	asm volatile("mov %0, %%rsi; mov %1, %%rdi; cld; movsl"
-		     : : "r"(tpr), "r"(SHARED_BASE) : "rsi", "rdi", "memory");
+		     :
+		     : "r"(tpr), "r"(SHARED_BASE)
+		     : "rsi", "rdi", "memory");
 	GASSERT_EQ(*(volatile u32 *)SHARED_BASE, 0x20);
 	asm volatile("testl $0x20, (%1); setnz %b0" : "=r"(r) : "r"(tpr) : "memory", "cc");
 	GASSERT_EQ(r & 0xff, 1);

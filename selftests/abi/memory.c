@@ -9,7 +9,7 @@
 
 #define SUITE "memory"
 
-#define AREA	HOLE_BASE	/* where these tests put their second slot */
+#define AREA HOLE_BASE /* where these tests put their second slot */
 
 static void *area(size_t size)
 {
@@ -164,7 +164,9 @@ static void guest_rmw(u64 addr)
 {
 	asm volatile("lock addl $5, (%0)" : : "r"(addr) : "memory");
 	asm volatile("push %%rsi; mov %0, %%rsi; mov $4, %%ecx; mov %1, %%rdi; rep movsb; pop %%rsi"
-		     : : "r"(addr), "r"(addr + 8) : "rcx", "rdi", "memory");
+		     :
+		     : "r"(addr), "r"(addr + 8)
+		     : "rcx", "rdi", "memory");
 	GUEST_DONE();
 }
 
@@ -245,8 +247,8 @@ CASE(munmap_under_guest)
 	run_sync(v, 0);
 	OK(munmap(p, 4 * PAGE_SIZE));
 	CHECK_ERRNO(vcpu_run(v), EFAULT);
-	q = mmap(p, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	q = mmap(p, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0);
 	CHECK(q == p);
 	run_sync(v, 0);
 	CHECK_EQ(*(u64 *)p, 1);
@@ -403,8 +405,8 @@ CASE(huge_pages_misaligned)
 	run_done(v);
 }
 
-#define FAULT_CPUS	4
-#define FAULT_PAGES	256
+#define FAULT_CPUS  4
+#define FAULT_PAGES 256
 
 static void guest_parallel(u64 addr)
 {

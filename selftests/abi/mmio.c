@@ -11,9 +11,9 @@
 
 #define SUITE "mmio"
 
-#define DEV_SIZE	0x2000ul	/* the MMIO device is this much memory */
-#define SCRATCH_SIZE	0x1000ul
-#define AT		0x200ul		/* where in the operand's memory the operand stands */
+#define DEV_SIZE     0x2000ul /* the MMIO device is this much memory */
+#define SCRATCH_SIZE 0x1000ul
+#define AT           0x200ul /* where in the operand's memory the operand stands */
 
 struct mode {
 	enum vcpu_mode mode;
@@ -148,8 +148,8 @@ static bool run_op(struct vcpu *v, const struct op *op, const struct mode *m, u6
 static bool same_registers(const struct op *op, const struct outcome *ram, const struct outcome *io)
 {
 	static const char *const name[] = {
-		"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp", "r8", "r9", "r10",
-		"r11", "r12", "r13", "r14", "r15", "rip",
+		"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rsp", "rbp", "r8",
+		"r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip",
 	};
 	const u64 *a = (const u64 *)&ram->regs, *b = (const u64 *)&io->regs;
 	u64 mask = op->flags | ~0x8d5ull;
@@ -247,19 +247,19 @@ static void check_table(const struct op *from, const struct op *to, const struct
 		FAIL("%u of %u instructions went wrong", bad, n);
 }
 
-#define OPS_CASE(name, m, off, ...)						\
-	extern const struct op __start_ops_##name[], __stop_ops_##name[];	\
-	CASE(name, .timeout = 60, __VA_ARGS__)					\
-	{									\
-		check_table(__start_ops_##name, __stop_ops_##name, &m, off);	\
+#define OPS_CASE(name, m, off, ...)                                          \
+	extern const struct op __start_ops_##name[], __stop_ops_##name[];    \
+	CASE(name, .timeout = 60, __VA_ARGS__)                               \
+	{                                                                    \
+		check_table(__start_ops_##name, __stop_ops_##name, &m, off); \
 	}
 
-#define IN_ALL_MODES(group, LIST)						\
-	LIST("ops_" #group "_64", "64", "(%rbx)");				\
-	LIST("ops_" #group "_32", "32", "(%ebx)");				\
-	LIST("ops_" #group "_16", "16", "(%bx)");				\
-	OPS_CASE(group##_64, mode64, AT)					\
-	OPS_CASE(group##_32, mode32, AT)					\
+#define IN_ALL_MODES(group, LIST)                  \
+	LIST("ops_" #group "_64", "64", "(%rbx)"); \
+	LIST("ops_" #group "_32", "32", "(%ebx)"); \
+	LIST("ops_" #group "_16", "16", "(%bx)");  \
+	OPS_CASE(group##_64, mode64, AT)           \
+	OPS_CASE(group##_32, mode32, AT)           \
 	OPS_CASE(group##_16, mode16, AT)
 
 #define LIST_STRING(T, B, M) OPS_STRING(T, B)

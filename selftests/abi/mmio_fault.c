@@ -6,7 +6,7 @@
 
 #define SUITE "mmio_fault"
 
-#define GVA	0x7000000000ull
+#define GVA 0x7000000000ull
 
 static struct vm *make_vm(u64 second_page_bits)
 {
@@ -145,11 +145,10 @@ static void works_or_says_so(void *fn, const u8 *bytes, size_t n)
 	CHECK_EQ(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
 	CHECK_EQ(run->internal.suberror, KVM_INTERNAL_ERROR_EMULATION);
 	CHECK(run->emulation_failure.ndata >= 3);
-	CHECK(run->emulation_failure.flags &
-	      KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES);
+	CHECK(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES);
 	CHECK(run->emulation_failure.insn_size >= n && run->emulation_failure.insn_size <= 15);
-	CHECK(memmem(run->emulation_failure.insn_bytes, run->emulation_failure.insn_size,
-		     bytes, n) == run->emulation_failure.insn_bytes);
+	CHECK(memmem(run->emulation_failure.insn_bytes, run->emulation_failure.insn_size, bytes,
+		     n) == run->emulation_failure.insn_bytes);
 }
 
 CASE(unsupported_vector)
@@ -196,8 +195,7 @@ CASE(page_table_in_hole, .oracle = "in-tree KVM faults for ever and only a signa
 		return;
 	}
 	CHECK(v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
-	      v->run->exit_reason == KVM_EXIT_SHUTDOWN ||
-	      v->run->exit_reason == KVM_EXIT_MMIO);
+	      v->run->exit_reason == KVM_EXIT_SHUTDOWN || v->run->exit_reason == KVM_EXIT_MMIO);
 }
 
 /* While MMIO waits for its answer the guest's registers are as before the instruction. */

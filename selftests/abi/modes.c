@@ -13,7 +13,7 @@ static void guest_nop(void)
 }
 
 /* Blobs report by writing EAX to this port; HLT ends them. */
-#define REPORT	0x81
+#define REPORT 0x81
 
 static u32 report(struct vcpu *v)
 {
@@ -93,7 +93,7 @@ BLOB(switch_code, 16,
 CASE(real_to_long)
 {
 	struct vm *vm = vm_create(0);
-	struct vcpu *spare = vcpu_new(vm, 1, guest_nop, 0);	/* makes a GDT */
+	struct vcpu *spare = vcpu_new(vm, 1, guest_nop, 0); /* makes a GDT */
 	struct vcpu *v = vcpu_add(vm, 0);
 	u64 gdt = PERCPU_BASE + PAGE_SIZE;
 	struct kvm_sregs s;
@@ -139,8 +139,7 @@ BLOB(paging32, 32,
      "movl $0xabcdef01, 0x08400004\n mov 0x08400004, %eax\n out %eax, $0x81\n"
      "movl $1, 0x08401000\n"
      "hlt\n");
-BLOB(pf_handler32, 32,
-     "pop %eax\n out %eax, $0x81\n mov %cr2, %eax\n out %eax, $0x81\n hlt\n");
+BLOB(pf_handler32, 32, "pop %eax\n out %eax, $0x81\n mov %cr2, %eax\n out %eax, $0x81\n hlt\n");
 
 static struct vcpu *start_paging32(struct vm *vm, u64 cr4, u64 cr3)
 {
@@ -206,8 +205,7 @@ CASE(paging_pae)
 }
 
 /* MMIO behind 32-bit and PAE tables: the interpreter walks them itself. */
-BLOB(paging32_mmio, 32,
-     "mov 0x08400008, %eax\n out %eax, $0x81\n movl $7, 0x0840000c\n hlt\n");
+BLOB(paging32_mmio, 32, "mov 0x08400008, %eax\n out %eax, $0x81\n movl $7, 0x0840000c\n hlt\n");
 
 static void check_mmio32(struct vm *vm, struct vcpu *v)
 {
@@ -476,7 +474,7 @@ static void guest_remap(void)
 	pte = *(u64 **)SHARED_BASE;
 	GASSERT_EQ(*(volatile u64 *)GVA, 1);
 	*pte = (*pte & ~PTE_ADDR) | (FREE_BASE + PAGE_SIZE);
-	invlpg(GVA);
+	flush_page(GVA);
 	GASSERT_EQ(*(volatile u64 *)GVA, 2);
 	*pte = (*pte & ~PTE_ADDR) | FREE_BASE;
 	write_cr3(read_cr3());

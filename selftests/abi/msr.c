@@ -7,7 +7,7 @@
 
 #define SUITE "msr"
 
-#define NO_MSR 0x00c0ffee	/* no such register */
+#define NO_MSR 0x00c0ffee /* no such register */
 
 static void guest_nop(void)
 {
@@ -19,8 +19,8 @@ CASE(index_lists)
 	struct kvm_msr_list *l = msr_list(KVM_GET_MSR_INDEX_LIST);
 	struct kvm_msr_list *f = msr_list(KVM_GET_MSR_FEATURE_INDEX_LIST);
 	static const u32 needed[] = {
-		MSR_TSC, 0x174, 0x175, 0x176, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
-		MSR_KERNEL_GS, 0x277, MSR_TSC_ADJUST,
+		MSR_TSC,   0x174,      0x175,         0x176, MSR_STAR,       MSR_LSTAR,
+		MSR_CSTAR, MSR_SFMASK, MSR_KERNEL_GS, 0x277, MSR_TSC_ADJUST,
 	};
 	u32 i, j;
 
@@ -177,8 +177,7 @@ CASE(non_canonical_by_host)
 
 /* What user space writes the guest reads, and the other way round. */
 static const u32 shared[] = {
-	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_KERNEL_GS,
-	0x174, 0x175, 0x176,
+	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_KERNEL_GS, 0x174, 0x175, 0x176,
 };
 
 static void guest_shared(void)
@@ -325,7 +324,9 @@ static void guest_user(void)
 {
 	guest_on(GP_VECTOR, on_user_gp);
 	asm volatile("mov %%rsp, %%rax\n push %0\n push %%rax\n push $2\n push %1\n push %2\n"
-		     "iretq" : : "r"((u64)SEL_UDATA), "r"((u64)SEL_UCODE64), "r"(user_code)
+		     "iretq"
+		     :
+		     : "r"((u64)SEL_UDATA), "r"((u64)SEL_UCODE64), "r"(user_code)
 		     : "rax", "memory");
 }
 

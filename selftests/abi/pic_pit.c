@@ -5,9 +5,9 @@
 
 #define SUITE "pic_pit"
 
-#define MASTER	0x20
-#define SLAVE	0xa0
-#define BASE	0x20	/* vectors of the master, then the slave's */
+#define MASTER 0x20
+#define SLAVE  0xa0
+#define BASE   0x20 /* vectors of the master, then the slave's */
 
 static void pic_init(u8 mask_master, u8 mask_slave)
 {
@@ -22,7 +22,7 @@ static void pic_init(u8 mask_master, u8 mask_slave)
 	outb(MASTER + 1, mask_master);
 	outb(SLAVE + 1, mask_slave);
 	apic_enable();
-	apic_write(APIC_LVT0, 0x700);	/* ExtINT */
+	apic_write(APIC_LVT0, 0x700); /* ExtINT */
 }
 
 static void irq_line(struct vm *vm, u32 gsi, u32 level)
@@ -297,9 +297,9 @@ static void guest_pit(void)
 
 	handle_all();
 	pic_init(0xfe, 0xff);
-	outb(0x43, 0x34);	/* channel 0, both bytes, mode 2 */
+	outb(0x43, 0x34); /* channel 0, both bytes, mode 2 */
 	outb(0x40, 0x00);
-	outb(0x40, 0x20);	/* 8192: about 7 ms */
+	outb(0x40, 0x20); /* 8192: about 7 ms */
 	sti();
 	SPIN_UNTIL(irqs()[BASE] >= 3);
 	n = irqs()[BASE];
@@ -326,7 +326,7 @@ static void guest_speaker(void)
 	/* On a busy machine the time may be over before it is looked at: again. */
 	do {
 		outb(0x61, 1);
-		outb(0x43, 0xb0);	/* channel 2, both bytes, mode 0 */
+		outb(0x43, 0xb0); /* channel 2, both bytes, mode 0 */
 		outb(0x42, 0xff);
 		outb(0x42, 0x1f);
 		begun = inb(0x61);

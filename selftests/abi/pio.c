@@ -123,37 +123,35 @@ static void feed(struct vcpu *v, u16 port, u8 size, const u8 *from, u32 max)
 	CHECK_EQ(len, max);
 }
 
-#define STR_LEN	6000u	/* more than one page of data */
+#define STR_LEN 6000u /* more than one page of data */
 
 static volatile u8 buffer[STR_LEN] __attribute__((aligned(4096)));
 
-#define DEFINE_STRING(sfx, size)						\
-static void guest_outs##sfx(void)						\
-{										\
-	u64 si = (u64)buffer, cx = STR_LEN / (size);				\
-										\
-	asm volatile("rep outs" #sfx : "+S"(si), "+c"(cx) : "d"(0x777) : "memory"); \
-	GASSERT_EQ(cx, 0);							\
-	GASSERT_EQ(si, (u64)buffer + STR_LEN);					\
-	GUEST_DONE();								\
-}										\
-static void guest_ins##sfx(void)						\
-{										\
-	u64 di = (u64)buffer, cx = STR_LEN / (size);				\
-										\
-	asm volatile("rep ins" #sfx : "+D"(di), "+c"(cx) : "d"(0x777) : "memory"); \
-	GASSERT_EQ(cx, 0);							\
-	GASSERT_EQ(di, (u64)buffer + STR_LEN);					\
-	GUEST_DONE();								\
-}										\
-CASE(rep_outs##sfx)								\
-{										\
-	check_outs(guest_outs##sfx, size);					\
-}										\
-CASE(rep_ins##sfx)								\
-{										\
-	check_ins(guest_ins##sfx, size);					\
-}
+#define DEFINE_STRING(sfx, size)                                                            \
+	static void guest_outs##sfx(void)                                                   \
+	{                                                                                   \
+		u64 si = (u64)buffer, cx = STR_LEN / (size);                                \
+		asm volatile("rep outs" #sfx : "+S"(si), "+c"(cx) : "d"(0x777) : "memory"); \
+		GASSERT_EQ(cx, 0);                                                          \
+		GASSERT_EQ(si, (u64)buffer + STR_LEN);                                      \
+		GUEST_DONE();                                                               \
+	}                                                                                   \
+	static void guest_ins##sfx(void)                                                    \
+	{                                                                                   \
+		u64 di = (u64)buffer, cx = STR_LEN / (size);                                \
+		asm volatile("rep ins" #sfx : "+D"(di), "+c"(cx) : "d"(0x777) : "memory");  \
+		GASSERT_EQ(cx, 0);                                                          \
+		GASSERT_EQ(di, (u64)buffer + STR_LEN);                                      \
+		GUEST_DONE();                                                               \
+	}                                                                                   \
+	CASE(rep_outs##sfx)                                                                 \
+	{                                                                                   \
+		check_outs(guest_outs##sfx, size);                                          \
+	}                                                                                   \
+	CASE(rep_ins##sfx)                                                                  \
+	{                                                                                   \
+		check_ins(guest_ins##sfx, size);                                            \
+	}
 
 static void fill(u8 *p, u32 len)
 {
@@ -328,7 +326,9 @@ static void guest_to_user(void)
 {
 	guest_on(GP_VECTOR, io_gp);
 	asm volatile("mov %%rsp, %%rax\n push %0\n push %%rax\n push $2\n push %1\n push %2\n"
-		     "iretq" : : "r"((u64)SEL_UDATA), "r"((u64)SEL_UCODE64), "r"(guest_user_out)
+		     "iretq"
+		     :
+		     : "r"((u64)SEL_UDATA), "r"((u64)SEL_UCODE64), "r"(guest_user_out)
 		     : "rax", "memory");
 }
 

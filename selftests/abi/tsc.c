@@ -6,8 +6,8 @@
 
 #define SUITE "tsc"
 
-#define MSR_WALL_CLOCK_NEW	0x4b564d00
-#define MSR_SYSTEM_TIME_NEW	0x4b564d01
+#define MSR_WALL_CLOCK_NEW  0x4b564d00
+#define MSR_SYSTEM_TIME_NEW 0x4b564d01
 
 static void guest_nop(void)
 {
@@ -27,7 +27,7 @@ static u64 guest_tsc(struct vcpu *v)
 }
 
 /* Below this many ticks two readings count as the same moment: a few seconds. */
-#define NEAR	(60ull << 30)
+#define NEAR (60ull << 30)
 
 CASE(set_by_host)
 {
@@ -58,8 +58,7 @@ static void guest_adjust(void)
 	wrmsr(MSR_TSC, a);
 	b = rdtsc();
 	GASSERT(b >= a && b < a + NEAR);
-	GASSERT(rdmsr(MSR_TSC_ADJUST) <= 0 + NEAR ||
-		rdmsr(MSR_TSC_ADJUST) >= -NEAR);
+	GASSERT(rdmsr(MSR_TSC_ADJUST) <= 0 + NEAR || rdmsr(MSR_TSC_ADJUST) >= -NEAR);
 	GUEST_SYNC(0);
 	b = rdtsc();
 	GASSERT(b >= a && b < a + NEAR);
@@ -190,7 +189,8 @@ static u64 read_pvclock(void)
 			delta <<= p->tsc_shift;
 		else
 			delta >>= -p->tsc_shift;
-		ns = p->system_time + (u64)((unsigned __int128)delta * p->tsc_to_system_mul >> 32);
+		ns = p->system_time + (delta >> 32) * p->tsc_to_system_mul +
+		     ((delta & 0xffffffff) * p->tsc_to_system_mul >> 32);
 	} while (p->version != version);
 	return ns;
 }

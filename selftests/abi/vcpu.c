@@ -17,7 +17,9 @@ static void guest_regs(void)
 		     "stc\n hlt\n"
 		     "cmp $0x7777, %%rbx\n jne 1f\n cmp $0x1234, %%r15\n jne 1f\n"
 		     "hlt\n 1: ud2\n"
-		     : : : "memory");
+		     :
+		     :
+		     : "memory");
 }
 
 CASE(regs)
@@ -518,7 +520,7 @@ CASE(reset_vector)
 	need_cap(KVM_CAP_READONLY_MEM);
 	rom = vm_add_ram(vm, 1, KVM_MEM_READONLY, 0xffff0000, 0x10000);
 	memcpy(rom + 0x1000, firmware, firmware_end - firmware);
-	memcpy(rom + 0xfff0, "\xe9\x0d\x10", 3);	/* jmp 0x1000 */
+	memcpy(rom + 0xfff0, "\xe9\x0d\x10", 3); /* jmp 0x1000 */
 	rom[0xff00] = 0xa5;
 	vcpu_run_exit(v, KVM_EXIT_IO);
 	CHECK_EQ(*((u8 *)v->run + v->run->io.data_offset), 0x5a);

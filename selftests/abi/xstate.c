@@ -22,7 +22,8 @@ static void xsetbv(u32 v)
 static void load_xmm(u64 seed)
 {
 	asm volatile("movq %0, %%xmm0\n movq %1, %%xmm7\n movq %2, %%xmm15"
-		     : : "r"(seed), "r"(seed * 3), "r"(seed * 5)
+		     :
+		     : "r"(seed), "r"(seed * 3), "r"(seed * 5)
 		     : "xmm0", "xmm7", "xmm15");
 }
 
@@ -188,10 +189,10 @@ CASE(xsave_invalid)
 	OK(ioctl(v->fd, KVM_GET_XSAVE, good));
 	memcpy(x, good, sizeof(*x));
 	x->region[512 / 4] |= 3;
-	x->region[24 / 4] = 0xffffffff;	/* reserved MXCSR bits */
+	x->region[24 / 4] = 0xffffffff; /* reserved MXCSR bits */
 	CHECK_ERRNO(ioctl(v->fd, KVM_SET_XSAVE, x), EINVAL);
 	memcpy(x, good, sizeof(*x));
-	x->region[516 / 4] |= 1u << 30;	/* a component nobody has */
+	x->region[516 / 4] |= 1u << 30; /* a component nobody has */
 	CHECK_ERRNO(ioctl(v->fd, KVM_SET_XSAVE, x), EINVAL);
 	OK(ioctl(v->fd, KVM_SET_XSAVE, good));
 	run_sync(v, 0);

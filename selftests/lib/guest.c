@@ -13,8 +13,8 @@ extern const struct fixup __start_guest_fixups[], __stop_guest_fixups[];
 
 static guest_handler handlers[256];
 
-GUEST_HANDLER void guest_ucall(u32 kind, const char *file, u32 line, const char *what,
-			       u64 a, u64 b, u64 c)
+GUEST_HANDLER void guest_ucall(u32 kind, const char *file, u32 line, const char *what, u64 a, u64 b,
+			       u64 c)
 {
 	volatile struct ucall u;
 
@@ -69,8 +69,8 @@ GUEST_HANDLER __attribute__((used)) void guest_trap(struct trap *t)
 		t->rip = f->to;
 		return;
 	}
-	guest_ucall(UCALL_TRAP, __FILE__, __LINE__, "unexpected exception",
-		    t->vector, t->error, t->rip);
+	guest_ucall(UCALL_TRAP, __FILE__, __LINE__, "unexpected exception", t->vector, t->error,
+		    t->rip);
 	halt_forever();
 }
 

@@ -15,13 +15,13 @@
 
 enum { EXIT_PASS, EXIT_FAIL, EXIT_SKIP = 4 };
 
-#define DEFAULT_SECONDS	40	/* for a busy machine: a case takes a second at most */
+#define DEFAULT_SECONDS 40 /* for a busy machine: a case takes a second at most */
 
 extern const struct test_case *const __start_test_cases[];
 extern const struct test_case *const __stop_test_cases[];
 
 static unsigned int passed, failed, skipped, known;
-static unsigned int immortal;	/* cases that SIGKILL did not end */
+static unsigned int immortal; /* cases that SIGKILL did not end */
 static unsigned int time_scale = 1;
 static int forced_oracle = -1;
 
@@ -223,14 +223,15 @@ static bool wanted(const struct test_case *t, int argc, char **argv)
 	return false;
 }
 
-static void usage(const char *self)
+static void wrong_usage(const char *self)
 {
 	fprintf(stderr,
 		"usage: %s [-l] [-o 0|1] [-t scale] [suite | suite.case ...]\n"
 		"  -l  list the cases\n"
 		"  -o  say whether the device is in-tree KVM (default: found out)\n"
 		"  -t  multiply all time limits\n"
-		"The device is taken from VMM_DEV (default /dev/vmm).\n", self);
+		"The device is taken from VMM_DEV (default /dev/vmm).\n",
+		self);
 	exit(64);
 }
 
@@ -249,7 +250,7 @@ int main(int argc, char **argv)
 		else if (opt == 't' && atoi(optarg) > 0)
 			time_scale = atoi(optarg);
 		else
-			usage(argv[0]);
+			wrong_usage(argv[0]);
 	}
 	argc -= optind;
 	argv += optind;
@@ -275,7 +276,7 @@ int main(int argc, char **argv)
 	}
 	if (list)
 		return 0;
-	printf("# %u passed, %u failed, %u skipped, %u known differences\n",
-	       passed, failed, skipped, known);
+	printf("# %u passed, %u failed, %u skipped, %u known differences\n", passed, failed,
+	       skipped, known);
 	return failed || !passed;
 }

@@ -35,13 +35,13 @@ struct test_case {
 	unsigned int timeout;
 };
 
-#define CASE(name_, ...)							\
-	static void case_##name_(void);						\
-	static const struct test_case row_##name_ = {				\
-		.suite = SUITE, .name = #name_, .fn = case_##name_, __VA_ARGS__	\
-	};									\
-	static const struct test_case *const rowp_##name_			\
-		__attribute__((section("test_cases"), used)) = &row_##name_;	\
+#define CASE(name_, ...)                                                        \
+	static void case_##name_(void);                                         \
+	static const struct test_case row_##name_ = {                           \
+		.suite = SUITE, .name = #name_, .fn = case_##name_, __VA_ARGS__ \
+	};                                                                      \
+	static const struct test_case *const rowp_##name_                       \
+		__attribute__((section("test_cases"), used)) = &row_##name_;    \
 	static void case_##name_(void)
 
 /** test_fail() - report a failure of this case at a place and leave. */
@@ -57,44 +57,41 @@ bool test_is_oracle(void);
 /** test_is_tcg() - whether the host's processor is QEMU's TCG. */
 bool test_is_tcg(void);
 
-#define FAIL(...)	test_fail(__FILE__, __LINE__, __VA_ARGS__)
-#define SKIP(...)	test_skip(__VA_ARGS__)
+#define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
+#define SKIP(...) test_skip(__VA_ARGS__)
 
-#define CHECK(cond)								\
-	do {									\
-		if (!(cond))							\
-			FAIL("%s (errno %d)", #cond, errno);			\
+#define CHECK(cond)                                          \
+	do {                                                 \
+		if (!(cond))                                 \
+			FAIL("%s (errno %d)", #cond, errno); \
 	} while (0)
 
-#define CHECK_EQ(a, b)								\
-	do {									\
-		u64 a_ = (u64)(a), b_ = (u64)(b);				\
-										\
-		if (a_ != b_)							\
-			FAIL("%s is %#llx, not %s = %#llx", #a, a_, #b, b_);	\
+#define CHECK_EQ(a, b)                                                       \
+	do {                                                                 \
+		u64 a_ = (u64)(a), b_ = (u64)(b);                            \
+		if (a_ != b_)                                                \
+			FAIL("%s is %#llx, not %s = %#llx", #a, a_, #b, b_); \
 	} while (0)
 
 /* A system call that must fail, and with which errno. */
-#define CHECK_ERRNO(call, err)							\
-	do {									\
-		long r_;							\
-										\
-		errno = 0;							\
-		r_ = (call);							\
-		if (r_ != -1)							\
-			FAIL("%s returned %ld, not %s", #call, r_, #err);	\
-		if (errno != (err))						\
-			FAIL("%s: errno is %d, not %s", #call, errno, #err);	\
+#define CHECK_ERRNO(call, err)                                               \
+	do {                                                                 \
+		long r_;                                                     \
+		errno = 0;                                                   \
+		r_ = (call);                                                 \
+		if (r_ != -1)                                                \
+			FAIL("%s returned %ld, not %s", #call, r_, #err);    \
+		if (errno != (err))                                          \
+			FAIL("%s: errno is %d, not %s", #call, errno, #err); \
 	} while (0)
 
 /* A system call that must not fail; its value. */
-#define OK(call)								\
-	({									\
-		long r_ = (call);						\
-										\
-		if (r_ < 0)							\
-			FAIL("%s: errno %d", #call, errno);			\
-		r_;								\
+#define OK(call)                                            \
+	({                                                  \
+		long r_ = (call);                           \
+		if (r_ < 0)                                 \
+			FAIL("%s: errno %d", #call, errno); \
+		r_;                                         \
 	})
 
 #endif

@@ -12,11 +12,11 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define BIT(n)		(1ull << (n))
-#define KiB		1024ull
-#define MiB		(1024 * KiB)
-#define GiB		(1024 * MiB)
-#define PAGE_SIZE	4096ull
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define BIT(n)        (1ull << (n))
+#define KiB           1024ull
+#define MiB           (1024 * KiB)
+#define GiB           (1024 * MiB)
+#define PAGE_SIZE     4096ull
 
 #endif

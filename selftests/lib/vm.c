@@ -40,7 +40,7 @@ static int copy_segments(struct dl_phdr_info *info, size_t size, void *arg)
 
 	(void)size;
 	for (i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		const Elf64_Phdr *p = &info->dlpi_phdr[i];
 
 		if (p->p_type != PT_LOAD)
 			continue;
@@ -48,7 +48,7 @@ static int copy_segments(struct dl_phdr_info *info, size_t size, void *arg)
 			FAIL("the test binary is too large for layout.h");
 		memcpy(vm->ram + p->p_vaddr, (void *)p->p_vaddr, p->p_memsz);
 	}
-	return 1;	/* the main program comes first and is all there is */
+	return 1; /* the main program comes first and is all there is */
 }
 
 static void make_page_tables(struct vm *vm)
@@ -109,8 +109,11 @@ void vm_free(struct vm *vm)
 int vm_slot(struct vm *vm, u32 slot, u32 flags, u64 gpa, u64 size, void *hva)
 {
 	struct kvm_userspace_memory_region r = {
-		.slot = slot, .flags = flags, .guest_phys_addr = gpa,
-		.memory_size = size, .userspace_addr = (u64)hva,
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (u64)hva,
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r);
@@ -225,8 +228,14 @@ void vcpu_cpuid(struct vcpu *v)
 static struct kvm_segment seg(u16 sel, u8 type, bool l, bool db)
 {
 	return (struct kvm_segment){
-		.limit = 0xffffffff, .selector = sel, .type = type, .present = 1,
-		.s = 1, .l = l, .db = db, .g = 1,
+		.limit = 0xffffffff,
+		.selector = sel,
+		.type = type,
+		.present = 1,
+		.s = 1,
+		.l = l,
+		.db = db,
+		.g = 1,
 	};
 }
 
@@ -272,8 +281,11 @@ void vcpu_call(struct vcpu *v, void *fn, u64 arg)
 	s.ss = s.ds;
 	s.gs.base = base + PERCPU_DATA;
 	s.tr = (struct kvm_segment){
-		.base = base + PERCPU_TSS, .limit = 0x67, .selector = SEL_TSS,
-		.type = 0xb, .present = 1,
+		.base = base + PERCPU_TSS,
+		.limit = 0x67,
+		.selector = SEL_TSS,
+		.type = 0xb,
+		.present = 1,
 	};
 	s.ldt = (struct kvm_segment){ .unusable = 1 };
 	s.gdt.base = base;
@@ -288,7 +300,7 @@ void vcpu_call(struct vcpu *v, void *fn, u64 arg)
 
 	r.rip = (u64)fn;
 	r.rdi = arg;
-	r.rsp = stack - 8;	/* as if called: the ABI's alignment */
+	r.rsp = stack - 8; /* as if called: the ABI's alignment */
 	*(u64 *)gpa_hva(v->vm, r.rsp) = 0;
 	r.rflags = RFLAGS_FIXED;
 	set_regs(v, &r);
@@ -354,8 +366,8 @@ static void stray_exit(struct vcpu *v, const char *wanted, const char *file, u32
 		printf("MMIO %s %#llx, %u bytes\n", run->mmio.is_write ? "write" : "read",
 		       run->mmio.phys_addr, run->mmio.len);
 	if (run->exit_reason == KVM_EXIT_IO)
-		printf("port %#x, %s %u bytes\n", run->io.port,
-		       run->io.direction ? "out" : "in", run->io.size);
+		printf("port %#x, %s %u bytes\n", run->io.port, run->io.direction ? "out" : "in",
+		       run->io.size);
 	test_fail(file, line, "exit reason %u, not %s", run->exit_reason, wanted);
 }
 

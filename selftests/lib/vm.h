@@ -9,7 +9,7 @@
 #include "guest.h"
 #include "harness.h"
 
-#define MAX_CPUID	256
+#define MAX_CPUID 256
 
 struct vcpu {
 	struct vm *vm;
@@ -18,19 +18,19 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;
-	struct ucall uc;	/* the last one received */
+	struct ucall uc; /* the last one received */
 };
 
 struct vm {
 	int fd;
-	u8 *ram;		/* RAM_SIZE bytes at GPA 0 */
-	u64 next_pt;		/* next free page of the page-table pool */
+	u8 *ram;     /* RAM_SIZE bytes at GPA 0 */
+	u64 next_pt; /* next free page of the page-table pool */
 	bool irqchip;
 };
 
 enum vm_flags {
-	VM_IRQCHIP = 1,		/* KVM_CREATE_IRQCHIP before anything else */
-	VM_PIT = 2,		/* and KVM_CREATE_PIT2 */
+	VM_IRQCHIP = 1, /* KVM_CREATE_IRQCHIP before anything else */
+	VM_PIT = 2,     /* and KVM_CREATE_PIT2 */
 };
 
 /* How a vCPU begins; VCPU_REAL leaves it as KVM_CREATE_VCPU made it but for CS:IP and SP. */
@@ -43,10 +43,10 @@ int dev_fd(void);
 int dev_cap(long cap);
 
 /** need_cap() - skip this case unless the capability is there. */
-#define need_cap(cap)								\
-	do {									\
-		if (dev_cap(cap) <= 0)						\
-			SKIP("no " #cap);					\
+#define need_cap(cap)                     \
+	do {                              \
+		if (dev_cap(cap) <= 0)    \
+			SKIP("no " #cap); \
 	} while (0)
 
 /** vm_create() - a VM with RAM, page tables, IDT and a copy of this binary in it. */
@@ -74,7 +74,7 @@ static inline void *gpa_hva(struct vm *vm, u64 gpa)
 }
 
 /** G() - the guest's copy of a global variable, as an lvalue. */
-#define G(vm, var)	(*(typeof(&(var)))gpa_hva((vm), (u64)&(var)))
+#define G(vm, var) (*(typeof(var) *)gpa_hva((vm), (unsigned long)&(var)))
 
 /** vcpu_add() - KVM_CREATE_VCPU and map kvm_run; state untouched. */
 struct vcpu *vcpu_add(struct vm *vm, u32 id);
@@ -112,14 +112,14 @@ void vcpu_run_exit_at(struct vcpu *v, u32 why, const char *name, const char *fil
 enum ucall_kind vcpu_run_ucall_at(struct vcpu *v, const char *file, u32 line);
 
 /** run_sync() - run to the guest's GUEST_SYNC(@stage). */
-#define run_sync(v, stage)							\
-	do {									\
-		CHECK_EQ(vcpu_run_ucall(v), UCALL_SYNC);			\
-		CHECK_EQ((v)->uc.args[0], (stage));				\
+#define run_sync(v, stage)                               \
+	do {                                             \
+		CHECK_EQ(vcpu_run_ucall(v), UCALL_SYNC); \
+		CHECK_EQ((v)->uc.args[0], (stage));      \
 	} while (0)
 
 /** run_done() - run to GUEST_DONE(). */
-#define run_done(v)	CHECK_EQ(vcpu_run_ucall(v), UCALL_DONE)
+#define run_done(v) CHECK_EQ(vcpu_run_ucall(v), UCALL_DONE)
 
 /** vcpu_take_ucall() - if the last exit was a ucall, fetch it into v->uc. */
 bool vcpu_take_ucall(struct vcpu *v);
@@ -149,11 +149,11 @@ void host_sleep_ms(unsigned int ms);
  * BLOB(name, bits, "asm ...") - 16- or 32-bit guest code, to be copied to REAL_BASE by
  * load_blob(). Labels are relative to its own beginning: refer to them as (label - name).
  */
-#define BLOB(name, bits, code)							\
-	extern const u8 name[], name##_end[];					\
-	asm(".pushsection .rodata\n"						\
-	    ".globl " #name ", " #name "_end\n"					\
-	    #name ":\n.code" #bits "\n" code "\n" #name "_end:\n.code64\n"	\
+#define BLOB(name, bits, code)                                                              \
+	extern const u8 name[], name##_end[];                                               \
+	asm(".pushsection .rodata\n"                                                        \
+	    ".globl " #name ", " #name "_end\n" #name ":\n.code" #bits "\n" code "\n" #name \
+	    "_end:\n.code64\n"                                                              \
 	    ".popsection")
 
 #define load_blob(vm, gpa, name) load_bytes(vm, gpa, name, name##_end)
