@@ -246,8 +246,3 @@ void vmm_vcpu_close(struct vmm_vcpu *vcpu)
 	vcpu->run = NULL;
 	vcpu->fd = -1;
 }
-
-int vmm_vcpu_nmi(struct vmm_vcpu *vcpu)
-{
-	return ioctl(vcpu->fd, KVM_NMI) ? -errno : 0;
-}

@@ -90,9 +90,6 @@ struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err);
 int vmm_vcpu_create(struct vmm_vm *vm, struct vmm_vcpu *vcpu, unsigned int id, struct error *err);
 void vmm_vcpu_close(struct vmm_vcpu *vcpu);
 
-/* For the thread that runs the vCPU: elsewhere it would wait until KVM_RUN returns. */
-int vmm_vcpu_nmi(struct vmm_vcpu *vcpu);
-
 /**
  * vmm_stats_sum() - add up the scalar statistics of some file descriptors
  * @fds: VM and vCPU file descriptors

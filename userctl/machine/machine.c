@@ -228,6 +228,14 @@ static void suspend(void)
 	kill(getpid(), SIGSTOP);
 }
 
+static void request_all(struct machine *m, unsigned int request)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->vcpu_count; i++)
+		vcpu_request(&m->vcpus[i], request);
+}
+
 /* The first signal presses the power button and starts the clock, a second one is final. */
 static void end_by_signal(struct machine *m, int signo)
 {
@@ -257,6 +265,7 @@ static void signal_ready(void *opaque)
 	case SIGCONT:
 		if (m->console.tty)
 			terminal_raw();
+		request_all(m, VCPU_WAS_STOPPED);
 		break;
 	default:
 		end_by_signal(m, (int)info.ssi_signo);
@@ -269,16 +278,6 @@ static size_t console_input(void *opaque, const uint8_t *data, size_t len)
 	struct machine *m = opaque;
 
 	return serial_receive(&m->serial, data, len);
-}
-
-static void send_nmi(struct machine *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->vcpu_count; i++) {
-		atomic_store(&m->vcpus[i].nmi, true);
-		vcpu_kick(&m->vcpus[i]);
-	}
 }
 
 static void console_action(void *opaque, enum escape_action action)
@@ -299,7 +298,7 @@ static void console_action(void *opaque, enum escape_action action)
 		serial_break(&m->serial);
 		break;
 	case ESCAPE_NMI:
-		send_nmi(m);
+		request_all(m, VCPU_NMI);
 		break;
 	default:
 		break;

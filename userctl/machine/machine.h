@@ -56,6 +56,10 @@ struct machine_config {
 	struct boot boot;
 };
 
+/* Work for a vCPU's own thread: its ioctls would wait elsewhere until KVM_RUN returns. */
+#define VCPU_NMI         (1u << 0) /* send it an NMI */
+#define VCPU_WAS_STOPPED (1u << 1) /* tell its watchdogs that time has passed without it */
+
 /**
  * struct vcpu - one virtual processor and its thread
  * @m: its machine
@@ -63,7 +67,7 @@ struct machine_config {
  * @kvm: the kernel's side
  * @thread: runs the processor
  * @started: @thread exists
- * @nmi: an NMI is to be sent to it
+ * @requests: VCPU_* that its thread has to do
  * @exits: exits that came to user space
  */
 struct vcpu {
@@ -72,7 +76,7 @@ struct vcpu {
 	struct vmm_vcpu kvm;
 	pthread_t thread;
 	bool started;
-	atomic_bool nmi;
+	atomic_uint requests;
 	uint64_t exits;
 };
 
@@ -179,6 +183,7 @@ void machine_remove_devices(struct machine *m);
 int vcpu_setup(struct vcpu *vcpu, struct error *err);
 int vcpu_start(struct vcpu *vcpu, struct error *err);
 void vcpu_kick(struct vcpu *vcpu);
+void vcpu_request(struct vcpu *vcpu, unsigned int request);
 
 /* cpuid.c: make the host's answer that of processor @id of @cpus. */
 void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus, bool tsc_deadline);

@@ -231,9 +231,15 @@ static void handle_exit(struct vcpu *vcpu)
 /* Clears the request first: one that comes in meanwhile finds KVM_RUN returning at once. */
 static void handle_kick(struct vcpu *vcpu)
 {
+	unsigned int requests;
+
 	__atomic_store_n(&vcpu->kvm.run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-	if (atomic_exchange(&vcpu->nmi, false) && vmm_vcpu_nmi(&vcpu->kvm))
+	requests = atomic_exchange(&vcpu->requests, 0);
+	if ((requests & VCPU_NMI) && ioctl(vcpu->kvm.fd, KVM_NMI))
 		machine_stop_host(vcpu->m, (int)vcpu->id, errno, "KVM_NMI");
+	/* Fails where the guest does not use the clock in question, and then it does not matter. */
+	if (requests & VCPU_WAS_STOPPED)
+		(void)ioctl(vcpu->kvm.fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
 static void *vcpu_thread(void *arg)
@@ -285,4 +291,10 @@ void vcpu_kick(struct vcpu *vcpu)
 	/* Catches a thread on its way into KVM_RUN; the signal catches one that is inside. */
 	__atomic_store_n(&vcpu->kvm.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_kill(vcpu->thread, SIG_KICK);
+}
+
+void vcpu_request(struct vcpu *vcpu, unsigned int request)
+{
+	atomic_fetch_or(&vcpu->requests, request);
+	vcpu_kick(vcpu);
 }

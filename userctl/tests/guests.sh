@@ -109,6 +109,36 @@ want=143
 [ "$(grep -c '^multiboot' "$tmp/out")" -ge 3 ] || got="restarts missing"
 verdict "restart after reset"
 
+# typed NAME STATUS PATTERNS ACTION KEYS: on a terminal, with keys typed once the guest is ready.
+typed() {
+	name=$1 want=$2
+	printf '%s\nterminal restored\n' "$3" >"$tmp/want"
+	"$GUESTS/pty" ready "$5" "$VMCTL" run --kernel "$mb" --append "$4" >"$tmp/out" 2>&1
+	got=$?
+	verdict "$name"
+}
+
+typed "key: power button" 0 "^multiboot" wait "^]p"
+typed "key: quit" 6 "^multiboot" hang "^]q"
+typed "key: reset" 3 "^multiboot" hang "^]r"
+# The guest has no interrupt table, so an NMI is its end.
+typed "key: NMI" 4 "triple fault" hang "^]n"
+typed "key: help" 6 "power button" hang "^]?^]q"
+# Ctrl-C and Ctrl-] arrive there, and a dot ends this guest.
+typed "keys for the guest" 0 "ab.$(printf '\003')c" echo "ab^]^]$(printf '\003')c."
+
+echo "ready" >"$tmp/want"
+"$VMCTL" run --kernel "$mb" --append wait >"$tmp/out" 2>&1 </dev/null &
+pid=$!
+until grep -q ready "$tmp/out"; do sleep 0.05; done
+kill -TSTP $pid
+until grep -q "^State:.T" /proc/$pid/status; do sleep 0.05; done
+kill -CONT $pid
+kill -TERM $pid
+wait $pid
+got=$? want=0
+verdict "suspended and continued"
+
 long=$(printf 'abcdefghijklmnopqrstuvwxyz0123456789%.0s' 1 2 3 4 5 6 7 8)
 printf '%s.' "$long" >"$tmp/in"
 input=$tmp/in

@@ -11,7 +11,7 @@ $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/image
 tests: $(TEST_BINS) $(OUT)/vmctl guests
 
 # Kernels for the tests that run a VM: built here, so that hosts need no compiler.
-GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf)
+GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf pty)
 guests: $(GUESTS)
 
 $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
@@ -24,6 +24,12 @@ $(OUT)/tests/guests/pvh.elf: GUEST_FLAGS := -DPVH
 $(OUT)/tests/guests/addresses.elf: GUEST_FLAGS := -DADDRESSES
 $(OUT)/tests/guests/multiboot.bin: $(OUT)/tests/guests/addresses.elf
 	$(Q)objcopy -O binary $< $@
+
+# Static, as the hosts have no more than they need.
+$(OUT)/tests/guests/pty: $(SRC)/tests/guests/pty.c
+	@echo "  LD      $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -static -o $@ $<
 
 check: tests
 	$(Q)$(SRC)/tests/run.sh $(OUT)
