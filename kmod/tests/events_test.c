@@ -79,13 +79,24 @@ static void merge_shutdown(struct kunit *test)
 
 /* ---- delivery ---- */
 
+/* The windows asked for. CR8 is always watched here: these vCPUs have no APIC in the kernel. */
+static u32 windows(struct vcpu *vcpu)
+{
+	return events_decide(vcpu) & ~WINDOW_TPR;
+}
+
+static void watches_tpr(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, events_decide(cpu_fixture_vcpu(test)), WINDOW_TPR);
+}
+
 static void deliver_page_fault(struct kunit *test)
 {
 	struct vcpu *vcpu = cpu_fixture_vcpu(test);
 
 	events_raise_payload(vcpu, PF_VECTOR, true, 6, 0x1234000);
 	KUNIT_EXPECT_EQ(test, vcpu->state.cr2, 0);
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), 0);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->state.cr2, 0x1234000);
 	KUNIT_EXPECT_TRUE(test, vcpu->state.dirty & STATE_CRS);
 	KUNIT_EXPECT_TRUE(test, vcpu->state.rflags & X86_EFLAGS_RF);
@@ -133,20 +144,20 @@ static void deliver_in_order(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, events_user_interrupt(vcpu, 0x30), 0);
 	events_nmi(vcpu);
 	events_raise_payload(vcpu, UD_VECTOR, false, 0, 0);
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_IRQ | WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ | WINDOW_NMI);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, UD_VECTOR);
 	ev->injected.type = EVENT_NONE;
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_IRQ | WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ | WINDOW_NMI);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_NMI);
 	KUNIT_EXPECT_TRUE(test, ev->nmi_masked);
 	ev->injected.type = EVENT_NONE;
 	/* The window tells the end of the NMI's handler. */
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_NMI);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_INTR);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, 0x30);
 	ev->injected.type = EVENT_NONE;
 	ev->nmi_masked = false;
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), 0);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), 0);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_NONE);
 }
 
@@ -159,18 +170,18 @@ static void interrupts_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, events_user_interrupt(vcpu, 0x41), -EEXIST);
 	KUNIT_EXPECT_EQ(test, events_user_interrupt(vcpu, 256), -EINVAL);
 	KUNIT_EXPECT_FALSE(test, events_pending(vcpu));
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_IRQ);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_NONE);
 	vcpu->state.rflags |= X86_EFLAGS_IF;
 	vcpu->state.int_shadow = KVM_X86_SHADOW_INT_STI;
 	KUNIT_EXPECT_FALSE(test, events_pending(vcpu));
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_IRQ);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ);
 	vcpu->state.int_shadow = 0;
 	KUNIT_EXPECT_TRUE(test, events_pending(vcpu));
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), 0);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), 0);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, 0x40);
 	vcpu->run->request_interrupt_window = 1;
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_IRQ);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ);
 }
 
 static void interrupt_needs_user_pic(struct kunit *test)
@@ -192,13 +203,13 @@ static void nmis_are_two(struct kunit *test)
 	for (i = 0; i < 5; i++)
 		events_nmi(vcpu);
 	KUNIT_EXPECT_TRUE(test, events_pending(vcpu));
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_NMI);
 	KUNIT_EXPECT_EQ(test, ev->nmi_pending, 1);
 	ev->injected.type = EVENT_NONE;
 	for (i = 0; i < 5; i++)
 		events_nmi(vcpu);
 	/* While one is handled a single further one is latched, and none gets in. */
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_NMI);
 	KUNIT_EXPECT_EQ(test, ev->nmi_pending, 1);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_NONE);
 	KUNIT_EXPECT_FALSE(test, events_pending(vcpu));
@@ -249,7 +260,7 @@ static void exception_puts_interrupt_aside(struct kunit *test)
 	vcpu->state.rflags |= X86_EFLAGS_IF;
 	ev->injected = (struct event) { .type = EVENT_INTR, .vector = 0x66 };
 	events_raise_payload(vcpu, AC_VECTOR, true, 0, 0);
-	KUNIT_EXPECT_EQ(test, events_decide(vcpu), WINDOW_IRQ);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, AC_VECTOR);
 	ev->injected.type = EVENT_NONE;
 	events_decide(vcpu);
@@ -359,6 +370,7 @@ static struct kunit_case events_cases[] = {
 	KUNIT_CASE(merge_benign),
 	KUNIT_CASE(merge_double_fault),
 	KUNIT_CASE(merge_shutdown),
+	KUNIT_CASE(watches_tpr),
 	KUNIT_CASE(deliver_page_fault),
 	KUNIT_CASE(deliver_debug),
 	KUNIT_CASE(deliver_in_real_mode),
