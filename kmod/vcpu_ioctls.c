@@ -159,8 +159,9 @@ static long do_get_mp_state(struct ioctl_call *call)
 static long do_set_mp_state(struct ioctl_call *call)
 {
 	const struct kvm_mp_state *state = call->arg;
+	u32 mp_state = state->mp_state;
 
-	switch (state->mp_state) {
+	switch (mp_state) {
 	case KVM_MP_STATE_RUNNABLE:
 		break;
 	case KVM_MP_STATE_UNINITIALIZED:
@@ -173,7 +174,12 @@ static long do_set_mp_state(struct ioctl_call *call)
 	default:
 		return -EINVAL;
 	}
-	WRITE_ONCE(call->vcpu->mp_state, state->mp_state);
+	/* The SIPI is accepted by KVM_RUN, when its vector has been restored too. */
+	if (mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		lapic_post_sipi(call->vcpu);
+	}
+	WRITE_ONCE(call->vcpu->mp_state, mp_state);
 	vcpu_request(call->vcpu, REQ_EVENT);
 	return 0;
 }

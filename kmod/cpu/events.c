@@ -593,6 +593,8 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		vcpu->state.int_shadow = in->interrupt.shadow &
 			(KVM_X86_SHADOW_INT_MOV_SS | KVM_X86_SHADOW_INT_STI);
+	if (in->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		lapic_set_sipi_vector(vcpu, in->sipi_vector);
 	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
 		ev->triple_fault = in->triple_fault.pending;
 		if (ev->triple_fault)

@@ -114,6 +114,9 @@ void lapic_timer_expired(struct vcpu *vcpu);	/* on REQ_TIMER, vCPU loaded: injec
 /* INIT and SIPI that arrived for this vCPU: called in the run loop; may change mp_state. */
 void lapic_accept_init_sipi(struct vcpu *vcpu);
 bool lapic_init_sipi_pending(struct vcpu *vcpu);
+/* User space restores a SIPI: its vector (KVM_SET_VCPU_EVENTS), and that it has arrived. */
+void lapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
+void lapic_post_sipi(struct vcpu *vcpu);
 void lapic_vcpu_load(struct vcpu *vcpu);	/* after migration of the thread: move the timer */
 /* The in-kernel irqchip is split: EOI of these vectors exits with KVM_EXIT_IOAPIC_EOI. */
 bool lapic_eoi_exit_pending(struct vcpu *vcpu, u8 *vector);

@@ -197,6 +197,28 @@ bool lapic_init_sipi_pending(struct vcpu *vcpu)
 EXPORT_FOR_TEST(lapic_init_sipi_pending);
 
 /**
+ * lapic_set_sipi_vector() - KVM_SET_VCPU_EVENTS: where a SIPI that is not accepted yet starts
+ * @vcpu: the vCPU; nothing happens without in-kernel APIC
+ * @vector: of the SIPI
+ */
+void lapic_set_sipi_vector(struct vcpu *vcpu, u8 vector)
+{
+	if (vcpu->apic)
+		WRITE_ONCE(vcpu->apic->sipi_vector, vector);
+}
+EXPORT_FOR_TEST(lapic_set_sipi_vector);
+
+/**
+ * lapic_post_sipi() - KVM_SET_MP_STATE: a SIPI has arrived, its vector is known or will be
+ * @vcpu: the vCPU, with in-kernel APIC, in state INIT_RECEIVED
+ */
+void lapic_post_sipi(struct vcpu *vcpu)
+{
+	lapic_signal(vcpu->apic, LAPIC_SIPI);
+}
+EXPORT_FOR_TEST(lapic_post_sipi);
+
+/**
  * lapic_accept_init_sipi() - act on the INIT and SIPI that have arrived
  * @vcpu: the loaded vCPU; may sleep
  *

@@ -458,6 +458,12 @@ static void init_and_sipi(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, to->apic->signals, BIT(LAPIC_INIT) | BIT(LAPIC_SIPI));
 	KUNIT_EXPECT_EQ(test, to->apic->sipi_vector, 0x9a);
 	KUNIT_EXPECT_TRUE(test, test_bit(REQ_INIT_SIPI, &to->requests));
+	/* As user space restores one. */
+	lapic_set_sipi_vector(f->vcpu[2], 0x55);
+	KUNIT_EXPECT_FALSE(test, lapic_init_sipi_pending(f->vcpu[2]));
+	lapic_post_sipi(f->vcpu[2]);
+	KUNIT_EXPECT_TRUE(test, lapic_init_sipi_pending(f->vcpu[2]));
+	KUNIT_EXPECT_EQ(test, f->vcpu[2]->apic->sipi_vector, 0x55);
 }
 
 /* ---- timer ---- */
