@@ -69,7 +69,7 @@ int mem_map(struct interp *in, gva_t addr, unsigned int len, u32 access, struct 
 	struct interp_walk walk;
 	int r;
 
-	if (in->cpl == 3 && !(access & ACCESS_IMPLICIT))
+	if (in->cpl == 3)
 		access |= ACCESS_USER;
 	first = first < len ? first : len;
 	r = interp_walk(in, addr, access, &walk);

@@ -43,7 +43,7 @@ static const u32 one_byte[256] = {
 	[0x89] = E(MOV, RM, REG, NONE, M | F_NOREAD),
 	[0x8a] = E(MOV, REG, RM, NONE, M | B | F_NOREAD),
 	[0x8b] = E(MOV, REG, RM, NONE, M | F_NOREAD), [0x8c] = E(MOV_FROM_SEG, RM, NONE, NONE, M),
-	[0x8d] = REG(NONE, M), [0x8e] = E(MOV_TO_SEG, NONE, RM, NONE, M),
+	[0x8d] = REG(NONE, M), [0x8e] = LEN(NONE, M),
 	[0x8f] = E(POP, RM, NONE, NONE, M | F_D64), [0x90 ... 0x99] = REG(NONE, 0),
 	[0x9a] = LEN(FAR, F_I64), [0x9b] = LEN(NONE, 0), [0x9c] = E(PUSHF, NONE, NONE, NONE, F_D64),
 	[0x9d] = E(POPF, NONE, NONE, NONE, F_D64), [0x9e ... 0x9f] = REG(NONE, 0),

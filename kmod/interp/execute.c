@@ -462,7 +462,7 @@ static int execute(struct interp *in)
  * interp_execute() - execute the instruction that interp_decode() found
  * @in: guest state and instruction; log_len accesses are in the log
  *
- * Return: INTERP_DONE: reg, seg and cr0 hold the new state; RIP is behind the
+ * Return: INTERP_DONE: reg and cr0 hold the new state; RIP is behind the
  * instruction, or still on it when a REP loop is not over. Anything else: reg is as it was, or as
  * after the last complete iteration. May sleep.
  */
@@ -473,8 +473,6 @@ int interp_execute(struct interp *in)
 	in->start = in->reg;
 	in->log_pos = 0;
 	in->posted = false;
-	in->mov_ss = false;
-	in->seg_changed = false;
 	in->cr0_changed = false;
 	in->span.valid = false;
 	if (in->insn.op >= OP_INS) {

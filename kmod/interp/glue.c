@@ -218,20 +218,6 @@ static void commit_regs(struct vcpu *vcpu)
 	vcpu->state.rflags = reg->rflags;
 }
 
-/* 0, or 1: the new CR0 is refused: #GP */
-static int commit_system(struct vcpu *vcpu)
-{
-	struct interp *in = vcpu->interp;
-
-	if (in->cr0_changed && cr_write(vcpu, 0, in->cr0))
-		return 1;
-	if (in->seg_changed) {
-		memcpy(vcpu->state.seg, in->seg, sizeof(in->seg));
-		state_dirty(vcpu, STATE_SEGS);
-	}
-	return 0;
-}
-
 int interp_raise(struct vcpu *vcpu, const struct interp_fault *fault)
 {
 	if (fault->vector == PF_VECTOR)
@@ -297,9 +283,9 @@ static int wait_for_user(struct vcpu *vcpu)
 }
 
 /* Behind an instruction or iteration: shadow, traps (APM vol. 2, 13.1.4 and 15.21.5). */
-static int after_insn(struct vcpu *vcpu, u64 rflags_before, u8 int_shadow, bool posted)
+static int after_insn(struct vcpu *vcpu, u64 rflags_before, bool posted)
 {
-	vcpu->state.int_shadow = int_shadow;
+	vcpu->state.int_shadow = 0;
 	vcpu->stats.insn_interpreted++;
 	if (likely(!(rflags_before & X86_EFLAGS_TF) && !vcpu->policy.single_step))
 		return posted ? RESUME_USER : RESUME_GUEST;
@@ -320,13 +306,12 @@ static int finish_done(struct vcpu *vcpu)
 		in->reg.rflags |= X86_EFLAGS_RF;
 	else
 		in->reg.rflags &= ~(u64)X86_EFLAGS_RF;
-	if (commit_system(vcpu)) {
+	if (in->cr0_changed && cr_write(vcpu, 0, in->cr0)) {
 		events_raise_error(vcpu, GP_VECTOR, 0);
 		return RESUME_GUEST;
 	}
 	commit_regs(vcpu);
-	return after_insn(vcpu, rflags_before, in->mov_ss ? KVM_X86_SHADOW_INT_MOV_SS : 0,
-			  in->posted);
+	return after_insn(vcpu, rflags_before, in->posted);
 }
 
 static int finish(struct vcpu *vcpu, int result)
@@ -393,7 +378,7 @@ static int fast_finish(struct vcpu *vcpu, bool posted)
 
 	vcpu->state.rip += vcpu->interp->insn.len;
 	vcpu->state.rflags &= ~(u64)X86_EFLAGS_RF;
-	return after_insn(vcpu, rflags, 0, posted);
+	return after_insn(vcpu, rflags, posted);
 }
 
 static void fast_set_reg(struct vcpu *vcpu, u64 val)
@@ -506,71 +491,6 @@ int interp_exit(struct vcpu *vcpu, gpa_t gpa)
 }
 
 /* ---- services for other rooms ---- */
-
-/* Linear access, page by page; buf is read from or written to. */
-static int linear_access(struct vcpu *vcpu, gva_t addr, void *buf, unsigned int len, u32 access,
-			 struct interp_fault *fault)
-{
-	struct interp *in = vcpu->interp;
-	struct interp_walk walk;
-	unsigned int n;
-	int r;
-
-	context_load(vcpu);
-	if (in->cpl == 3 && !(access & ACCESS_IMPLICIT))
-		access |= ACCESS_USER;
-	for (; len; len -= n, addr += n, buf += n) {
-		n = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(addr));
-		r = interp_walk(in, addr, access, &walk);
-		if (r == INTERP_FAULT) {
-			*fault = in->fault;
-			return 1;
-		}
-		if (!r && access & ACCESS_WRITE)
-			r = memory_write(vcpu->vm, walk.gpa, buf, n);
-		else if (!r)
-			r = memory_read(vcpu->vm, walk.gpa, buf, n);
-		if (r)
-			return -EFAULT;
-	}
-	return 0;
-}
-
-/**
- * interp_linear_read() - read guest memory by linear address, as the guest would
- * @vcpu: the vCPU
- * @addr: linear address
- * @buf: gets @len bytes
- * @len: bytes, may cross pages
- * @access: ACCESS_FETCH, ACCESS_IMPLICIT
- * @fault: the guest's page fault, where the answer is 1
- *
- * Context: loaded, may sleep.
- * Return: 0; 1: @fault; -EFAULT: no memory there
- */
-int interp_linear_read(struct vcpu *vcpu, gva_t addr, void *buf, unsigned int len, u32 access,
-		       struct interp_fault *fault)
-{
-	return linear_access(vcpu, addr, buf, len, access & ~(u32)ACCESS_WRITE, fault);
-}
-
-/**
- * interp_linear_write() - write guest memory by linear address, as the guest would
- * @vcpu: the vCPU
- * @addr: linear address
- * @buf: @len bytes
- * @len: bytes, may cross pages; those before a faulting page are written
- * @access: ACCESS_IMPLICIT
- * @fault: the guest's page fault, where the answer is 1
- *
- * Context: loaded, may sleep.
- * Return: 0; 1: @fault; -EFAULT: no memory there
- */
-int interp_linear_write(struct vcpu *vcpu, gva_t addr, const void *buf, unsigned int len,
-			u32 access, struct interp_fault *fault)
-{
-	return linear_access(vcpu, addr, (void *)buf, len, access | ACCESS_WRITE, fault);
-}
 
 /**
  * interp_translate() - KVM_TRANSLATE: what is a linear address?

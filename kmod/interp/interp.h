@@ -35,7 +35,6 @@ struct interp;
 #define ACCESS_WRITE	2
 #define ACCESS_USER	4
 #define ACCESS_FETCH	16
-#define ACCESS_IMPLICIT	256	/* descriptor tables: supervisor whatever CPL; SMAP despite AC */
 #define ACCESS_PROBE	512	/* no permission checks, no accessed and dirty bits */
 
 struct interp_fault {
@@ -139,10 +138,9 @@ struct interp {
 	u8 cpl;
 	u32 port_checked;		/* INTERP_PORT: the hardware has found it permitted */
 
-	/* Outcome: reg, seg and cr0, too. */
+	/* Outcome: reg and cr0, too. */
 	struct interp_fault fault;
-	bool mov_ss;			/* no interrupts before the next instruction */
-	bool seg_changed, cr0_changed;
+	bool cr0_changed;
 	bool posted;			/* a device write waits for user space */
 
 	/* The instruction. */
@@ -209,11 +207,6 @@ int interp_insn_length(struct vcpu *vcpu);
  * for another instruction (CLTS, LMSW, SMSW): interp_exit(vcpu, INVALID_GPA) carries it out.
  */
 int interp_decode_reg(struct vcpu *vcpu);
-/* Linear access on behalf of the guest. 0; 1: the guest's fault is in *fault; -EFAULT: MMIO. */
-int interp_linear_read(struct vcpu *vcpu, gva_t addr, void *buf, unsigned int len, u32 access,
-		       struct interp_fault *fault);
-int interp_linear_write(struct vcpu *vcpu, gva_t addr, const void *buf, unsigned int len,
-			u32 access, struct interp_fault *fault);
 /* KVM_TRANSLATE: walk the guest's tables without side effects; INVALID_GPA: not mapped */
 gpa_t interp_translate(struct vcpu *vcpu, gva_t addr, bool *writeable, bool *usermode);
 /* Load PDPTEs check for MOV CR3/CR0/CR4 in PAE mode: 0, or 1: #GP (reserved bits, APM 5.3.2) */

@@ -138,27 +138,6 @@ static int exec_mov_from_seg(struct interp *in)
 	return rm_write(in, in->insn.mem ? 2 : in->insn.size, in->seg[nr].selector);
 }
 
-/* Without descriptors only: base = selector * 16, all else stays (APM vol. 2, 4.5.3). */
-static int exec_mov_to_seg(struct interp *in)
-{
-	u8 nr = in->insn.reg & 7;
-	u64 val;
-	int r;
-
-	if (nr > SEG_GS || nr == SEG_CS)
-		return fault_plain(in, VEC_UD);
-	if (in->mode > INTERP_VM86)
-		return INTERP_UNKNOWN;
-	r = rm_read(in, 2, &val, false);
-	if (r)
-		return r;
-	in->seg[nr].selector = val;
-	in->seg[nr].base = val << 4;
-	in->seg_changed = true;
-	in->mov_ss = nr == SEG_SS;
-	return INTERP_DONE;
-}
-
 /* SMSW; LMSW, which changes PE (and cannot clear it), MP, EM, TS; CLTS. */
 static int exec_cr0(struct interp *in)
 {
@@ -204,8 +183,6 @@ int exec_stack(struct interp *in)
 		return exec_push_seg(in);
 	case OP_MOV_FROM_SEG:
 		return exec_mov_from_seg(in);
-	case OP_MOV_TO_SEG:
-		return exec_mov_to_seg(in);
 	}
 	return exec_cr0(in);
 }

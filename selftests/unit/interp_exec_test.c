@@ -472,23 +472,21 @@ static void canonical_addresses(void)
 	machine_free(m);
 }
 
-static void real_mode_segments(void)
+static void selectors(void)
 {
 	struct machine *m = machine_new(INTERP_REAL);
 
-	m->in.seg[SEG_DS].limit = 0xffffffff; /* "unreal" mode: it stays */
-	GPR(m, RAX) = 0x1234;
-	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE);
-	CHECK_EQ(m->in.seg[SEG_DS].base, 0x12340);
-	CHECK_EQ(m->in.seg[SEG_DS].limit, 0xffffffff);
-	CHECK(m->in.seg_changed);
-	CHECK_EQ(TRY(m, "\x8e\xd0"), INTERP_DONE); /* mov ss, ax */
-	CHECK(m->in.mov_ss);
+	m->in.seg[SEG_SS].selector = 0x1234;
 	CHECK_EQ(TRY(m, "\x8c\xd3"), INTERP_DONE); /* mov bx, ss */
 	CHECK_EQ(GPR(m, RBX), 0x1234);
-	CHECK_EQ(fault_of(m, TRY(m, "\x8e\xc8")), VEC_UD); /* mov cs, ax */
-	m->in.mode = INTERP_PROT16;
-	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_UNKNOWN);
+	GPR(m, RBX) = 0x1000;
+	machine_poke(m, 0x1000, 4, ~0ULL);
+	CHECK_EQ(TRY(m, "\x66\x8c\x17"), INTERP_DONE); /* mov [bx], ss: 16 bits in any case */
+	CHECK_EQ(machine_peek(m, 0x1000, 4), 0xffff1234);
+	GPR(m, RSP) = 0x2000;
+	CHECK_EQ(TRY(m, "\x16"), INTERP_DONE); /* push ss */
+	CHECK_EQ(machine_peek(m, 0x1ffe, 2), 0x1234);
+	CHECK_EQ(fault_of(m, TRY(m, "\x8c\xf3")), VEC_UD);
 	machine_free(m);
 }
 
@@ -662,7 +660,7 @@ const struct tap_test tap_tests[] = {
 	TEST(limits),
 	TEST(segment_types),
 	TEST(canonical_addresses),
-	TEST(real_mode_segments),
+	TEST(selectors),
 	TEST(machine_status_word),
 	TEST(push_and_pop),
 	TEST(stack_wraps_at_64k),
