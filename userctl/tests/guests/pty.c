@@ -8,6 +8,7 @@
  */
 #include <pty.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ int main(int argc, char **argv)
 {
 	struct termios before, after;
 	int master, slave, status;
+	bool same;
 	pid_t pid;
 
 	if (argc < 4)
@@ -76,10 +78,8 @@ int main(int argc, char **argv)
 	waitpid(pid, &status, 0);
 	if (tcgetattr(master, &after))
 		return 2;
-	printf("\nterminal %s\n", before.c_lflag == after.c_lflag &&
-						  before.c_oflag == after.c_oflag &&
-						  before.c_iflag == after.c_iflag
-					  ? "restored"
-					  : "changed");
+	same = before.c_lflag == after.c_lflag && before.c_oflag == after.c_oflag &&
+	       before.c_iflag == after.c_iflag;
+	printf("\nterminal %s\n", same ? "restored" : "changed");
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
