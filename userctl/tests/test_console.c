@@ -260,7 +260,7 @@ static void output_to_full_pipe(void)
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	run_console(in[0], out[1], 1, text);
 	clock_gettime(CLOCK_MONOTONIC, &after);
-	CHECK(after.tv_sec - before.tv_sec <= 5);
+	CHECK(after.tv_sec - before.tv_sec <= 30);
 	close(in[0]);
 	close(in[1]);
 	close(out[0]);
