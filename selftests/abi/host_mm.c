@@ -15,6 +15,10 @@
 
 #define SUITE "host_mm"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25	/* since Linux 6.1; glibc of Debian 12 does not know it */
+#endif
+
 #define AREA	HOLE_BASE
 #define CPUS	2
 #define PAGES	1024ull		/* of both vCPUs together */
@@ -43,16 +47,17 @@ static void guest_counter(volatile u64 *area)
 	GUEST_DONE();
 }
 
-typedef void (*abuse_fn)(struct vm *vm, u8 *p, u64 n);
+/* true: it had an effect */
+typedef bool (*abuse_fn)(struct vm *vm, u8 *p, u64 n);
 
-/* Run the guest, and meanwhile fn(n) with n counting up. */
+/* Run the guest, and meanwhile fn(n) with n counting up, until it had its effect ROUNDS times. */
 static void run_under(abuse_fn fn)
 {
 	struct vm *vm = vm_create(0);
 	u8 *p = mmap(NULL, PAGES * PAGE_SIZE + 2 * MiB, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct vcpu *v[CPUS];
-	u64 i, n;
+	u64 i, n, effects = 0;
 
 	CHECK(p != MAP_FAILED);
 	p += -(u64)p & (2 * MiB - 1);
@@ -62,8 +67,8 @@ static void run_under(abuse_fn fn)
 		v[i] = vcpu_new(vm, i, guest_counter, AREA);
 	for (i = 0; i < CPUS; i++)
 		vcpu_spawn(v[i]);
-	for (n = 0; n < ROUNDS || G(vm, passes)[0] < ROUNDS || G(vm, passes)[1] < ROUNDS; n++)
-		fn(vm, p, n);
+	for (n = 0; effects < ROUNDS || G(vm, passes)[0] < ROUNDS || G(vm, passes)[1] < ROUNDS; n++)
+		effects += fn(vm, p, n);
 	G(vm, stop) = 1;
 	for (i = 0; i < CPUS; i++)
 		vcpu_join(v[i]);
@@ -81,17 +86,20 @@ static bool write_file(const char *path, const char *text)
 	return ok;
 }
 
-static u64 status_kb(const char *field)
+/* Pages written to swap since the machine started. */
+static u64 swapped_out(void)
 {
-	char buf[4096], *at;
-	int fd = open("/proc/self/status", O_RDONLY);
+	static char buf[16384];
+	int fd = open("/proc/vmstat", O_RDONLY);
 	ssize_t n = read(fd, buf, sizeof(buf) - 1);
+	char *at;
 
 	close(fd);
 	CHECK(n > 0);
 	buf[n] = 0;
-	at = strstr(buf, field);
-	return at ? strtoul(at + strlen(field), NULL, 10) : 0;
+	at = strstr(buf, "pswpout ");
+	CHECK(at);
+	return strtoull(at + 8, NULL, 10);
 }
 
 /* A compressed swap device, made once for the machine that the tests run in. */
@@ -113,17 +121,13 @@ static void need_swap(void)
 	OK(swapon("/dev/zram0", 0));
 }
 
-static u64 swapped_kb;
-
-static void swap_out(struct vm *vm, u8 *p, u64 n)
+static bool swap_out(struct vm *vm, u8 *p, u64 n)
 {
-	u64 kb;
+	u64 before = swapped_out();
 
 	(void)vm;
 	OK(madvise(p + n % HUGE * (2 * MiB), 2 * MiB, MADV_PAGEOUT));
-	kb = status_kb("VmSwap:");
-	if (kb > swapped_kb)
-		swapped_kb = kb;
+	return swapped_out() > before;
 }
 
 CASE(swap, .timeout = 60)
@@ -132,19 +136,20 @@ CASE(swap, .timeout = 60)
 	run_under(swap_out);
 	OK(swapoff("/dev/zram0"));
 	write_file("/sys/block/zram0/reset", "1");
-	CHECK(swapped_kb > 0);
 }
 
-static void collapse_and_split(struct vm *vm, u8 *p, u64 n)
+static bool collapse_and_split(struct vm *vm, u8 *p, u64 n)
 {
 	u8 *at = p + n % HUGE * (2 * MiB);
+	bool collapsed;
 
 	(void)vm;
-	madvise(at, 2 * MiB, MADV_HUGEPAGE);
-	madvise(at, 2 * MiB, 25 /* MADV_COLLAPSE */);
+	OK(madvise(at, 2 * MiB, MADV_HUGEPAGE));
+	collapsed = !madvise(at, 2 * MiB, MADV_COLLAPSE);
 	/* Changing the rights of a part splits it. */
 	OK(mprotect(at + MiB, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC));
 	OK(mprotect(at + MiB, PAGE_SIZE, PROT_READ | PROT_WRITE));
+	return collapsed;
 }
 
 CASE(huge_pages, .timeout = 60)
@@ -167,7 +172,7 @@ static void child(const u8 *p)
 	_exit(0);
 }
 
-static void fork_child(struct vm *vm, u8 *p, u64 n)
+static bool fork_child(struct vm *vm, u8 *p, u64 n)
 {
 	int status = -1;
 	pid_t pid = fork();
@@ -179,6 +184,7 @@ static void fork_child(struct vm *vm, u8 *p, u64 n)
 		child(p);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
+	return true;
 }
 
 CASE(fork, .timeout = 60)
@@ -186,7 +192,7 @@ CASE(fork, .timeout = 60)
 	run_under(fork_child);
 }
 
-static void log_on_and_off(struct vm *vm, u8 *p, u64 n)
+static bool log_on_and_off(struct vm *vm, u8 *p, u64 n)
 {
 	static u64 bitmap[PAGES / 64];
 	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
@@ -196,6 +202,7 @@ static void log_on_and_off(struct vm *vm, u8 *p, u64 n)
 	madvise(p + n % HUGE * (2 * MiB), 2 * MiB, MADV_HUGEPAGE);
 	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
 	OK(vm_slot(vm, 1, 0, AREA, PAGES * PAGE_SIZE, p));
+	return true;
 }
 
 CASE(dirty_log, .timeout = 60)
