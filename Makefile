@@ -69,17 +69,18 @@ demo:
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel
+## make check-guests       small multiboot and PVH kernels under vmctl
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend
 ## make check-debug        unit and abi tests on the debug kernel
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-oracle check-boot check-lifetime check-load check-debug lint
+.PHONY: check check-quick check-unit check-abi check-oracle check-boot check-guests check-lifetime check-load check-debug lint
 QUICK := unit abi
-REST := lint oracle boot lifetime load abi-stock unit-debug abi-debug
+REST := lint oracle boot guests lifetime load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
-check-unit check-abi check-oracle check-boot check-lifetime check-load: check-%:
+check-unit check-abi check-oracle check-boot check-guests check-lifetime check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
