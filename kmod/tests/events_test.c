@@ -79,6 +79,12 @@ static void merge_shutdown(struct kunit *test)
 
 /* ---- delivery ---- */
 
+/* The TPR's window depends on whose APIC it is; the others are at issue here. */
+static u32 decide(struct vcpu *vcpu)
+{
+	return events_decide(vcpu) & (WINDOW_IRQ | WINDOW_NMI);
+}
+
 /* The windows asked for. CR8 is always watched here: these vCPUs have no APIC in the kernel. */
 static u32 windows(struct vcpu *vcpu)
 {
@@ -115,7 +121,7 @@ static void deliver_debug(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dr_write(vcpu, 6, 0x3), 0);
 	KUNIT_EXPECT_EQ(test, dr_write(vcpu, 7, DR7_GD_BIT), 0);
 	events_raise_payload(vcpu, DB_VECTOR, false, 0, DR6_STEP);
-	events_decide(vcpu);
+	decide(vcpu);
 	KUNIT_EXPECT_EQ(test, dr_read(vcpu, 6, &dr), 0);
 	/* The breakpoint bits are those of this exception only. */
 	KUNIT_EXPECT_EQ(test, dr, DR6_ONES | DR6_STEP);
@@ -130,7 +136,7 @@ static void deliver_in_real_mode(struct kunit *test)
 
 	vcpu->state.cr0 = X86_CR0_ET;
 	events_raise_payload(vcpu, GP13, true, 8, 0);
-	events_decide(vcpu);
+	decide(vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->events.injected.vector, GP13);
 	KUNIT_EXPECT_FALSE(test, vcpu->events.injected.has_error);
 }
@@ -263,7 +269,7 @@ static void exception_puts_interrupt_aside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, AC_VECTOR);
 	ev->injected.type = EVENT_NONE;
-	events_decide(vcpu);
+	decide(vcpu);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_INTR);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, 0x66);
 	/* So it is with an NMI. */
