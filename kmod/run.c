@@ -280,8 +280,10 @@ static void run_publish(struct vcpu *vcpu)
 static int run_begin(struct vcpu *vcpu)
 {
 	int (*complete)(struct vcpu *vcpu) = vcpu->complete;
+	u32 last_exit = READ_ONCE(vcpu->run->exit_reason);
 	int ret = RESUME_GUEST;
 
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	/* The registers of struct kvm_run are not synchronised: no such capability is claimed. */
 	if (vcpu->run->kvm_valid_regs || vcpu->run->kvm_dirty_regs)
 		return -EINVAL;
@@ -295,8 +297,11 @@ static int run_begin(struct vcpu *vcpu)
 		vcpu->complete = NULL;
 		ret = complete(vcpu);
 	}
-	if (ret == RESUME_GUEST && READ_ONCE(vcpu->run->immediate_exit))
+	if (ret == RESUME_GUEST && READ_ONCE(vcpu->run->immediate_exit)) {
+		/* Nothing ran: user space may still look at the exit that was completed. */
+		vcpu->run->exit_reason = last_exit;
 		return -EINTR;
+	}
 	if (ret == RESUME_GUEST && signal_pending(current))
 		return run_thread_work(vcpu);
 	return ret;
@@ -344,14 +349,14 @@ long vcpu_run(struct vcpu *vcpu)
 
 	run_note_pid(vcpu);
 	run_sigset_swap_in(vcpu, &saved);
-	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	fpu_load_guest(vcpu);
 	ret = run_begin(vcpu);
-	if (ret == RESUME_GUEST)
+	if (ret == RESUME_GUEST) {
 		ret = run_loop(vcpu);
+		if (ret == -EINTR)
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+	}
 	fpu_put_guest(vcpu);
-	if (ret == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	vcpu->stats.user_exits++;
 	run_publish(vcpu);
 	run_sigset_swap_out(vcpu, &saved);

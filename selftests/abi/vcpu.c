@@ -204,6 +204,9 @@ CASE(immediate_exit_completes_io)
 	v->run->immediate_exit = 1;
 	CHECK_ERRNO(vcpu_run(v), EINTR);
 	CHECK_EQ((u32)get_regs(v).rax, 0xcafe);
+	/* Nothing ran: the last exit is still there to be looked at. */
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_IO);
+	CHECK_EQ(v->run->io.port, 0x1234);
 	v->run->immediate_exit = 0;
 	*(u32 *)((u8 *)v->run + v->run->io.data_offset) = 0;
 	run_sync(v, 0xcafe);
