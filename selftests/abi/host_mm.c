@@ -130,7 +130,7 @@ static bool swap_out(struct vm *vm, u8 *p, u64 n)
 	return swapped_out() > before;
 }
 
-CASE(swap, .timeout = 60)
+CASE(swap, .timeout = 180)
 {
 	need_swap();
 	run_under(swap_out);
@@ -152,7 +152,7 @@ static bool collapse_and_split(struct vm *vm, u8 *p, u64 n)
 	return collapsed;
 }
 
-CASE(huge_pages, .timeout = 60)
+CASE(huge_pages, .timeout = 180)
 {
 	run_under(collapse_and_split);
 }
@@ -187,7 +187,7 @@ static bool fork_child(struct vm *vm, u8 *p, u64 n)
 	return true;
 }
 
-CASE(fork, .timeout = 60)
+CASE(fork, .timeout = 180)
 {
 	run_under(fork_child);
 }
@@ -205,7 +205,7 @@ static bool log_on_and_off(struct vm *vm, u8 *p, u64 n)
 	return true;
 }
 
-CASE(dirty_log, .timeout = 60)
+CASE(dirty_log, .timeout = 180)
 {
 	run_under(log_on_and_off);
 }
