@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "doctor.h"
 
+#include <jansson.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -261,34 +262,19 @@ void doctor_print(FILE *out, const struct doctor_check *checks, int status)
 		status ? "This machine cannot run VMs as it is." : "This machine can run VMs.");
 }
 
-static void print_json_string(FILE *out, const char *text)
-{
-	const unsigned char *p;
-
-	fputc('"', out);
-	for (p = (const unsigned char *)text; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			fprintf(out, "\\%c", *p);
-		else if (*p < 0x20)
-			fprintf(out, "\\u%04x", *p);
-		else
-			fputc(*p, out);
-	}
-	fputc('"', out);
-}
-
+/* {"ready": true, "status": 0, "checks": [{"name", "state", "detail", "remedy"}]} */
 void doctor_print_json(FILE *out, const struct doctor_check *checks, int status)
 {
+	json_t *root, *list = json_array();
 	unsigned int i;
 
-	fprintf(out, "{\"ready\":%s,\"status\":%d,\"checks\":[", status ? "false" : "true", status);
-	for (i = 0; i < DOCTOR_CHECKS; i++) {
-		fprintf(out, "%s{\"name\":\"%s\",\"state\":\"%s\",\"detail\":", i ? "," : "",
-			checks[i].name, state_name(checks[i].state));
-		print_json_string(out, checks[i].detail);
-		fputs(",\"remedy\":", out);
-		print_json_string(out, checks[i].remedy);
-		fputc('}', out);
-	}
-	fputs("]}\n", out);
+	for (i = 0; i < DOCTOR_CHECKS; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s}", "name", checks[i].name,
+						"state", state_name(checks[i].state), "detail",
+						checks[i].detail, "remedy", checks[i].remedy));
+	root = json_pack("{s:b, s:i, s:o}", "ready", !status, "status", status, "checks", list);
+	json_dumpf(root, out, JSON_COMPACT);
+	fputc('\n', out);
+	json_decref(root);
 }

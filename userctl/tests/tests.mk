@@ -6,7 +6,7 @@ TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \
 		$(OUT)/libvmctl.a
 	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 tests: $(TEST_BINS) $(OUT)/vmctl guests
 
