@@ -253,8 +253,6 @@ void svm_exit_decode(struct vcpu *vcpu)
 	struct vm_exit *exit = &vcpu->exit;
 
 	svm_decode(svm->vmcb, &svm_has, exit);
-	if (exit->kind == VMEXIT_IRQ_WINDOW)
-		svm_irq_window_exit(svm);
 	if (unlikely(svm->fixups || svm->vmcb->control.exit_code == SVM_EXIT_IRET) &&
 	    svm_nmi_exit(vcpu))
 		exit->kind = VMEXIT_NMI_WINDOW;

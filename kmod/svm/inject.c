@@ -231,29 +231,17 @@ void svm_exit_fixup(struct vcpu *vcpu)
 void svm_set_windows(struct vcpu *vcpu, u32 windows)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct vmcb_control *c = &svm->vmcb->control;
 
 	if (svm->windows == windows)
 		return;
 	svm->windows = windows;
-	c->int_ctl &= ~(V_IRQ | V_INTR_PRIO_MASK | V_IGN_TPR);
+	svm->int_ctl = V_INTR_MASKING;
 	if (windows & WINDOW_IRQ)
-		c->int_ctl |= V_IRQ | V_INTR_PRIO_MASK | V_IGN_TPR;
-	svm_mark_written(svm, CLEAN_INT);
+		svm->int_ctl |= V_IRQ | V_INTR_PRIO_MASK | V_IGN_TPR;
 	svm->fixups &= ~FIXUP_NMI_WAIT;
 	if ((windows & WINDOW_NMI) && !vcpu->events.nmi_masked)
 		svm->fixups |= FIXUP_NMI_WAIT;
 	svm_update_intercepts(vcpu);
-}
-
-/**
- * svm_irq_window_exit() - the window is open, and stays asked for until set_windows()
- * @svm: the vCPU, right after the exit; whether that took V_IRQ back depends on the processor
- */
-void svm_irq_window_exit(struct svm_vcpu *svm)
-{
-	svm->vmcb->control.int_ctl |= V_IRQ;
-	svm_mark_written(svm, CLEAN_INT);
 }
 
 /*

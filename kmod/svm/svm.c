@@ -42,7 +42,7 @@ static void svm_init_control(struct svm_vcpu *svm)
 
 	c->iopm_pa = svm_iopm_pa;
 	c->msrpm_pa = __sme_set(__pa(svm->msrpm));
-	c->int_ctl = V_INTR_MASKING;
+	svm->int_ctl = V_INTR_MASKING;
 	c->np_ctl = NP_ENABLE;
 	svm->entry.vmcb_pa = __sme_set(__pa(svm->vmcb));
 }
@@ -99,7 +99,7 @@ static void svm_vcpu_reset(struct vcpu *vcpu, bool init)
 
 	c->event_inj = 0;
 	c->int_state = 0;
-	c->int_ctl = V_INTR_MASKING;
+	svm->int_ctl = V_INTR_MASKING;
 	svm->windows = 0;
 	svm->fixups = 0;
 	svm->nmi_open = false;
@@ -217,15 +217,19 @@ static __always_inline void svm_entry_registers(struct vcpu *vcpu, struct vmcb *
 {
 	const struct vcpu_state *s = &vcpu->state;
 	struct vmcb_control *c = &vmcb->control;
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u32 int_ctl;
 
 	vmcb->save.rax = s->gpr[REG_RAX];
 	vmcb->save.rsp = s->gpr[REG_RSP];
 	vmcb->save.rip = s->rip;
 	vmcb->save.rflags = s->rflags;
 	c->int_state = s->int_shadow ? INT_STATE_SHADOW : 0;
-	if (unlikely((c->int_ctl & V_TPR_MASK) != s->cr8)) {
-		c->int_ctl = (c->int_ctl & ~V_TPR_MASK) | (s->cr8 & V_TPR_MASK);
-		svm_mark_written(to_svm(vcpu), CLEAN_INT);
+	/* V_TPR and V_IRQ may have changed on either side. */
+	int_ctl = svm->int_ctl | (s->cr8 & V_TPR_MASK);
+	if (unlikely(c->int_ctl != int_ctl)) {
+		c->int_ctl = int_ctl;
+		svm_mark_written(svm, CLEAN_INT);
 	}
 }
 

@@ -78,6 +78,7 @@ static_assert(offsetof(struct svm_entry, flags) == ENTRY_FLAGS);
  * @kept_cr0: CR0.CD and NW as the guest sees them; the VMCB has them clear
  * @kept_cr4: CR4.MCE as the guest sees it; in the VMCB it is the host's
  * @windows: WINDOW_* asked for
+ * @int_ctl: what the VMCB's shall be at the next entry, without V_TPR
  * @nmi_open: an NMI was injected and its IRET has not been seen
  * @step_rip: FIXUP_NMI_STEP: RIP of the instruction that is stepped over
  * @step_iret: it is the IRET of an NMI handler
@@ -97,6 +98,7 @@ struct svm_vcpu {
 	bool flush_asid;
 	bool spec_passthrough;
 	u32 windows;
+	u32 int_ctl;
 	u64 kept_cr0, kept_cr4;
 	bool nmi_open;
 	bool hidden_tf;
@@ -158,7 +160,6 @@ void svm_set_windows(struct vcpu *vcpu, u32 windows);
 void svm_update_intercepts(struct vcpu *vcpu);
 void svm_entry_fixup(struct vcpu *vcpu);	/* interrupts off, VMCB's RIP and RFLAGS are set */
 void svm_exit_fixup(struct vcpu *vcpu);		/* interrupts off, state.rip and rflags are read */
-void svm_irq_window_exit(struct svm_vcpu *svm);
 bool svm_nmi_exit(struct vcpu *vcpu);		/* true: the exit is VMEXIT_NMI_WINDOW */
 
 /* ---- msr.c ---- */
