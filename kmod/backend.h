@@ -25,8 +25,8 @@
  * vm_destroy		T: free it; no vCPU is left
  * vcpu_create		T: allocate vcpu->backend; 0 or errno
  * vcpu_destroy		T: free it; the vCPU is not loaded
- * vcpu_reset		T loaded: state of control fields after RESET (init: after INIT); the register
- *			state itself is written by cpu/regs.c into vcpu->state
+ * vcpu_reset		T loaded: state of control fields after RESET (init: after INIT); the
+ *			register state itself is written by cpu/regs.c into vcpu->state
  * vcpu_load		P: vcpu is now on processor cpu (vcpu->cpu is the former one)
  * vcpu_put		P: it leaves this processor
  * state_fetch		loaded: fill the groups STATE_* of mask in vcpu->state

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The buses of one VM: in-kernel devices by port and by guest physical address. Handlers run under RCU
- * and must not sleep, so that no exit takes a mutex or SRCU.
+ * The buses of one VM: in-kernel devices by port and by guest physical address. Handlers run under
+ * RCU and must not sleep, so that no exit takes a mutex or SRCU.
  */
 #ifndef VMM_BUS_H
 #define VMM_BUS_H

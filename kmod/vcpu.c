@@ -157,6 +157,7 @@ void vcpu_request_all(struct vmm *vm, unsigned int req, bool wait)
 	cpumask_clear(mask);
 	KVM_VCPUS_FOR_EACH(i, vcpu, vm) {
 		vcpu_request(vcpu, req);
+		/* The request is seen by whom mode shows in the guest; pairs with the entry. */
 		smp_mb__after_atomic();
 		if (!wait) {
 			vcpu_wake(vcpu);

@@ -215,7 +215,7 @@ struct vcpu {
 struct vmm {
 	struct mm_struct *mm;		/* [c] the creator's; every ioctl must come from it */
 	struct kref refs;
-	struct mutex lock;
+	struct mutex lock;		/* letter l */
 	struct xarray vcpus;		/* [l] by index; lookups lock-free */
 	atomic_t online_vcpus;		/* [a] entries of vcpus that may be used */
 	unsigned int created_vcpus;	/* [l] */
@@ -276,6 +276,7 @@ static inline bool vcpu_test_clear_request(struct vcpu *vcpu, unsigned int req)
 	if (!test_bit(req, &vcpu->requests))
 		return false;
 	clear_bit(req, &vcpu->requests);
+	/* What the request announces is read after it is taken; pairs with vcpu_request(). */
 	smp_mb__after_atomic();
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hypercalls: how a guest that knows asks the hypervisor (Documentation/virt/kvm/x86/hypercalls). */
+/* Hypercalls: how a guest that knows asks the hypervisor (virt/kvm/x86/hypercalls.rst). */
 #ifndef VMM_HYPERCALL_H
 #define VMM_HYPERCALL_H
 
