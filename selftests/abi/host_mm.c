@@ -16,14 +16,14 @@
 #define SUITE "host_mm"
 
 #ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25	/* since Linux 6.1; glibc of Debian 12 does not know it */
+#define MADV_COLLAPSE 25 /* since Linux 6.1; glibc of Debian 12 does not know it */
 #endif
 
-#define AREA	HOLE_BASE
-#define CPUS	2
-#define PAGES	1024ull		/* of both vCPUs together */
-#define HUGE	(PAGES * PAGE_SIZE / (2 * MiB))
-#define ROUNDS	6		/* of either side, so that it proves something */
+#define AREA   HOLE_BASE
+#define CPUS   2
+#define PAGES  1024ull /* of both vCPUs together */
+#define HUGE   (PAGES * PAGE_SIZE / (2 * MiB))
+#define ROUNDS 6 /* of either side, so that it proves something */
 
 static volatile u64 stop;
 static volatile u64 passes[CPUS];
@@ -103,7 +103,7 @@ static u64 swapped_out(void)
 }
 
 /* A compressed swap device, made once for the machine that the tests run in. */
-#define SWAP_BYTES	(64 * MiB)
+#define SWAP_BYTES (64 * MiB)
 static void need_swap(void)
 {
 	static u8 header[PAGE_SIZE];

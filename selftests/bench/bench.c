@@ -13,13 +13,13 @@
 
 #define SUITE "bench"
 
-#define ENOUGH		(1ull << 22)	/* ticks: the rounds are doubled until they take that long */
-#define USER_PORT	0x80
-#define PIC_PORT	0x21
-#define USER_MMIO	HOLE_BASE
-#define TIMER_VECTOR	0x40
-#define FRESH_GPA	0x100000000ull
-#define FRESH_PAGES	1024
+#define ENOUGH       (1ull << 22) /* ticks: rounds are doubled until they take that long */
+#define USER_PORT    0x80
+#define PIC_PORT     0x21
+#define USER_MMIO    HOLE_BASE
+#define TIMER_VECTOR 0x40
+#define FRESH_GPA    0x100000000ull
+#define FRESH_PAGES  1024
 
 typedef void (*round_fn)(void);
 
@@ -119,28 +119,28 @@ static GUEST_HANDLER void x2apic_eoi_irq(struct trap *t)
 	x2apic_write(APIC_EOI, 0);
 }
 
-#define GUEST(name)								\
-static void bench_##name(void)							\
-{										\
-	measure(round_##name);							\
-}
+#define GUEST(name)                    \
+	static void bench_##name(void) \
+	{                              \
+		measure(round_##name); \
+	}
 
-#define GUEST_X2APIC(name)							\
-static void bench_##name(void)							\
-{										\
-	u32 before;								\
-										\
-	cli();									\
-	guest_on(TIMER_VECTOR, x2apic_eoi_irq);					\
-	x2apic_enable();							\
-	x2apic_write(APIC_LVTT, LVT_DEADLINE | TIMER_VECTOR);			\
-	before = this_cpu()->irqs[TIMER_VECTOR];				\
-	round_##name();								\
-	/* The figure would be worth nothing if the interrupt did not come. */	\
-	if (round_##name != round_x2apic_eoi)					\
-		GASSERT_EQ(this_cpu()->irqs[TIMER_VECTOR], before + 1);		\
-	measure(round_##name);							\
-}
+#define GUEST_X2APIC(name)                                                             \
+	static void bench_##name(void)                                                 \
+	{                                                                              \
+		u32 before;                                                            \
+                                                                                       \
+		cli();                                                                 \
+		guest_on(TIMER_VECTOR, x2apic_eoi_irq);                                \
+		x2apic_enable();                                                       \
+		x2apic_write(APIC_LVTT, LVT_DEADLINE | TIMER_VECTOR);                  \
+		before = this_cpu()->irqs[TIMER_VECTOR];                               \
+		round_##name();                                                        \
+		/* The figure would be worth nothing if the interrupt did not come. */ \
+		if (round_##name != round_x2apic_eoi)                                  \
+			GASSERT_EQ(this_cpu()->irqs[TIMER_VECTOR], before + 1);        \
+		measure(round_##name);                                                 \
+	}
 
 GUEST(cpuid)
 GUEST(vmcall)
@@ -192,11 +192,11 @@ static void bench(const char *what, void *fn)
 	report(v, what);
 }
 
-#define BENCH(name, what)							\
-CASE(name, .timeout = 120)							\
-{										\
-	bench(what, bench_##name);						\
-}
+#define BENCH(name, what)                  \
+	CASE(name, .timeout = 120)         \
+	{                                  \
+		bench(what, bench_##name); \
+	}
 
 BENCH(cpuid, "CPUID")
 BENCH(vmcall, "hypercall")
