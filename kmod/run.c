@@ -360,5 +360,8 @@ long vcpu_run(struct vcpu *vcpu)
 	vcpu->stats.user_exits++;
 	run_publish(vcpu);
 	run_sigset_swap_out(vcpu, &saved);
+	/* The swap recalculates TIF_SIGPENDING; without it the restart would be seen outside. */
+	if (ret == -ERESTARTNOINTR)
+		set_thread_flag(TIF_SIGPENDING);
 	return ret;
 }

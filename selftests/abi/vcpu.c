@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* KVM_RUN, registers, and what can be injected into a vCPU. api.rst, 4.10 to 4.16. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include "vm.h"
@@ -295,6 +296,40 @@ CASE(signal_mask)
 	OK(ioctl(v->fd, KVM_SET_SIGNAL_MASK, NULL));
 	G(v->vm, go) = 1;
 	CHECK_EQ(vcpu_run(v), 0);
+}
+
+/*
+ * Kernel work of the thread (here rseq's, after each preemption) must not end KVM_RUN with an error
+ * of its own, also where the mask was exchanged for the run.
+ */
+static void *busy(void *unused)
+{
+	(void)unused;
+	while (!kicker.stop)
+		sched_yield();
+	return NULL;
+}
+
+CASE(preempted_with_signal_mask)
+{
+	struct {
+		struct kvm_signal_mask m;
+		u64 set;
+	} mask = { .m.len = 8, .set = BIT(SIGUSR2 - 1) };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_spin, 0);
+	long long end = host_now_ms() + 1000;
+	pthread_t t[4];
+	size_t i;
+
+	OK(ioctl(v->fd, KVM_SET_SIGNAL_MASK, &mask));
+	start_kicking();
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		CHECK_EQ(pthread_create(&t[i], NULL, busy, NULL), 0);
+	while (host_now_ms() < end)
+		CHECK_ERRNO(vcpu_run(v), EINTR);
+	stop_kicking();
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		pthread_join(t[i], NULL);
 }
 
 static void guest_irq_window(void)
