@@ -78,10 +78,10 @@
  * struct backend - a vendor's half of the hypervisor
  * @name: "svm" or "vmx"
  * @tdp_format: how nested tables are written (memory/tdp_format.h)
- * @caps: what this CPU offers, filled by @probe; read-only afterwards
  * @probe: at load, once: 0; -ENODEV: not this vendor; -EOPNOTSUPP: a required feature is missing
  *	(the log line names it)
  * @unprobe: at unload
+ * @X: each operation of BACKEND_OPS
  */
 struct backend {
 	const char *name;

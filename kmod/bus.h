@@ -24,8 +24,10 @@ struct bus_ops {
 
 /**
  * struct bus_device - embedded in a device
- * @addr: first address, @len: bytes; a device is asked when the access starts inside;
- *	an ioeventfd of length 0 matches any access that starts at @addr
+ * @ops: how it is read and written
+ * @addr: first address
+ * @len: bytes; a device is asked when the access starts inside; an ioeventfd of length 0 matches
+ *	any access that starts at @addr
  */
 struct bus_device {
 	const struct bus_ops *ops;

@@ -25,6 +25,7 @@
 
 /**
  * struct ioctl_call - what a handler gets
+ * @file: the file that was called
  * @vm: always set on VM and vCPU files
  * @vcpu: set on vCPU files
  * @value: the argument of an ARG_VALUE row

@@ -91,9 +91,15 @@ enum vmexit_kind {
  * @kind: VMEXIT_*
  * @insn_len: length of the instruction in bytes, 0 where the hardware does not say
  * @insn_bytes: number of valid bytes in @insn (decode assist), 0 where there are none
+ * @insn: the instruction, as far as it was fetched
  * @hw_reason: the vendor's exit code, for traces and KVM_EXIT_UNKNOWN only
  * @vectoring: the event whose delivery this exit interrupted (EXITINTINFO, IDT-vectoring
  *	information); type is EVENT_NONE where there is none
+ * @exception: operands of VMEXIT_EXCEPTION
+ * @fault: of nested page faults
+ * @io: of port accesses
+ * @reg: of accesses to control and debug registers
+ * @task: of task switches
  */
 struct vm_exit {
 	u8 kind;

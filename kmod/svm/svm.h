@@ -32,6 +32,9 @@ extern struct svm_features svm_has;	/* read-only after probe */
  * @next_asid: next one to give out; above the last: a new generation begins
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
  * @last_serial: the vCPU whose branch predictions are in the processor
+ * @enabled: EFER.SVME was set by us
+ * @mce_work: raises a machine check that came in the guest again, for the host
+ * @pages: behind @hsave_pa and @host_pa
  */
 struct svm_cpu {
 	u64 asid_generation;
@@ -70,6 +73,10 @@ static_assert(offsetof(struct svm_entry, flags) == ENTRY_FLAGS);
 
 /**
  * struct svm_vcpu - the AMD half of a vCPU; guarded as struct vcpu's backend
+ * @vmcb: the control block, one page
+ * @entry: what entry.S needs
+ * @msrpm: the MSR permission map
+ * @copy: check_clean: the VMCB as the processor left it, else NULL
  * @clean: CLEAN_*: areas of the VMCB not written since the last exit
  * @fixups: FIXUP_*
  * @asid_generation: of @vmcb's ASID; 0: none, a new one at the next entry
@@ -110,7 +117,7 @@ struct svm_vcpu {
 	int cpu;
 	u64 serial;
 	unsigned long *msrpm;
-	struct vmcb *copy;	/* check_clean: the VMCB as the processor left it, else NULL */
+	struct vmcb *copy;
 };
 
 static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)

@@ -67,7 +67,7 @@ hotplug() {
 }
 
 # All of suspend but the firmware's part: other CPUs off, this one's state saved and brought back.
-suspend() {
+suspend_host() {
 	echo 1 >/sys/module/suspend/parameters/pm_test_delay &&
 		echo core >/sys/power/pm_test && echo mem >/sys/power/state
 }
@@ -98,7 +98,7 @@ cpu1 0 && runs /dev/vmm && cpu1 1 && runs /dev/vmm
 tap 'a CPU that comes between VMs'
 hold /dev/vmm && hotplug
 tap 'a CPU that goes and comes under a VM'
-suspend && works
+suspend_host && works
 tap 'suspend and resume under a VM'
 release
 tap 'nothing is left'
