@@ -10,9 +10,10 @@
  *
  * NMIs. The processor does not say when an NMI handler ends, so after an injected NMI its IRET is
  * intercepted, and then stepped over with TF set: NMIs open when it has executed, not before. An
- * IRET that faults runs its handler without TF; the step goes on when RIP is back on it. An NMI
- * that waits without being masked waits for an interrupt shadow, which a step ends too, or for an
- * event that goes in first: then an interrupt to this processor ends the run when it is delivered.
+ * IRET that faults runs its handler without TF, and the first IRET to complete ends the step. An
+ * NMI that waits without being masked waits for an interrupt shadow, which a step ends too, or for
+ * an event that goes in first: then an interrupt to this processor ends the run when that is
+ * delivered.
  */
 #include <linux/smp.h>
 #include <asm/processor.h>
@@ -139,10 +140,28 @@ static void svm_begin_step(struct vcpu *vcpu, bool iret)
 	svm->step_dr6 = svm->vmcb->save.dr6 & DR_STEP;
 }
 
+/*
+ * RIP has left the instruction without the #DB of the step: it exited and was interpreted, or it
+ * faulted. The next IRET, that of the fault's handler, ends the NMI's handler as well; TF is in
+ * the frame that it returns by.
+ */
+static void svm_abandon_step(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->fixups &= ~FIXUP_NMI_STEP;
+	svm->stray_tf_rip = svm->step_rip;
+	svm_update_intercepts(vcpu);
+}
+
 static void svm_entry_fixup_nmi(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	if ((svm->fixups & FIXUP_NMI_STEP) && vcpu->state.rip != svm->step_rip)
+		svm_abandon_step(vcpu);
+	if (!(svm->fixups & FIXUP_NMI_WAIT))
+		return;
 	if (svm->vmcb->control.event_inj & EVENT_VALID)
 		smp_send_reschedule(smp_processor_id());
 	else if (!(svm->fixups & FIXUP_NMI_STEP))
@@ -178,8 +197,7 @@ void svm_entry_fixup(struct vcpu *vcpu)
 		else
 			vmcb->save.rip = next;
 	}
-	if (svm->fixups & FIXUP_NMI_WAIT)
-		svm_entry_fixup_nmi(vcpu);
+	svm_entry_fixup_nmi(vcpu);
 	svm_entry_fixup_tf(vcpu);
 }
 
@@ -255,6 +273,9 @@ static bool svm_step_done(struct vcpu *vcpu)
 
 	svm->fixups &= ~(FIXUP_NMI_STEP | FIXUP_NMI_WAIT);
 	svm->nmi_open = false;
+	if (vcpu->state.rip == svm->stray_tf_rip)
+		vcpu->state.rflags &= ~(u64)X86_EFLAGS_TF;
+	svm->stray_tf_rip = 0;
 	svm_update_intercepts(vcpu);
 	if ((svm->fixups & FIXUP_SINGLE_STEP) || svm->step_guest_tf || (v->dr6 & DR_TRAP_BITS)) {
 		vcpu->events.nmi_masked = false;

@@ -104,6 +104,7 @@ static void svm_vcpu_reset(struct vcpu *vcpu, bool init)
 	svm->fixups = 0;
 	svm->nmi_open = false;
 	svm->hidden_tf = false;
+	svm->stray_tf_rip = 0;
 	if (!init) {
 		svm_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, 0);
 		svm_set_msr(vcpu, MSR_IA32_SPEC_CTRL, 0);

@@ -89,6 +89,7 @@ static_assert(offsetof(struct svm_entry, flags) == ENTRY_FLAGS);
  * @nmi_open: an NMI was injected and its IRET has not been seen
  * @step_rip: FIXUP_NMI_STEP: RIP of the instruction that is stepped over
  * @step_iret: it is the IRET of an NMI handler
+ * @stray_tf_rip: where a frame of the guest may hold the TF of a step that was given up, or 0
  * @step_dr6: FIXUP_NMI_STEP: DR6.BS as it was before
  * @hidden_tf: TF was set by a fixup; the guest's own was clear
  * @step_guest_tf: TF was set by the guest at the instruction that is stepped over
@@ -113,6 +114,7 @@ struct svm_vcpu {
 	bool step_iret;
 	u8 soft_len;
 	u64 step_rip;
+	u64 stray_tf_rip;
 	u64 step_dr6;
 	int cpu;
 	u64 serial;
