@@ -133,7 +133,10 @@ static bool caps_has(const struct vcpu_cpuid *id, unsigned int feature)
 	return id->caps[feature / 32] & BIT(feature % 32);
 }
 
-/* CR4 bits that belong to a feature the guest was not given (APM vol. 2, 3.1.3). */
+/*
+ * CR4 bits that belong to a feature the guest was not given (APM vol. 2, 3.1.3). Before
+ * KVM_SET_CPUID2 it has all that can be given, so that registers may be restored in any order.
+ */
 static u64 derive_cr4_reserved(const struct vcpu_cpuid *id)
 {
 	static const struct {
@@ -153,7 +156,7 @@ static u64 derive_cr4_reserved(const struct vcpu_cpuid *id)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(bits); i++)
-		if (caps_has(id, bits[i].feature) && boot_cpu_has(bits[i].feature))
+		if ((!id->nent || caps_has(id, bits[i].feature)) && boot_cpu_has(bits[i].feature))
 			allowed |= bits[i].bit;
 	return ~allowed;
 }
@@ -252,7 +255,7 @@ static void cpuid_update_entries(struct vcpu *vcpu, struct vcpu_cpuid *id)
 		e->ebx = xstate_size(vcpu->state.xcr0, false);
 	e = cpuid_find(id, 0xd, 1);
 	if (e && (e->eax & (BIT(X86_FEATURE_XSAVES % 32) | BIT(X86_FEATURE_XSAVEC % 32))))
-		e->ebx = xstate_size(vcpu->state.xcr0 | vcpu->msrs.xss, true);
+		e->ebx = xstate_size(vcpu->state.xcr0, true);
 }
 
 /**

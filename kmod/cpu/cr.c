@@ -57,8 +57,6 @@ bool cr_valid_state(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 		return false;
 	if (lma && !(cr4 & X86_CR4_PAE))
 		return false;
-	if ((cr4 & X86_CR4_PCIDE) && !lma)
-		return false;
 	return cr3_valid(vcpu, cr3, lma);
 }
 EXPORT_FOR_TEST(cr_valid_state);

@@ -98,7 +98,6 @@ void events_raise_payload(struct vcpu *vcpu, u8 vector, bool has_error, u32 erro
 	put_aside(ev);
 	if (merge == MERGE_SHUTDOWN) {
 		ev->exception.pending = false;
-		ev->triple_fault = true;
 		vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 		return;
 	}
@@ -596,8 +595,7 @@ int events_set(struct vcpu *vcpu, const struct kvm_vcpu_events *in)
 	if (in->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
 		lapic_set_sipi_vector(vcpu, in->sipi_vector);
 	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
-		ev->triple_fault = in->triple_fault.pending;
-		if (ev->triple_fault)
+		if (in->triple_fault.pending)
 			vcpu_request(vcpu, REQ_TRIPLE_FAULT);
 		else
 			clear_bit(REQ_TRIPLE_FAULT, &vcpu->requests);

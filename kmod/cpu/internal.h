@@ -19,8 +19,7 @@
 #define DR6_STEP	BIT_ULL(14)
 #define DR7_GD_BIT	BIT_ULL(13)
 
-/* Machine-check banks of a new vCPU, and the HWCR bit that says the TSC counts at P0's rate. */
-#define CPU_MCE_BANKS	10
+/* The HWCR bit that says the TSC counts at P0's rate. */
 #define MSR_K7_HWCR_TSC_FREQ_SEL BIT_ULL(24)
 
 /* MTRRs (APM vol. 2, 7.7.3); the kernel's names for them are not in its style. */

@@ -397,7 +397,6 @@ static void reset_events(struct vcpu *vcpu)
 	atomic_set(&ev->nmi_queued, 0);
 	ev->ext_irq = -1;
 	ev->windows = ~0u;	/* not known: tell the backend anew */
-	ev->triple_fault = false;
 	clear_bit(REQ_TRIPLE_FAULT, &vcpu->requests);
 }
 

@@ -68,7 +68,6 @@ struct vcpu_events {
 	 */
 	int ext_irq;
 	u32 windows;			/* WINDOW_* the backend was last asked for */
-	bool triple_fault;		/* REQ_TRIPLE_FAULT is raised too */
 };
 
 /* struct vcpu_policy - what must be intercepted; the backend's update_intercepts translates it */
@@ -101,6 +100,8 @@ struct vcpu_cpuid {
 	u16 ext[0x24];		/* 0x80000000.. */
 };
 
+#define CPU_MCE_BANKS	10	/* machine-check banks of a vCPU */
+
 /* MSRs that no hardware field holds. */
 struct vcpu_msrs {
 	u64 apic_base;
@@ -112,16 +113,13 @@ struct vcpu_msrs {
 	u64 mtrr_fixed[11];
 	u64 mtrr_var[16];	/* base, mask pairs */
 	u64 mcg_cap, mcg_status, mcg_ctl;
-	u64 mc_bank[32 * 4];
+	u64 mc_bank[CPU_MCE_BANKS * 4];	/* CTL, STATUS, ADDR, MISC of each */
 	u64 arch_capabilities;
 	u64 spec_ctrl;		/* as last seen; the backend switches it around the guest */
 	u64 microcode;
 	u64 hwcr;		/* MSR_K7_HWCR */
 	u64 de_cfg;		/* MSR_AMD64_DE_CFG */
-	u64 xss;
 	u64 debugctl;
-	u64 kvm_wall_clock, kvm_system_time, kvm_steal_time, kvm_eoi, kvm_poll_control;
-	u64 kvm_async_pf;
 };
 
 struct vcpu_fpu {

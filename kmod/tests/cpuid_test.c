@@ -104,7 +104,9 @@ static void derived(struct kunit *test)
 	/* Before KVM_SET_CPUID2: 36 bits; what all processors have may be set. */
 	KUNIT_EXPECT_EQ(test, id->maxphyaddr, 36);
 	KUNIT_EXPECT_EQ(test, id->cr4_reserved & (X86_CR4_PAE | X86_CR4_OSFXSR), 0);
-	KUNIT_EXPECT_TRUE(test, id->cr4_reserved & X86_CR4_OSXSAVE);
+	KUNIT_EXPECT_EQ(test, !(id->cr4_reserved & X86_CR4_OSXSAVE),
+			boot_cpu_has(X86_FEATURE_XSAVE));
+	KUNIT_EXPECT_TRUE(test, id->cr4_reserved & X86_CR4_VMXE);
 	set_model(test, true);
 	KUNIT_EXPECT_TRUE(test, id->vendor_amd);
 	KUNIT_EXPECT_EQ(test, id->maxphyaddr, 40);

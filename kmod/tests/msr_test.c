@@ -216,7 +216,7 @@ static void control_registers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, X86_CR0_PE | X86_CR0_NW), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, X86_CR0_PG), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 4, BIT_ULL(31)), 1);
-	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 4, X86_CR4_PCIDE), 1);
+	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 4, X86_CR4_LA57), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 8, 16), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 8, 15), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->state.cr8, 15);
@@ -303,7 +303,7 @@ static void sregs_validity(struct kunit *test)
 		{ .cr0 = X86_CR0_PE | X86_CR0_NW, .err = -EINVAL },
 		{ .cr0 = BIT_ULL(40), .err = -EINVAL },
 		{ .cr0 = X86_CR0_PE, .cr4 = BIT_ULL(40), .err = -EINVAL },
-		{ .cr0 = X86_CR0_PE, .cr4 = X86_CR4_PCIDE, .err = -EINVAL },
+		{ .cr0 = X86_CR0_PE, .cr4 = X86_CR4_LA57, .err = -EINVAL },
 		{ .cr0 = X86_CR0_PE, .efer = EFER_SVME, .err = -EINVAL },
 		{ .cr0 = X86_CR0_PE, .efer = EFER_LMA, .err = -EINVAL },
 		{ .cr0 = X86_CR0_PE, .efer = EFER_LME },
