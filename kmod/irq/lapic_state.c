@@ -235,9 +235,8 @@ static void lapic_load_bitmaps(struct lapic *apic, const u32 *page)
 
 	for (i = LAPIC_REG(APIC_ISR); i < LAPIC_REG(APIC_ESR); i++)
 		WRITE_ONCE(apic->regs[i], page[i * 4]);
-	/* Vectors 0 to 15 do not exist. */
+	/* Vectors 0 to 15 do not exist; in IRR their class keeps them from being taken. */
 	lapic_bitmap(apic, APIC_ISR)[0] &= ~0xfffful;
-	lapic_bitmap(apic, APIC_IRR)[0] &= ~0xfffful;
 	apic->isr_highest = lapic_highest(lapic_bitmap(apic, APIC_ISR));
 	apic->isr_count = bitmap_weight(lapic_bitmap(apic, APIC_ISR), 256);
 	WRITE_ONCE(apic->irr_any, true);	/* lapic_take() finds out */

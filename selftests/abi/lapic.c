@@ -165,6 +165,26 @@ CASE(instructions)
 	run_done(start(guest_instructions));
 }
 
+static void guest_read_irr(void)
+{
+	GASSERT_EQ(apic_read(APIC_IRR), 0x45000);
+	GASSERT_EQ(apic_read(APIC_IRR + 0x10), 0x80000001);
+	GUEST_DONE();
+}
+
+/* The state is user space's: also bits of vectors that no interrupt can have are kept. */
+CASE(set_irr_is_kept)
+{
+	struct vcpu *v = start(guest_read_irr);
+	struct kvm_lapic_state s;
+
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &s));
+	*(u32 *)(s.regs + APIC_IRR) = 0x45000;
+	*(u32 *)(s.regs + APIC_IRR + 0x10) = 0x80000001;
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &s));
+	run_done(v);
+}
+
 /* An IRR bit that user space sets is an interrupt. */
 CASE(set_pending)
 {

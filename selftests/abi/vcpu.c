@@ -148,6 +148,50 @@ CASE(sregs_invalid)
 	run_done(v);
 }
 
+/* Each CR4 bit can be set if and only if CPUID has what it is for. */
+CASE(cr4_follows_cpuid)
+{
+	static const struct {
+		u32 bit, leaf, reg, feature;
+	} needs[] = {
+		{ 11, 7, 2, 2 },  /* UMIP */
+		{ 12, 7, 2, 16 }, /* LA57 */
+		{ 13, 1, 2, 5 },  /* VMXE */
+		{ 14, 1, 2, 6 },  /* SMXE */
+		{ 16, 7, 1, 0 },  /* FSGSBASE */
+		{ 18, 1, 2, 26 }, /* OSXSAVE */
+		{ 20, 7, 1, 7 },  /* SMEP */
+		{ 21, 7, 1, 20 }, /* SMAP */
+		{ 22, 7, 2, 3 },  /* PKE */
+	};
+	struct vcpu *v = vcpu_add(vm_create(0), 0);
+	struct kvm_cpuid2 *c = supported_cpuid();
+	struct kvm_sregs good, s;
+	u32 bit, i;
+
+	vcpu_cpuid(v);
+	good = get_sregs(v);
+	/* VME to PCE, OSFXSR and OSXMMEXCPT are everywhere. */
+	for (bit = 0; bit <= 10; bit++) {
+		s = good;
+		s.cr4 |= BIT(bit);
+		if (ioctl(v->fd, KVM_SET_SREGS, &s))
+			FAIL("CR4 bit %u is refused", bit);
+	}
+	set_sregs(v, &good);
+	for (i = 0; i < ARRAY_SIZE(needs); i++) {
+		struct kvm_cpuid_entry2 *e = cpuid_entry(c, needs[i].leaf, 0);
+		u32 regs[4] = { e->eax, e->ebx, e->ecx, e->edx };
+		bool has = regs[needs[i].reg] & BIT(needs[i].feature);
+
+		s = good;
+		s.cr4 |= BIT(needs[i].bit);
+		if ((ioctl(v->fd, KVM_SET_SREGS, &s) == 0) != has)
+			FAIL("CR4 bit %u, CPUID has it: %d", needs[i].bit, has);
+		set_sregs(v, &good);
+	}
+}
+
 CASE(cr3_invalid)
 {
 	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
