@@ -4,6 +4,7 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 HOST ?= svm
+JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 V ?=
@@ -77,9 +78,9 @@ demo:
 QUICK := unit abi
 REST := lint oracle boot guests lifetime load abi-stock unit-debug abi-debug
 check:
-	@$(CHECK) $(QUICK) $(REST)
+	@$(CHECK) -j $(JOBS) $(QUICK) $(REST)
 check-quick:
-	@$(CHECK) $(QUICK)
+	@$(CHECK) -j $(JOBS) $(QUICK)
 check-unit check-abi check-oracle check-boot check-guests check-lifetime check-load: check-%:
 	@$(CHECK) $*
 check-debug:
@@ -92,7 +93,7 @@ lint:
 bench:
 	@selftests/hosts/bench $(HOST)
 
-## Variables: V=1 more output, HOST=svm, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
+## Variables: V=1 more output, HOST=svm, JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
 # What the suites need built.
 .PHONY: build-unit build-abi build-bench build-boot
