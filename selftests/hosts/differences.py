@@ -48,6 +48,14 @@ def _one(name, ours, theirs, reason):
     return Case(name, PASS)
 
 
+def unexplained_failures(ours, theirs, path):
+    """The tests that only in-tree KVM fails, and nobody says why."""
+    passed = {c.name for c in ours if _outcome(c) == PASS}
+    reasons = explained(path)
+    return [c.name for c in theirs if c.name in passed and c.name not in reasons
+            and c.name not in NOT_TESTS and _outcome(c) == FAIL]
+
+
 def compare(ours, theirs, path):
     """Print the table of differences; return one case per test."""
     left = {c.name: c for c in ours if c.name not in NOT_TESTS}
