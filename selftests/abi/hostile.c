@@ -125,7 +125,10 @@ static volatile bool stop;
 static void *scribbler(void *arg)
 {
 	struct vcpu *v = arg;
+	sigset_t all;
 
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	while (!stop) {
 		((volatile u64 *)v->run)[rnd() % (v->run_size / 8)] = spiteful();
 		v->run->immediate_exit = 0;
@@ -347,25 +350,36 @@ static void *running_thread(void *arg)
 {
 	(void)arg;
 	while (!stop)
-		run_briefly(shared_vcpu);
+		vcpu_run(shared_vcpu);
 	return NULL;
+}
+
+/* Wait for a thread; meanwhile get the runner out of KVM_RUN, which holds the vCPU's ioctls up. */
+static void join_kicking(pthread_t t, pthread_t runner)
+{
+	while (pthread_tryjoin_np(t, NULL) == EBUSY) {
+		pthread_kill(runner, SIGALRM);
+		host_sleep_ms(1);
+	}
 }
 
 CASE(random_threads, .timeout = 60)
 {
+	struct sigaction sa = { .sa_handler = on_alarm };
 	struct vm *sane = vm_create(VM_IRQCHIP);
 	pthread_t t[3], runner;
 	u64 i;
 
+	sigaction(SIGALRM, &sa, NULL);
+	spiteful_argument(8); /* makes the area that all share, like the seed: more noise */
 	shared_vm = vm_create(VM_PIT);
 	shared_vcpu = vcpu_new(shared_vm, 0, guest_io, 0);
 	CHECK_EQ(pthread_create(&runner, NULL, running_thread, NULL), 0);
-	/* They share one argument area and one seed: more noise. */
 	for (i = 0; i < ARRAY_SIZE(t); i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, spiteful_thread, (void *)i), 0);
 	for (i = 0; i < ARRAY_SIZE(t); i++)
-		pthread_join(t[i], NULL);
+		join_kicking(t[i], runner);
 	stop = true;
-	pthread_join(runner, NULL);
+	join_kicking(runner, runner);
 	check_sane(sane);
 }
