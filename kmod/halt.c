@@ -21,25 +21,12 @@ static unsigned int halt_poll_max(const struct vcpu *vcpu)
 	return READ_ONCE(halt_poll_ns);
 }
 
-/**
- * vcpu_runnable() - would this vCPU run if it were entered now
- * @vcpu: the vCPU
- *
- * Context: the vCPU's own thread, or a racy look from another.
- * Return: true when it need not wait
- */
-bool vcpu_runnable(struct vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->mp_state) == KVM_MP_STATE_RUNNABLE;
-}
-
 /* Does anything end the wait? Halted: an event; waiting for SIPI: only that. */
 static bool halt_over(struct vcpu *vcpu)
 {
 	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
 		return true;
-	if (READ_ONCE(vcpu->requests) & (BIT(REQ_VM_DEAD) | BIT(REQ_TRIPLE_FAULT) |
-					 BIT(REQ_EXIT_USER) | BIT(REQ_TIMER)))
+	if (READ_ONCE(vcpu->requests) & (BIT(REQ_TRIPLE_FAULT) | BIT(REQ_TIMER)))
 		return true;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
 		return events_pending(vcpu);
@@ -92,12 +79,8 @@ static void halt_sleep(struct vcpu *vcpu)
 
 static int halt_requests(struct vcpu *vcpu)
 {
-	if (vcpu_test_clear_request(vcpu, REQ_VM_DEAD))
-		return -EIO;
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
-	if (vcpu_test_clear_request(vcpu, REQ_EXIT_USER))
-		return -EINTR;
 	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
 		lapic_timer_expired(vcpu);
 	return RESUME_GUEST;

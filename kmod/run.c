@@ -38,18 +38,13 @@ static int run_eoi_exit(struct vcpu *vcpu)
 /* Requests that may sleep or end KVM_RUN. */
 static int run_requests(struct vcpu *vcpu)
 {
-	if (vcpu_test_clear_request(vcpu, REQ_VM_DEAD))
-		return -EIO;
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
-	if (vcpu_test_clear_request(vcpu, REQ_EXIT_USER))
-		return -EINTR;
 	if (vcpu_test_clear_request(vcpu, REQ_INTERCEPTS))
 		backend_update_intercepts(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
 		lapic_timer_expired(vcpu);
 	clear_bit(REQ_CLOCK, &vcpu->requests);
-	clear_bit(REQ_STEAL, &vcpu->requests);
 	if (vcpu_test_clear_request(vcpu, REQ_INIT_SIPI) && vcpu->apic)
 		lapic_accept_init_sipi(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_SCAN_IOAPIC))
@@ -57,8 +52,8 @@ static int run_requests(struct vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-/* Interrupts off: what must be done on this processor at this moment. RESUME_*. */
-static int run_requests_at_entry(struct vcpu *vcpu)
+/* Interrupts off: what must be done on this processor at this moment. */
+static void run_requests_at_entry(struct vcpu *vcpu)
 {
 	struct memory *mem = &vcpu->vm->mem;
 
@@ -72,7 +67,6 @@ static int run_requests_at_entry(struct vcpu *vcpu)
 	}
 	if (vcpu_test_clear_request(vcpu, REQ_TLB_FLUSH_GUEST))
 		backend_tlb_flush(vcpu, true);
-	return RESUME_GUEST;
 }
 
 static int run_prepare(struct vcpu *vcpu)
@@ -340,7 +334,7 @@ static void run_sigset_swap_out(struct vcpu *vcpu, sigset_t *saved)
  *
  * Context: may sleep.
  * Return: 0: vcpu->run->exit_reason says what user space shall do; -EINTR: a signal or
- * immediate_exit; -EIO: the VM is dead; -EFAULT: a page of the guest cannot be had; -EINVAL
+ * immediate_exit; -EFAULT: a page of the guest cannot be had; -EINVAL
  */
 long vcpu_run(struct vcpu *vcpu)
 {

@@ -14,7 +14,6 @@
 #include "main.h"
 
 static struct kmem_cache *vcpu_cache;
-static DEFINE_PER_CPU(struct vcpu *, running_vcpu);
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
 
 #define VCPU_MMAP_PAGES 3
@@ -23,7 +22,6 @@ static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
 
 static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 {
-	__this_cpu_write(running_vcpu, vcpu);
 	backend_vcpu_load(vcpu, cpu);
 	if (vcpu->cpu != cpu) {
 		/* Stale translations may remain here from an earlier stay. */
@@ -38,7 +36,6 @@ static void vcpu_leave(struct vcpu *vcpu)
 {
 	msr_tsc_aux_put(vcpu);
 	backend_vcpu_put(vcpu);
-	__this_cpu_write(running_vcpu, NULL);
 }
 
 static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
@@ -88,16 +85,6 @@ void vcpu_put(struct vcpu *vcpu)
 	vcpu_leave(vcpu);
 	preempt_notifier_unregister(&vcpu->notifier);
 	preempt_enable();
-}
-
-/**
- * vcpu_get_running() - the vCPU loaded on this processor
- *
- * Return: the vCPU, NULL where there is none
- */
-struct vcpu *vcpu_get_running(void)
-{
-	return this_cpu_read(running_vcpu);
 }
 
 /* ---- kicks and requests (Documentation/requests.rst) ---- */
@@ -334,7 +321,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct vcpu *vcpu = file->private_data;
 	struct ioctl_call call = { .file = file, .vcpu = vcpu, .vm = vcpu->vm };
 
-	if (vcpu->vm->mm != current->mm || READ_ONCE(vcpu->vm->dead))
+	if (vcpu->vm->mm != current->mm)
 		return -EIO;
 	return ioctl_dispatch(&vcpu_ioctls, &call, cmd, arg);
 }

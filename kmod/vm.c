@@ -128,18 +128,6 @@ struct vcpu *vm_vcpu_by_id(struct vmm *vm, u32 id)
 	return NULL;
 }
 
-/**
- * vm_mark_dead() - nothing of this VM runs any more: KVM_RUN returns -EIO
- * @vm: the VM
- *
- * Context: any with interrupts on.
- */
-void vm_mark_dead(struct vmm *vm)
-{
-	WRITE_ONCE(vm->dead, true);
-	vcpu_request_all(vm, REQ_VM_DEAD, false);
-}
-
 /* ---- the file ---- */
 
 static int vm_release(struct inode *inode, struct file *file)
@@ -156,7 +144,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct vmm *vm = file->private_data;
 	struct ioctl_call call = { .file = file, .vm = vm };
 
-	if (vm->mm != current->mm || READ_ONCE(vm->dead))
+	if (vm->mm != current->mm)
 		return -EIO;
 	return ioctl_dispatch(&vm_ioctls, &call, cmd, arg);
 }

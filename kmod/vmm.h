@@ -123,7 +123,7 @@ struct vm_exit {
 			u16 port;
 			u8 size;	/* 1, 2, 4 bytes */
 			u8 in : 1, string : 1, rep : 1;
-			u8 addr_size;	/* 2, 4, 8 bytes; string forms only */
+			u8 addr_size;	/* 2, 4, 8 bytes; string forms only, 0: not known */
 			u8 seg;		/* SEG_*; string forms only, 0xff: not known */
 		} io;
 		struct {
@@ -146,15 +146,12 @@ enum vcpu_request {
 	REQ_TLB_FLUSH,		/* flush nested and guest translations of this vCPU */
 	REQ_TLB_FLUSH_GUEST,	/* flush only linear translations */
 	REQ_TDP_ROOT,		/* load the root of the nested tables anew */
-	REQ_VM_DEAD,		/* KVM_RUN returns -EIO */
 	REQ_TRIPLE_FAULT,	/* KVM_EXIT_SHUTDOWN */
 	REQ_INTERCEPTS,		/* policy.* changed: backend update_intercepts */
 	REQ_SCAN_IOAPIC,	/* EOI exit information changed */
 	REQ_TIMER,		/* the APIC timer expired */
 	REQ_CLOCK,		/* paravirtual clock must be written */
-	REQ_STEAL,		/* steal time must be written */
 	REQ_KICK,		/* leave the guest; nothing else to do */
-	REQ_EXIT_USER,		/* leave KVM_RUN with -EINTR */
 	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
 };
 
@@ -240,7 +237,6 @@ struct vmm {
 	u64 identity_map_addr;		/* [l] likewise */
 	u64 id;				/* [c] serial number on this host */
 	char stats_name[STATS_NAME_SIZE]; /* [c] */
-	bool dead;			/* [a] nothing runs any more: KVM_RUN is -EIO */
 };
 
 #define KVM_VCPUS_FOR_EACH(i, vcpu, vm)						\
@@ -253,7 +249,6 @@ void vm_get(struct vmm *vm);
 void vm_put(struct vmm *vm);
 int vm_create_fd(unsigned long type);
 struct vcpu *vm_vcpu_by_id(struct vmm *vm, u32 id);
-void vm_mark_dead(struct vmm *vm);
 long vm_check_extension(struct vmm *vm, unsigned long cap);
 
 /* vcpu.c: lifetime, the run loop, kicks and requests */
@@ -262,8 +257,6 @@ void vcpu_destroy_all(struct vmm *vm);
 void vcpu_kick(struct vcpu *vcpu);	/* any context: leave the guest, look at requests */
 void vcpu_wake(struct vcpu *vcpu);	/* any context: end a HLT, then as vcpu_kick */
 void vcpu_request_all(struct vmm *vm, unsigned int req, bool wait);
-bool vcpu_runnable(struct vcpu *vcpu);
-struct vcpu *vcpu_get_running(void);	/* the vCPU this task has loaded, or NULL */
 long vcpu_run(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);

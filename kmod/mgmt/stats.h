@@ -33,7 +33,6 @@ struct file;
 	X(insn_interpreted)						\
 	X(insn_interpreted_fail)					\
 	X(tlb_flush)							\
-	X(host_state_reload)						\
 	X(fpu_reload)							\
 	X(halt_successful_poll)						\
 	X(halt_attempted_poll)						\
