@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The Intel backend's own nouns. Files: cpu.c (processors, probe, loaded VMCSs), vmx.c (operations,
+ * lifetime, host state, run), vmcs.c (register groups), exit.c (decoding), inject.c (events,
+ * windows, intercepts), msr.c (bitmap, MSRs of the VMCS, MSRs switched by hand), debug.c (dump,
+ * entry failures), entry.S.
+ *
+ * Context of all functions unless said: the vCPU is loaded, so that its VMCS is the current one;
+ * preemption off or vcpu->mutex held.
+ */
+#ifndef VMM_VMX_VMX_H
+#define VMM_VMX_VMX_H
+
+#include <linux/list.h>
+#include <linux/percpu.h>
+
+#include "../backend.h"
+#include "entry.h"
+#include "vmcs.h"
+
+/* The words of controls, in the order of vmx_controls[] in cpu.c. */
+enum vmx_control {
+	CTL_PIN,
+	CTL_PROC,
+	CTL_PROC2,
+	CTL_EXIT,
+	CTL_ENTRY,
+	CTL_COUNT
+};
+
+/**
+ * struct vmx_caps - what the capability MSRs say (SDM vol. 3D, appendix A); read-only after probe
+ * @basic: MSR_IA32_VMX_BASIC
+ * @misc: MSR_IA32_VMX_MISC
+ * @ept_vpid: MSR_IA32_VMX_EPT_VPID_CAP
+ * @cr0_fixed: bits of CR0 that must be 1, without PE and PG, which an unrestricted guest may clear
+ * @cr4_fixed: likewise of CR4
+ * @must: of each word of controls, the bits that must be 1
+ * @may: the bits that may be 1
+ */
+struct vmx_caps {
+	u64 basic, misc, ept_vpid;
+	u64 cr0_fixed, cr4_fixed;
+	u32 must[CTL_COUNT], may[CTL_COUNT];
+};
+
+/* What the processor has beyond the required and the module's parameters have not switched off. */
+struct vmx_features {
+	bool tsc_scale, pause_loop, pml, preemption_timer, apic_registers, virtual_intr,
+	     posted_intr, xsaves, rdtscp, invpcid, user_wait, ept_dirty, invept_single,
+	     invvpid_single, flush_l1d;
+};
+
+extern struct vmx_caps vmx_caps;
+extern struct vmx_features vmx_has;
+
+/**
+ * struct vmx_cpu - one processor; touched only on it, with interrupts off
+ * @current_vmcs: the vCPU whose VMCS is the current one
+ * @last_serial: the vCPU whose branch predictions are in the processor
+ * @enabled: VMXON was done by us
+ * @loaded: vCPUs whose VMCS may be in this processor: VMCLEAR before it goes elsewhere
+ * @vmxon: the VMXON region
+ */
+struct vmx_cpu {
+	struct vmx_vcpu *current_vmcs;
+	u64 last_serial;
+	bool enabled;
+	struct list_head loaded;
+	struct vmcs *vmxon;
+};
+
+DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+/* struct vmx_entry - what entry.S needs; offsets in entry.h */
+struct vmx_entry {
+	u64 host_rsp;		/* HOST_RSP as it stands in the VMCS */
+	u64 guest_spec;
+	u64 host_spec;
+	u8 flags;
+};
+
+static_assert(offsetof(struct vmx_entry, host_rsp) == ENTRY_HOST_RSP);
+static_assert(offsetof(struct vmx_entry, guest_spec) == ENTRY_GUEST_SPEC);
+static_assert(offsetof(struct vmx_entry, host_spec) == ENTRY_HOST_SPEC);
+static_assert(offsetof(struct vmx_entry, flags) == ENTRY_FLAGS);
+
+/* Guest MSRs that neither VMCS nor exit switches: loaded before the first entry, put by vcpu_put. */
+enum vmx_switched_msr {
+	SWITCH_STAR,
+	SWITCH_LSTAR,
+	SWITCH_SFMASK,
+	SWITCH_KERNEL_GS_BASE,
+	SWITCH_COUNT
+};
+
+/* struct vmx_host - host-state fields as they stand in the VMCS: written when they change */
+struct vmx_host {
+	u64 cr3, cr4, fs_base;
+	u16 ds, es, fs, gs;	/* not in the VMCS: it takes none with TI or RPL */
+};
+
+/* struct vmx_hw - guest-state fields as they stand in the VMCS: written when vcpu->state differs */
+struct vmx_hw {
+	u64 rip, rsp, rflags;
+	u32 interruptibility;
+};
+
+/* vmx_vcpu.fixups: what the entry must arrange beyond the plain one; zero nearly always */
+#define FIXUP_SINGLE_STEP	BIT(0)	/* policy.single_step: TF, hidden from the guest */
+#define FIXUP_EVENT		BIT(1)	/* ENTRY_INTR_INFO is valid */
+#define FIXUP_TPR		BIT(2)	/* WINDOW_TPR: threshold at the guest's own TPR */
+
+/**
+ * struct vmx_vcpu - the Intel half of a vCPU; guarded as struct vcpu's backend
+ * @vmcs: the control structure, one page
+ * @entry: what entry.S needs
+ * @hw: see struct vmx_hw
+ * @host: see struct vmx_host
+ * @reason: EXIT_REASON of the last exit; bit 31: entry failure
+ * @intr_info: EXIT_INTR_INFO of the last exit, where @reason is an exception or NMI
+ * @error: INSTRUCTION_ERROR where VMLAUNCH or VMRESUME itself failed, else 0
+ * @fixups: FIXUP_*
+ * @ctl: each word of controls as it stands in the VMCS
+ * @exceptions: EXCEPTION_BITMAP likewise
+ * @cr2: the guest's while the host has the processor
+ * @guest_loaded: host segments are saved and @switched are in the processor
+ * @flush_ept: flush translations made by the nested tables at the next entry
+ * @flush_vpid: flush linear translations at the next entry
+ * @spec_passthrough: the guest writes SPEC_CTRL without an exit
+ * @windows: WINDOW_* asked for
+ * @hidden_tf: TF was set by a fixup; the guest's own was clear
+ * @vpid: this vCPU's, never 0
+ * @eptp: EPT_POINTER
+ * @switched: enum vmx_switched_msr: the guest's values
+ * @cstar: MSR_CSTAR, which no Intel processor uses
+ * @msr_bitmap: 4 KiB
+ * @apic_page: the virtual-APIC page
+ * @cpu: processor the VMCS is active on, -1: none
+ * @loaded: in vmx_cpu.loaded of that processor
+ * @serial: unique among all vCPUs ever
+ */
+struct vmx_vcpu {
+	struct vmcs *vmcs;
+	struct vmx_entry entry;
+	struct vmx_hw hw;
+	struct vmx_host host;
+	u32 reason;
+	u32 intr_info;
+	u32 error;
+	u32 fixups;
+	u32 ctl[CTL_COUNT];
+	u32 exceptions;
+	u64 cr2;
+	bool guest_loaded;
+	bool flush_ept, flush_vpid;
+	bool spec_passthrough;
+	bool hidden_tf;
+	u32 windows;
+	u16 vpid;
+	u64 eptp;
+	u64 switched[SWITCH_COUNT];
+	u64 cstar;
+	unsigned long *msr_bitmap;
+	u8 *apic_page;
+	int cpu;
+	struct list_head loaded;
+	u64 serial;
+};
+
+static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
+{
+	return vcpu->backend;
+}
+
+static const u16 vmx_control_field[CTL_COUNT] = {
+	[CTL_PIN] = PIN_CONTROLS,
+	[CTL_PROC] = PROC_CONTROLS,
+	[CTL_PROC2] = PROC2_CONTROLS,
+	[CTL_EXIT] = EXIT_CONTROLS,
+	[CTL_ENTRY] = ENTRY_CONTROLS,
+};
+
+/* Set a word of controls, to bits that vmx_caps.may has; what must be 1 is added. */
+static inline void vmx_control_set(struct vmx_vcpu *vmx, enum vmx_control ctl, u32 bits)
+{
+	bits |= vmx_caps.must[ctl];
+	if (vmx->ctl[ctl] == bits)
+		return;
+	vmx->ctl[ctl] = bits;
+	vmcs_write(vmx_control_field[ctl], bits);
+}
+
+/* Change the bits of a word of controls that mask names. */
+static inline void vmx_control_change(struct vmx_vcpu *vmx, enum vmx_control ctl, u32 mask,
+				      u32 bits)
+{
+	vmx_control_set(vmx, ctl, (vmx->ctl[ctl] & ~mask) | bits);
+}
+
+/*
+ * entry.S: one round trip. Interrupts off. gpr: vcpu_state.gpr; RSP is in the VMCS. Return: 0;
+ * 1: VMLAUNCH or VMRESUME failed, nothing was entered.
+ */
+asmlinkage int vmx_enter(u64 *gpr, struct vmx_entry *entry);
+
+/* ---- cpu.c ---- */
+int vmx_probe(void);
+void vmx_unprobe(void);
+int vmx_cpu_enable(void);
+void vmx_cpu_disable(void);
+/* Make the VMCS the current one of this processor; preemption off. false: VMX is off here. */
+bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu);
+void vmx_vmcs_clear(struct vmx_vcpu *vmx);	/* any context that may wait for another CPU */
+void vmx_flush(struct vmx_vcpu *vmx);		/* interrupts off: what flush_ept, flush_vpid ask */
+extern struct tdp_format vmx_tdp_format;	/* its constant members */
+
+/* ---- vmcs.c ---- */
+u32 vmx_segment_ar(const struct segment *seg);	/* attr to access rights */
+u16 vmx_segment_attr(u32 ar);			/* and back */
+void vmx_state_load(struct vcpu *vcpu);		/* dirty groups into the VMCS; interrupts off */
+void vmx_state_fetch(struct vcpu *vcpu, u32 mask);
+void vmx_state_init(struct vcpu *vcpu);		/* a new VMCS: CR masks, link pointer, constants */
+
+/* ---- exit.c ---- */
+/* struct vmx_exit - the fields that tell of an exit; those its reason does not need may be void */
+struct vmx_exit {
+	u32 reason;
+	u32 intr_info;
+	u32 intr_error;
+	u32 vectoring_info;
+	u32 vectoring_error;
+	u32 insn_len;
+	u32 insn_info;
+	u64 qualification;
+	u64 gpa;
+};
+
+void vmx_decode(const struct vmx_exit *raw, struct vm_exit *exit);
+void vmx_exit_decode(struct vcpu *vcpu);
+
+/* ---- inject.c ---- */
+u32 vmx_event_encode(const struct event *ev);
+void vmx_event_decode(u32 info, u32 error, u32 insn_len, struct event *ev);
+void vmx_inject(struct vcpu *vcpu, const struct event *ev);
+void vmx_inject_cancel(struct vcpu *vcpu);
+void vmx_set_windows(struct vcpu *vcpu, u32 windows);
+void vmx_update_intercepts(struct vcpu *vcpu);
+/*
+ * Around an entry, interrupts off, only while fixups, or TF with an interrupt shadow, ask for it.
+ * entry: hw.rip, hw.rflags and hw.interruptibility are what the VMCS has; exit: state.rip, rflags
+ * are read; both may change them and the VMCS.
+ */
+void vmx_entry_fixup(struct vcpu *vcpu);
+void vmx_exit_fixup(struct vcpu *vcpu);
+
+/* ---- msr.c ---- */
+/* Bit of the read permission in the bitmap, the write permission is 0x4000 on; -1: not in it */
+int vmx_msr_bitmap_bit(u32 msr);
+void vmx_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr);
+int vmx_get_msr(struct vcpu *vcpu, u32 msr, u64 *val);
+int vmx_set_msr(struct vcpu *vcpu, u32 msr, u64 val);
+void vmx_msrs_init(struct vcpu *vcpu);		/* under creation: the bitmap */
+void vmx_msrs_load(struct vmx_vcpu *vmx);	/* interrupts off: switched[] into the processor */
+void vmx_msrs_put(struct vmx_vcpu *vmx);	/* preemption off: the host's back */
+void vmx_entry_spec(struct vmx_vcpu *vmx);	/* interrupts off: SPEC_CTRL, buffers: entry.flags */
+
+/* ---- debug.c ---- */
+const char *vmx_entry_failure(u32 reason, u32 error, u64 qualification); /* a sentence */
+void vmx_dump(struct vcpu *vcpu);
+
+#endif /* VMM_VMX_VMX_H */
