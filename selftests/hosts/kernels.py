@@ -43,8 +43,8 @@ class Kernel:
         self.build = done.stdout.strip()
         self.modules = self.build
         # A slim vmlinux starts by PVH, sooner than a bzImage; a KASAN one does not.
-        self.image = os.path.join(self.build, 'vmlinux' if self.name == 'slim'
-                                  else 'arch/x86/boot/bzImage')
+        self.bzimage = os.path.join(self.build, 'arch/x86/boot/bzImage')
+        self.image = os.path.join(self.build, 'vmlinux') if self.name == 'slim' else self.bzimage
 
     def _packaged(self, name):
         pattern = {'stock': '/boot/vmlinuz-6.1.*-amd64',
@@ -54,6 +54,7 @@ class Kernel:
             extra = ' -t bookworm-backports' if name == 'backports' else ''
             raise Missing(f'no {pattern}: apt-get install{extra} '
                           'linux-image-amd64 linux-headers-amd64')
+        self.bzimage = self.image
         release = os.path.basename(self.image)[len('vmlinuz-'):]
         self.modules = f'/lib/modules/{release}'
         self.build = f'/lib/modules/{release}/build'

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The emulated machines: QEMU's TCG has SVM, Bochs has VMX (and SVM on another model).
+
+A host has two serial ports: the kernel's console, which is logged, and the
+port that the command talks on.
+"""
+
+import json
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import termios
+import time
+import tty
+
+MEMORY = {'stock': 2048, 'backports': 2048, 'slim': 1024, 'debug': 3072}
+APPEND = 'console=ttyS0,115200 loglevel=5 log_buf_len=4M oops=panic tsc=reliable '
+
+
+class Emulator:
+    """One host. Subclasses start it, and say how to ask it what it is doing."""
+
+    # Bits of the kernel's taint that this host always has.
+    taint = 0
+
+    def __init__(self, args, kernel, initramfs, work):
+        self.args = args
+        self.kernel = kernel
+        self.initramfs = initramfs
+        self.work = work
+        self.console = os.path.join(work, 'console')
+        open(self.console, 'wb').close()
+        self.process = None
+        # The command's port: what it says is read here; what is written here it reads.
+        self.port = None
+
+    def log(self):
+        """The kernel's console until now."""
+        with open(self.console, encoding='utf-8', errors='replace') as f:
+            return f.read()
+
+    def read(self, timeout):
+        """What the command says: bytes, b'' if nothing within timeout, None after the end."""
+        raise NotImplementedError
+
+    def ask(self):
+        """Have a host that hangs say on its console what it is doing; returns what it adds."""
+        raise NotImplementedError
+
+    def panicked(self):
+        """Whether the kernel has stopped for good, and waits to be ended."""
+        return False
+
+    def stop(self):
+        """End the emulator, whatever it does."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+
+    def _console_settles(self, limit, drain=None):
+        """Wait until the console has been silent for two seconds; drain is a socket to empty."""
+        end = time.monotonic() + limit
+        size, since = -1, time.monotonic()
+        while time.monotonic() < end and time.monotonic() - since < 2:
+            if drain and select.select([drain], [], [], 0)[0]:
+                drain.recv(65536)
+            self.read(0.02)
+            now = os.path.getsize(self.console)
+            if now != size:
+                size, since = now, time.monotonic()
+
+
+class Qemu(Emulator):
+    """qemu-system-x86_64 -accel tcg: SVM."""
+
+    def start(self):
+        append = APPEND + 'panic=-1 '
+        args = self.args
+        listen = ',server=on,wait=off'
+        argv = ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max', '-smp', str(args.smp),
+                '-m', args.memory or str(MEMORY[args.kernel]), '-kernel', self.kernel.image,
+                '-initrd', self.initramfs, '-display', 'none', '-vga', 'none', '-monitor', 'none',
+                '-nic', 'none', '-no-reboot', '-qmp', 'unix:' + self._path('qmp') + listen,
+                '-chardev', f'socket,id=console,path={self._path("tty")}{listen}'
+                f',logfile={self.console}', '-serial', 'chardev:console',
+                '-chardev', 'stdio,id=out,signal=off', '-serial', 'chardev:out']
+        if args.icount:
+            argv += ['-icount', 'shift=0,sleep=off', '-seed', '1',
+                     '-rtc', 'base=2024-01-01T00:00:00,clock=vm']
+            append += 'nokaslr norandmaps '
+        self.process = subprocess.Popen(argv + ['-append', append + args.append],
+                                        stdin=None if args.live else subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE)
+        self.port = self.process.stdout.fileno()
+
+    def _path(self, name):
+        return os.path.join(self.work, name)
+
+    def read(self, timeout):
+        if not select.select([self.port], [], [], timeout)[0]:
+            return b''
+        return os.read(self.port, 65536) or None
+
+    def ask(self):
+        said = ''
+        try:
+            with socket.socket(socket.AF_UNIX) as qmp, socket.socket(socket.AF_UNIX) as port:
+                qmp.settimeout(10)
+                qmp.connect(self._path('qmp'))
+                self._command(qmp, 'qmp_capabilities')
+                said = self._command(qmp, 'human-monitor-command',
+                                     **{'command-line': 'info registers -a'})
+                port.connect(self._path('tty'))
+                # Where each processor is: that works even if no process gets to run.
+                self._command(qmp, 'chardev-send-break', id='console')
+                port.send(b'l')
+                self._console_settles(20, port)
+                port.send(b'\nps\n')
+                self._console_settles(20, port)
+        except (OSError, ValueError) as e:
+            said += f'QEMU does not answer: {e}'
+        return ''.join(line + '\n' for line in said.splitlines()
+                       if re.search('RIP|CR0|CPU#|answer', line))
+
+    @staticmethod
+    def _command(qmp, name, **arguments):
+        """Run one QMP command; its result, if that is text."""
+        qmp.send(json.dumps({'execute': name, 'arguments': arguments}).encode() + b'\n')
+        for line in qmp.makefile():
+            answer = json.loads(line)
+            if 'return' in answer:
+                return answer['return'] if isinstance(answer['return'], str) else ''
+            if 'error' in answer:
+                raise ValueError(answer['error']['desc'])
+        raise ValueError('end of file')
+
+
+class Bochs(Emulator):
+    """bochs: VMX on an Intel model, SVM on an AMD one."""
+
+    # With AVX-512 the size that the first model claims for XSAVES is wrong, and Linux would do
+    # without XSAVE. Waiting by MWAIT hangs on the second.
+    MODELS = {'vmx': ('corei7_skylake_x', 'retbleed=off clearcpuid=avx512f '),
+              'svm2': ('ryzen', 'clearcpuid=mwaitx,monitor ')}
+    # CPU out of spec: clearcpuid= sets that.
+    taint = 1 << 2
+    # Ticks in an emulated second, and one tick is one instruction. CPUID claims 3.5 GHz.
+    RATE = 100000000
+    ISOLINUX = ('/usr/lib/ISOLINUX/isolinux.bin', '/usr/lib/syslinux/modules/bios/ldlinux.c32')
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.tty = None
+        self._tail = b''
+        self._panicked = False
+
+    def start(self):
+        self._make_iso()
+        self.tty, console = self._pty()
+        self.port, port = self._pty()
+        model = self.MODELS[self.args.host][0]
+        # Bochs' own log is of no use, and is long.
+        self._write('bochsrc', f'''
+cpu: model={model}, count={self.args.smp}, ips={self.RATE}
+cpu: reset_on_triple_fault=0, ignore_bad_msrs=1
+memory: guest={self._memory()}, host={self._memory()}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path={self._path('boot.iso')}, status=inserted
+boot: cdrom
+com1: enabled=1, mode=term, dev={console}
+com2: enabled=1, mode=term, dev={port}
+display_library: rfb, options="timeout=0"
+clock: sync=none, time0=1704067200
+log: {self._path('bochs.log')}
+panic: action=fatal
+error: action=ignore
+info: action=ignore
+''')
+        self._write('rc', 'c\n')
+        with open(self._path('bochs.out'), 'wb') as out:
+            self.process = subprocess.Popen(
+                ['bochs', '-q', '-f', self._path('bochsrc'), '-rc', self._path('rc')],
+                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
+
+    def _path(self, name):
+        return os.path.join(self.work, name)
+
+    def _write(self, name, text):
+        with open(self._path(name), 'w', encoding='ascii') as f:
+            f.write(text)
+
+    def _memory(self):
+        size = self.args.memory or str(MEMORY[self.args.kernel])
+        return int(size[:-1]) * 1024 if size[-1] in 'gG' else int(size.rstrip('mM'))
+
+    def _make_iso(self):
+        """Bochs has no loader of its own: a CD starts the kernel."""
+        top = self._path('iso')
+        os.makedirs(os.path.join(top, 'isolinux'))
+        shutil.copyfile(self.kernel.bzimage, os.path.join(top, 'kernel'))
+        os.link(self.initramfs, os.path.join(top, 'initrd'))
+        for path in self.ISOLINUX:
+            shutil.copy(path, os.path.join(top, 'isolinux'))
+        # There is no way to have Bochs end at a reset, so a panic waits to be seen.
+        append = APPEND + (f'panic=0 nokaslr norandmaps tsc_early_khz={self.RATE // 1000} '
+                           + self.MODELS[self.args.host][1] + self.args.append)
+        self._write('iso/isolinux/isolinux.cfg', 'default k\nprompt 0\nlabel k\nkernel /kernel\n'
+                    f'append initrd=/initrd {append}\n')
+        subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-o', self._path('boot.iso'),
+                        '-b', 'isolinux/isolinux.bin', '-c', 'isolinux/boot.cat', '-no-emul-boot',
+                        '-boot-load-size', '4', '-boot-info-table', top],
+                       check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    @staticmethod
+    def _pty():
+        """A raw pseudoterminal: our end, and the path of Bochs' end."""
+        ours, theirs = os.openpty()
+        tty.setraw(theirs, termios.TCSANOW)
+        # theirs stays open: a terminal that nobody has open yet reads as ended.
+        return ours, os.ttyname(theirs)
+
+    def read(self, timeout):
+        ended = self.process.poll() is not None
+        ready = [self.tty, self.port] + [0] * self.args.live
+        # Bytes come one by one: take some at a time.
+        time.sleep(0 if ended else 0.02)
+        ready = select.select(ready, [], [], 0 if ended else timeout)[0]
+        if self.tty in ready:
+            data = os.read(self.tty, 65536)
+            with open(self.console, 'ab') as f:
+                f.write(data)
+            self._tail = (self._tail + data)[-4096:]
+            self._panicked = b'end Kernel panic' in self._tail
+        if 0 in ready:
+            os.write(self.port, os.read(0, 256))
+        if self.port in ready:
+            return os.read(self.port, 65536)
+        return None if ended and not ready else b''
+
+    def panicked(self):
+        return self._panicked
+
+    def ask(self):
+        os.write(self.tty, b'\nps\n')
+        self._console_settles(60)
+        # The debugger takes over at an interrupt.
+        with open(self._path('bochs.out'), 'rb') as out:
+            out.seek(0, os.SEEK_END)
+            try:
+                self.process.send_signal(2)
+                time.sleep(1)
+                self.process.stdin.write(b'r\nq\n')
+                self.process.stdin.flush()
+                self.process.wait(10)
+            except (OSError, subprocess.TimeoutExpired) as e:
+                return f'Bochs does not answer: {e}\n'
+            said = out.read().decode(errors='replace')
+        return ''.join(line + '\n' for line in said.splitlines() if line.lstrip().startswith('ri'))
+
+
+def make(args, kernel, initramfs, work):
+    """The emulator for args.host."""
+    kind = Qemu if args.host == 'svm' else Bochs
+    return kind(args, kernel, initramfs, work)
