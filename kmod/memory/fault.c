@@ -89,6 +89,7 @@ static void fault_rights(const struct memslot *slot, const struct host_page *pag
 	bool writable = page->writable && !(slot->flags & KVM_MEM_READONLY);
 
 	map->device = page->device;
+	map->encrypt = page->encrypt;
 	/* tdp_upgrade() may write it later, and then has the struct page marked dirty. */
 	map->host_writable = writable && !page->special;
 	/*
@@ -151,7 +152,7 @@ static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 		host_page_dirty(page->pfn);
 	if (map.write)
 		slot_mark_dirty(f->vm, slot, f->gfn);
-	if (page->level == 1 && !f->paged_in)
+	if (map.level == 1 && !f->paged_in)
 		fault_around(f, slot);
 	return FAULT_FIXED;
 }
@@ -179,7 +180,8 @@ static enum fault_step fault_attempt(struct fault *f)
 	f->hva = slot_hva(slot, f->gfn);
 	if (memory_invalidating(mem, f->hva, f->hva + PAGE_SIZE))
 		return FAULT_RETRY;
-	if (!host_page_find(f->vm->mm, f->hva, &page) || (f->write && !page.writable))
+	host_pages_find(f->vm->mm, f->hva, 1, &page);
+	if (!page.level || (f->write && !page.writable))
 		return FAULT_PAGE_IN;
 	return fault_map(f, slot, &page);
 }

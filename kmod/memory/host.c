@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The host's side of a fault: what its page table says, bringing a page in, marking it dirty. */
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/sched/signal.h>
@@ -16,6 +17,7 @@ static void host_leaf(u64 flags, u64 pfn, int level, struct host_page *page)
 	page->writable = flags & _PAGE_RW;
 	page->dirty = flags & _PAGE_DIRTY;
 	page->special = flags & _PAGE_SPECIAL;
+	page->encrypt = flags & sme_me_mask;
 	/* In Linux's PAT every type but write-back has one of these (PAT7 aside, WB is 0 and 4). */
 	page->device = flags & (_PAGE_PWT | _PAGE_PCD);
 }
@@ -58,41 +60,16 @@ static bool host_walk(struct mm_struct *mm, hva_t hva, struct host_page *page, p
 }
 
 /**
- * host_page_find() - read the host's page table
- * @mm: the VM's mm
- * @hva: an address of it
- * @page: filled where the answer is true
- *
- * The answer stays true while mmu_lock is held, if no invalidation of the address was in progress
- * when it was asked: who changes the entry for worse calls the MMU notifier first, and waits there.
- *
- * Context: mmu_lock held.
- * Return: true: a page is there and may be read.
- */
-bool host_page_find(struct mm_struct *mm, hva_t hva, struct host_page *page)
-{
-	unsigned long flags;
-	pmd_t table;
-
-	/* Tables around an unmapped address may be freed: that waits for an IPI, or for RCU. */
-	local_irq_save(flags);
-	if (host_walk(mm, hva, page, &table)) {
-		pte_t pte = READ_ONCE(*pte_offset_kernel(&table, hva));
-
-		host_leaf(pte_flags(pte), pte_pfn(pte), 1, page);
-	}
-	local_irq_restore(flags);
-	return page->level;
-}
-
-/**
- * host_pages_find() - read a run of 4K entries of the host's page table
+ * host_pages_find() - read a run of the host's page table
  * @mm: the VM's mm
  * @hva: the first address, of a page
- * @n: pages; all in the same 2M of addresses
- * @pages: filled; level is 0 where there is no page, or none of 4K
+ * @n: pages of 4K; all in the same 2M of addresses
+ * @pages: filled; level is 0 where there is none
  *
- * Context: as host_page_find().
+ * The answer stays true while mmu_lock is held, if no invalidation of the addresses was in progress
+ * when it was asked: who changes an entry for worse calls the MMU notifier first, and waits there.
+ *
+ * Context: mmu_lock held.
  */
 void host_pages_find(struct mm_struct *mm, hva_t hva, unsigned int n, struct host_page *pages)
 {
@@ -101,18 +78,21 @@ void host_pages_find(struct mm_struct *mm, hva_t hva, unsigned int n, struct hos
 	pmd_t table;
 	pte_t *ptep;
 
-	for (i = 0; i < n; i++)
-		pages[i].level = 0;
+	/* Tables around an unmapped address may be freed: that waits for an IPI, or for RCU. */
 	local_irq_save(flags);
 	if (host_walk(mm, hva, &pages[0], &table)) {
 		ptep = pte_offset_kernel(&table, hva);
 		for (i = 0; i < n; i++) {
 			pte_t pte = READ_ONCE(ptep[i]);
 
+			pages[i].level = 0;
 			host_leaf(pte_flags(pte), pte_pfn(pte), 1, &pages[i]);
 		}
 	} else {
-		pages[0].level = 0;
+		for (i = 1; i < n; i++) {
+			pages[i] = pages[0];
+			pages[i].pfn += i;
+		}
 	}
 	local_irq_restore(flags);
 }

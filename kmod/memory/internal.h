@@ -51,14 +51,15 @@ bool dirty_take(struct vmm *vm, const struct memslot *slot, u64 first, unsigned 
  * @dirty: the host's leaf is dirty already
  * @special: no struct page may be touched (VM_PFNMAP, VM_IO)
  * @device: not mapped write-back
+ * @encrypt: the host's bit for encrypted memory (AMD SME), where its own entry has it
  */
 struct host_page {
 	u64 pfn;
+	u64 encrypt;
 	int level;
 	bool writable, dirty, special, device;
 };
 
-bool host_page_find(struct mm_struct *mm, hva_t hva, struct host_page *page);
 void host_pages_find(struct mm_struct *mm, hva_t hva, unsigned int n, struct host_page *pages);
 int host_page_in(struct vmm *vm, hva_t hva, bool write);
 void host_page_dirty(u64 pfn);

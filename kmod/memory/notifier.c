@@ -44,14 +44,18 @@ static bool zap_hvas(struct zap *zap, unsigned long start, unsigned long last, b
 	return false;
 }
 
-static void invalidate(struct vmm *vm, unsigned long start, unsigned long last, bool may_yield)
+/* true: something was mapped (if it did not yield). */
+static bool invalidate(struct vmm *vm, unsigned long start, unsigned long last, bool may_yield)
 {
 	struct zap zap;
+	bool any;
 
 	zap_begin(&zap, vm);
 	while (zap_hvas(&zap, start, last, may_yield))
 		;
+	any = zap.flush;
 	zap_end(&zap);
+	return any;
 }
 
 static int invalidate_range_start(struct mmu_notifier *notifier,
@@ -103,6 +107,13 @@ static int age(struct mmu_notifier *notifier, unsigned long start, unsigned long
 	struct interval_tree_node *node;
 	bool young = false;
 
+	if (clear && !mem->tdp_format->accessed) {
+		/* No accessed bits: the next fault shows that it is used. */
+		write_lock(&mem->mmu_lock);
+		young = invalidate(notifier_vm(notifier), start, end - 1, false);
+		write_unlock(&mem->mmu_lock);
+		return young;
+	}
 	read_lock(&mem->mmu_lock);
 	for (node = interval_tree_iter_first(&mem->by_hva, start, end - 1); node;
 	     node = interval_tree_iter_next(node, start, end - 1)) {

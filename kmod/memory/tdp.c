@@ -199,7 +199,7 @@ static u64 tdp_leaf(const struct memory *mem, const struct tdp_map *map, int lev
 	const struct tdp_format *fmt = mem->tdp_format;
 	u64 leaf = (map->pfn & ~(tdp_span(level) - 1)) << PAGE_SHIFT;
 
-	leaf |= fmt->present | fmt->exec;
+	leaf |= fmt->present | fmt->exec | map->encrypt;
 	/* The guest is about to use it: spare the processor the accessed and dirty updates. */
 	if (!map->ahead)
 		leaf |= fmt->accessed | (map->write ? fmt->dirty : 0);
@@ -548,7 +548,7 @@ EXPORT_FOR_TEST(tdp_protect);
 
 static bool tdp_test_young(struct memory *mem, u64 *ptep, int level)
 {
-	return READ_ONCE(*ptep) & mem->tdp_format->accessed;
+	return !mem->tdp_format->accessed || (READ_ONCE(*ptep) & mem->tdp_format->accessed);
 }
 
 static bool tdp_clear_young(struct memory *mem, u64 *ptep, int level)
@@ -566,6 +566,8 @@ static bool tdp_clear_young(struct memory *mem, u64 *ptep, int level)
  * @end: behind the last frame
  * @clear: forget it; translations that are cached are not flushed, so that further use may go
  *	unnoticed for a while
+ *
+ * Where the processor tracks no accesses, what is mapped counts as used.
  *
  * Context: mmu_lock held for reading at least.
  */

@@ -35,12 +35,14 @@ void tdp_cache_drain(struct tdp_cache *cache);
  * @level: of the leaf at most; the frames around @gfn and @pfn fit it
  * @write: the guest may write
  * @host_writable: the host's page may be written
+ * @encrypt: the host's bit for encrypted memory, or 0: a device's memory is never encrypted
  * @device: the host does not map it write-back
  * @ahead: nobody has asked for it yet: accessed and dirty are left to the processor
  */
 struct tdp_map {
 	gfn_t gfn;
 	u64 pfn;
+	u64 encrypt;
 	int level;
 	bool write, host_writable, device, ahead;
 };

@@ -8,16 +8,17 @@
 /**
  * struct tdp_format - the bits of a nested table entry
  * @present: set in every present entry, table or leaf
- * @table: further bits of a non-leaf entry (NPT: writable, user, accessed)
+ * @table: further bits of a non-leaf entry (NPT: writable, user, accessed, and the encryption bit
+ *	that tables, being the host's memory, have: it is no part of @present nor of @addr_mask)
  * @leaf: further bits of a readable leaf (NPT: user; EPT: memory type WB, ignore PAT)
  * @leaf_device: in place of @leaf where the host does not map the frame write-back (NPT: user, PCD,
  *	PWT; EPT: memory type UC, ignore PAT); 0: as @leaf
  * @write: the leaf is writable
- * @exec_deny: set to forbid execution (NPT: NX; EPT: 0)
  * @exec: set to allow execution (EPT: X; NPT: 0)
  * @large: the leaf maps 2M or 1G
- * @accessed: set by hardware on use, 0 where not tracked
- * @dirty: set by hardware on write, 0 where not tracked
+ * @accessed: set by hardware on use; 0 where not tracked: leaves are then zapped to see whether
+ *	they are used again
+ * @dirty: set by hardware on write, 0 where not tracked; nothing but PML depends on it
  * @soft_host_writable: a bit ignored by hardware: the host page may be written
  * @addr_mask: address bits of an entry, up to the CPU's MAXPHYADDR
  * @levels: depth of the tables
@@ -31,7 +32,6 @@ struct tdp_format {
 	u64 leaf;
 	u64 leaf_device;
 	u64 write;
-	u64 exec_deny;
 	u64 exec;
 	u64 large;
 	u64 accessed;

@@ -78,7 +78,6 @@ struct tdp_format svm_tdp_format = {
 	.leaf = BIT_ULL(2),
 	.leaf_device = BIT_ULL(2) | BIT_ULL(3) | BIT_ULL(4),	/* PWT, PCD: uncacheable */
 	.write = BIT_ULL(1),
-	.exec_deny = BIT_ULL(63),
 	.large = BIT_ULL(7),
 	.accessed = BIT_ULL(5),
 	.dirty = BIT_ULL(6),
@@ -147,7 +146,8 @@ static void svm_fill_tdp_format(void)
 	svm_tdp_format.levels = (cr4_read_shadow() & X86_CR4_LA57) ? 5 : 4;
 	svm_tdp_format.max_leaf_level = backend_caps.page_1g ? 3 : 2;
 	svm_tdp_format.addr_mask = GENMASK_ULL(min_t(int, boot_cpu_data.x86_phys_bits, 52) - 1, 12);
-	svm_tdp_format.present |= sme_me_mask;
+	/* Tables are encrypted as the host's memory is; a leaf only where its frame is (7.10). */
+	svm_tdp_format.table |= sme_me_mask;
 	svm_tdp_format.addr_mask &= ~sme_me_mask;
 }
 

@@ -1,87 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The walker, with the formats of both vendors written out from the manuals here: NPT as long-mode
- * page tables (APM vol. 2, 5.3 and 15.25.5), EPT (SDM vol. 3C, 29.3.2). Host frames are numbers
- * only; nothing looks at what is behind them.
- */
+/* The walker, with the formats of both vendors. */
 #include <linux/completion.h>
 #include <linux/kthread.h>
-#include <linux/mm.h>
-#include <kunit/test.h>
 
-#include "../memory/tdp.h"
+#include "memory_fixture.h"
 #include "suites.h"
-
-static const struct tdp_format npt = {
-	.present = BIT_ULL(0),
-	.table = BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(5),
-	.leaf = BIT_ULL(2),
-	.leaf_device = BIT_ULL(2) | BIT_ULL(3) | BIT_ULL(4),
-	.write = BIT_ULL(1),
-	.exec_deny = BIT_ULL(63),
-	.large = BIT_ULL(7),
-	.accessed = BIT_ULL(5),
-	.dirty = BIT_ULL(6),
-	.soft_host_writable = BIT_ULL(9),
-	.addr_mask = GENMASK_ULL(51, 12),
-	.levels = 4,
-	.max_leaf_level = 3,
-};
-
-static const struct tdp_format ept = {
-	.present = BIT_ULL(0),
-	.table = BIT_ULL(1) | BIT_ULL(2),
-	.leaf = 6ULL << 3 | BIT_ULL(6),
-	.leaf_device = BIT_ULL(6),
-	.write = BIT_ULL(1),
-	.exec = BIT_ULL(2),
-	.large = BIT_ULL(7),
-	.accessed = BIT_ULL(8),
-	.dirty = BIT_ULL(9),
-	.soft_host_writable = BIT_ULL(52),
-	.addr_mask = GENMASK_ULL(51, 12),
-	.levels = 4,
-	.max_leaf_level = 3,
-};
-
-struct format_param {
-	const struct tdp_format *format;
-	const char *name;
-};
-
-static const struct format_param formats[] = { { &npt, "npt" }, { &ept, "ept" } };
-
-static void format_name(const struct format_param *param, char *desc)
-{
-	strscpy(desc, param->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(format, formats, format_name);
 
 #define G2M	512ULL			/* frames in 2M */
 #define G1G	(512ULL * 512)		/* and in 1G */
 #define GFN	(3 * G1G + 5 * G2M)	/* where the tests map: aligned to 2M, not to 1G */
 #define PFN	(7 * G1G + 9 * G2M)
 
-static struct memory *new_tables(struct kunit *test)
+static struct memory *new_tables_of(struct kunit *test, const struct tdp_format *format)
 {
-	const struct format_param *param = test->param_value;
 	struct memory *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, mem);
 	rwlock_init(&mem->mmu_lock);
-	KUNIT_ASSERT_EQ(test, tdp_create(mem, param->format, 3), 0);
+	KUNIT_ASSERT_EQ(test, tdp_create(mem, format, 3), 0);
 	return mem;
 }
 
-static enum tdp_result map(struct memory *mem, gfn_t gfn, u64 pfn, int level, bool write)
+static struct memory *new_tables(struct kunit *test)
 {
-	struct tdp_map map = {
-		.gfn = gfn, .pfn = pfn, .level = level, .write = write, .host_writable = true,
-	};
-	struct tdp_cache cache = { };
-
-	return tdp_map(mem, &map, &cache);
+	return new_tables_of(test, test_format(test));
 }
 
 /* The entry for gfn in the table of this level, or ~0 where the tables do not go so deep. */
@@ -91,7 +33,7 @@ static u64 entry_at(struct memory *mem, gfn_t gfn, int level)
 	u64 *table = mem->tdp_table;
 	int l;
 
-	for (l = 4; l > level; l--) {
+	for (l = fmt->levels; l > level; l--) {
 		u64 entry = table[(gfn >> (9 * (l - 1))) & 511];
 
 		if (!(entry & fmt->present) || (entry & fmt->large))
@@ -148,6 +90,7 @@ static void finish(struct kunit *test, struct memory *mem)
 static void map_levels(struct kunit *test)
 {
 	struct memory *mem = new_tables(test);
+	u64 reach = tdp_span(mem->tdp_format->levels + 1);
 
 	expect_none(test, mem, GFN);
 	KUNIT_EXPECT_EQ(test, map(mem, GFN + 3, PFN + 3, 1, true), TDP_MAPPED);
@@ -166,11 +109,11 @@ static void map_levels(struct kunit *test)
 	expect_none(test, mem, 9 * G1G);
 	expect_counts(test, mem, 1, 1, 1);
 
-	/* The last frame that four levels reach, and what is behind it. */
-	KUNIT_EXPECT_EQ(test, map(mem, BIT_ULL(36) - 1, 42, 1, true), TDP_MAPPED);
-	expect_at(test, mem, BIT_ULL(36) - 1, 42, 1);
-	expect_none(test, mem, BIT_ULL(36));
-	expect_none(test, mem, BIT_ULL(36) + GFN + 3);
+	/* The last frame that the tables reach, and what is behind it. */
+	KUNIT_EXPECT_EQ(test, map(mem, reach - 1, 42, 1, true), TDP_MAPPED);
+	expect_at(test, mem, reach - 1, 42, 1);
+	expect_none(test, mem, reach);
+	expect_none(test, mem, reach + GFN + 3);
 	finish(test, mem);
 }
 
@@ -186,7 +129,8 @@ static void entry_bits(struct kunit *test)
 	map(mem, GFN, PFN, 1, false);
 	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 1), PFN << 12 | ro);
 	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 2) & ~fmt->addr_mask, fmt->present | fmt->table);
-	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 4) & ~fmt->addr_mask, fmt->present | fmt->table);
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, fmt->levels) & ~fmt->addr_mask,
+			fmt->present | fmt->table);
 	map(mem, GFN + G2M + 1, PFN + G2M + 1, 2, true);
 	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN + G2M, 2), (PFN + G2M) << 12 | rw | fmt->large);
 	map(mem, 1, 1, 3, true);
@@ -194,6 +138,27 @@ static void entry_bits(struct kunit *test)
 	tdp_map(mem, &dev, &cache);
 	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN + 1, 1), 0xfee00ULL << 12 | fmt->present |
 			fmt->leaf_device | fmt->exec | fmt->accessed);
+	finish(test, mem);
+}
+
+/* Only what the host has encrypted is so for the guest: never a device. */
+static void encrypted_leaves(struct kunit *test)
+{
+	struct memory *mem = new_tables_of(test, &npt_sme);
+	struct tdp_map ram = { .gfn = GFN, .pfn = PFN, .level = 2, .encrypt = ENCRYPT };
+	struct tdp_map dev = { .gfn = GFN + G2M, .pfn = 0xfee00, .level = 1, .device = true };
+	struct tdp_cache cache = { };
+
+	tdp_map(mem, &ram, &cache);
+	tdp_map(mem, &dev, &cache);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN, 2) & ENCRYPT);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + G2M, 1) & ENCRYPT);
+	/* Neither the address nor the parts of a leaf are changed by the bit. */
+	expect_at(test, mem, GFN + 5, PFN + 5, 2);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN, PFN, 2, false), TDP_SPURIOUS);
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + 9, PFN + 9, 1, true), TDP_MAPPED);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN + 8, 1) & ENCRYPT);
+	expect_at(test, mem, GFN + 8, PFN + 8, 1);
 	finish(test, mem);
 }
 
@@ -311,8 +276,8 @@ static void zap_ranges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, zap(mem, GFN, GFN + G2M, &flush), 1);
 	KUNIT_EXPECT_TRUE(test, flush);
 	expect_counts(test, mem, 0, 0, 0);
-	/* Two tables of the levels above are left. */
-	KUNIT_EXPECT_EQ(test, zap(mem, 0, ~0ULL, &flush), 2);
+	/* The tables of the levels above are left. */
+	KUNIT_EXPECT_EQ(test, zap(mem, 0, ~0ULL, &flush), mem->tdp_format->levels - 2);
 	/* Then the large leaf fits. */
 	map(mem, GFN, PFN, 2, true);
 	expect_at(test, mem, GFN, PFN, 2);
@@ -353,7 +318,8 @@ static void age(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, tdp_age(mem, GFN + 2, GFN + 9, false));
 	KUNIT_EXPECT_TRUE(test, tdp_age(mem, GFN, GFN + 2, false));
 	KUNIT_EXPECT_TRUE(test, tdp_age(mem, GFN, GFN + 2, true));
-	KUNIT_EXPECT_FALSE(test, tdp_age(mem, GFN, GFN + 2, true));
+	/* Without accessed bits, what is mapped counts as used. */
+	KUNIT_EXPECT_EQ(test, tdp_age(mem, GFN, GFN + 2, true), !mem->tdp_format->accessed);
 	expect_at(test, mem, GFN + 1, PFN + 1, 1);
 	finish(test, mem);
 }
@@ -397,7 +363,7 @@ static void cache_first(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, tdp_cache_fill(&cache), 0);
 	KUNIT_EXPECT_EQ(test, cache.count, TDP_MAX_LEVELS);
 	KUNIT_EXPECT_EQ(test, tdp_map(mem, &map, &cache), TDP_MAPPED);
-	KUNIT_EXPECT_EQ(test, cache.count, TDP_MAX_LEVELS - 3);
+	KUNIT_EXPECT_EQ(test, cache.count, TDP_MAX_LEVELS + 1 - mem->tdp_level);
 	tdp_cache_drain(&cache);
 	KUNIT_EXPECT_EQ(test, cache.count, 0);
 	finish(test, mem);
@@ -495,6 +461,7 @@ static void map_in_parallel(struct kunit *test)
 static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE_PARAM(map_levels, format_gen_params),
 	KUNIT_CASE_PARAM(entry_bits, format_gen_params),
+	KUNIT_CASE(encrypted_leaves),
 	KUNIT_CASE_PARAM(map_again, format_gen_params),
 	KUNIT_CASE_PARAM(split, format_gen_params),
 	KUNIT_CASE_PARAM(upgrade, format_gen_params),
