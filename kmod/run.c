@@ -176,12 +176,11 @@ static int run_exit(struct vcpu *vcpu)
 	return dispatch_exit(vcpu);
 }
 
-/* User space waits for the moment when it can inject (no in-kernel irqchip). */
+/* Could user space, which has the PIC, inject an interrupt now? */
 static bool run_user_window_open(struct vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->run->request_interrupt_window) && !vcpu->apic &&
-	       vcpu->events.ext_irq < 0 && vcpu->events.injected.type == EVENT_NONE &&
-	       events_interrupt_allowed(vcpu);
+	return vcpu->events.ext_irq < 0 && vcpu->events.injected.type == EVENT_NONE &&
+	       events_interrupt_allowed(vcpu) && (!vcpu->apic || lapic_accepts_pic(vcpu->apic));
 }
 
 /*
@@ -233,6 +232,7 @@ static bool run_has_thread_work(void)
 
 static int run_loop(struct vcpu *vcpu)
 {
+	bool user_pic = irqchip_user_pic(&vcpu->vm->irq);
 	int ret;
 
 	for (;;) {
@@ -242,7 +242,8 @@ static int run_loop(struct vcpu *vcpu)
 			ret = halt_block(vcpu);
 		if (ret != RESUME_GUEST)
 			return ret;
-		if (!vcpu->apic && run_user_window_open(vcpu)) {
+		if (user_pic && READ_ONCE(vcpu->run->request_interrupt_window) &&
+		    run_user_window_open(vcpu)) {
 			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 			vcpu->stats.request_irq_exits++;
 			return RESUME_USER;
@@ -266,9 +267,8 @@ static void run_publish(struct vcpu *vcpu)
 	run->flags = 0;
 	run->cr8 = vcpu->apic ? lapic_tpr(vcpu) >> 4 : vcpu->state.cr8;
 	run->apic_base = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
-	run->ready_for_interrupt_injection = vcpu->apic ||
-		(vcpu->events.ext_irq < 0 && vcpu->events.injected.type == EVENT_NONE &&
-		 !vcpu->events.exception.pending && events_interrupt_allowed(vcpu));
+	run->ready_for_interrupt_injection = !irqchip_user_pic(&vcpu->vm->irq) ||
+		(!vcpu->events.exception.pending && run_user_window_open(vcpu));
 }
 
 static int run_begin(struct vcpu *vcpu)
@@ -281,12 +281,11 @@ static int run_begin(struct vcpu *vcpu)
 	/* The registers of struct kvm_run are not synchronised: no such capability is claimed. */
 	if (vcpu->run->kvm_valid_regs || vcpu->run->kvm_dirty_regs)
 		return -EINVAL;
-	if (!vcpu->apic) {
-		if (cr_write(vcpu, 8, READ_ONCE(vcpu->run->cr8)))
-			return -EINVAL;
-		/* request_interrupt_window may have changed. */
+	if (!vcpu->apic && cr_write(vcpu, 8, READ_ONCE(vcpu->run->cr8)))
+		return -EINVAL;
+	/* request_interrupt_window may have changed. */
+	if (irqchip_user_pic(&vcpu->vm->irq))
 		vcpu_request(vcpu, REQ_EVENT);
-	}
 	if (complete) {
 		vcpu->complete = NULL;
 		ret = complete(vcpu);

@@ -136,7 +136,8 @@ void events_raise_error(struct vcpu *vcpu, u8 vector, u32 error)
 /* ---- after an exit ---- */
 
 /*
- * INT n, INT3 and INTO are executed again rather than injected again: RIP still points at them.
+ * INT n, INT3 and INTO are executed again rather than injected again: RIP still points at them. But
+ * a #BP that was injected (KVM_GUESTDBG_INJECT_BP) may stand for no instruction at all.
  * (In EXITINTINFO, INT3 and INTO are exceptions 3 and 4; APM vol. 2, 15.7.2.)
  */
 static bool event_is_soft(const struct event *event)
@@ -155,10 +156,14 @@ void events_requeue(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 	const struct event *vectoring = &vcpu->exit.vectoring;
+	bool again = event_is_soft(&ev->injected) && ev->injected.vector == vectoring->vector;
 
-	ev->injected = *vectoring;
+	if (!event_is_soft(vectoring))
+		ev->injected = *vectoring;
+	else if (!again)
+		ev->injected.type = EVENT_NONE;
 	/* A processor that has shut down delivers nothing any more. */
-	if (event_is_soft(vectoring) || vcpu->exit.kind == VMEXIT_SHUTDOWN)
+	if (vcpu->exit.kind == VMEXIT_SHUTDOWN)
 		ev->injected.type = EVENT_NONE;
 	if (ev->injected.type != EVENT_NONE)
 		vcpu_request(vcpu, REQ_EVENT);
@@ -321,7 +326,7 @@ static u32 windows_needed(struct vcpu *vcpu)
 		windows |= WINDOW_IRQ;
 	if (!vcpu->apic || lapic_blocked_by_tpr(vcpu))
 		windows |= WINDOW_TPR;
-	if (!vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window))
+	if (irqchip_user_pic(&vcpu->vm->irq) && READ_ONCE(vcpu->run->request_interrupt_window))
 		windows |= WINDOW_IRQ;
 	return windows;
 }
@@ -400,7 +405,7 @@ int events_user_interrupt(struct vcpu *vcpu, u32 vector)
 {
 	if (vector >= KVM_NR_INTERRUPTS)
 		return -EINVAL;
-	if (vcpu->vm->irq.mode == IRQCHIP_KERNEL)
+	if (!irqchip_user_pic(&vcpu->vm->irq))
 		return -ENXIO;
 	if (vcpu->events.ext_irq >= 0 || vcpu->events.injected.type == EVENT_INTR)
 		return -EEXIST;

@@ -67,6 +67,12 @@ static inline bool irqchip_in_kernel(const struct irqchip *irq)
 	return READ_ONCE(irq->mode) != IRQCHIP_NONE;
 }
 
+/* The PIC is in user space: its interrupts come by KVM_INTERRUPT. */
+static inline bool irqchip_user_pic(const struct irqchip *irq)
+{
+	return READ_ONCE(irq->mode) != IRQCHIP_KERNEL;
+}
+
 /* ---- pit.c ---- */
 int pit_create(struct vmm *vm, const struct kvm_pit_config *config);	/* -EEXIST, -ENOENT */
 int pit_get(struct vmm *vm, struct kvm_pit_state2 *state);	/* -ENXIO */
@@ -102,6 +108,7 @@ void lapic_set_tpr(struct vcpu *vcpu, u8 tpr);	/* CR8 << 4 */
 /* Should CR8 writes exit? true when an interrupt waits that TPR blocks. */
 bool lapic_blocked_by_tpr(struct vcpu *vcpu);
 bool lapic_enabled(struct vcpu *vcpu);
+bool lapic_accepts_pic(struct lapic *apic);	/* is a PIC's INT line wired through to it? */
 /* MMIO at the APIC base page: 0 served, -EOPNOTSUPP not mine (disabled, x2APIC, other address) */
 int lapic_mmio_read(struct vcpu *vcpu, gpa_t addr, int len, void *val);
 int lapic_mmio_write(struct vcpu *vcpu, gpa_t addr, int len, const void *val);

@@ -112,7 +112,6 @@ static inline int lapic_highest(const unsigned long *map)
 bool lapic_set_irr(struct lapic *apic, u8 vector, bool level);
 bool lapic_deliver_lvt(struct lapic *apic, u32 off);
 void lapic_error(struct lapic *apic, u32 bits);
-bool lapic_accepts_pic(struct lapic *apic);
 int lapic_x2_write(struct lapic *apic, u32 off, u64 val);
 void lapic_eoi(struct lapic *apic);
 u32 lapic_writable(struct lapic *apic, u32 off);
