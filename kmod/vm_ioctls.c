@@ -79,9 +79,7 @@ static long do_set_irqchip(struct ioctl_call *call)
 
 static long do_create_pit(struct ioctl_call *call)
 {
-	static const struct kvm_pit_config no_speaker;
-
-	return pit_create(call->vm, call->arg ?: &no_speaker);
+	return pit_create(call->vm, call->arg);
 }
 
 static long do_get_pit(struct ioctl_call *call)
@@ -194,7 +192,6 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_GET_IRQCHIP, LOCK_VM, .fn = do_get_irqchip },
 	/* Its number says "read", its argument is read from user space all the same. */
 	{ KVM_SET_IRQCHIP, LOCK_VM | ARG_IN, .fn = do_set_irqchip },
-	{ KVM_CREATE_PIT, LOCK_VM | ARG_VALUE, .fn = do_create_pit },
 	{ KVM_CREATE_PIT2, LOCK_VM, .fn = do_create_pit },
 	{ KVM_GET_PIT2, LOCK_VM, .fn = do_get_pit },
 	{ KVM_SET_PIT2, LOCK_VM, .fn = do_set_pit },

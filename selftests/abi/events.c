@@ -104,6 +104,7 @@ CASE(shadow_round_trip)
 	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_nop, 0);
 	struct kvm_vcpu_events e = get_events(v);
 
+	need_cap(KVM_CAP_INTR_SHADOW);
 	CHECK(e.flags & KVM_VCPUEVENT_VALID_SHADOW);
 	CHECK_EQ(e.interrupt.shadow, 0);
 	e.interrupt.shadow = KVM_X86_SHADOW_INT_STI;

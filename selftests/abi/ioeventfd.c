@@ -87,6 +87,7 @@ CASE(pio_any_length)
 	struct vcpu *v = vcpu_new(vm, 0, guest_ports, 0);
 	int fd = new_fd();
 
+	need_cap(KVM_CAP_IOEVENTFD_NO_LENGTH);
 	need_cap(KVM_CAP_IOEVENTFD_ANY_LENGTH);
 	OK(io(vm, fd, PORT, 0, KVM_IOEVENTFD_FLAG_PIO, 0));
 	run_sync(v, 0);
@@ -142,6 +143,7 @@ CASE(mmio_any_length)
 	struct vcpu *v = vcpu_new(vm, 0, guest_mmio, 0);
 	int fd = new_fd();
 
+	need_cap(KVM_CAP_IOEVENTFD_NO_LENGTH);
 	need_cap(KVM_CAP_IOEVENTFD_ANY_LENGTH);
 	OK(io(vm, fd, MMIO, 0, 0, 0));
 	run_sync(v, 0);

@@ -420,3 +420,40 @@ CASE(init_state)
 	CHECK_EQ(get_regs(v1).rip, 0);
 	CHECK_EQ(s.cr0 & 1, 0);
 }
+
+/*
+ * A SIPI that had arrived but was not accepted when the state was saved: by KVM_SET_MP_STATE and
+ * the vector in KVM_SET_VCPU_EVENTS, in either order.
+ */
+static void restore_sipi(bool vector_first)
+{
+	struct kvm_mp_state mp = { KVM_MP_STATE_SIPI_RECEIVED };
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v0 = vcpu_add(vm, 0), *v1 = vcpu_add(vm, 1);
+	volatile u16 *count = gpa_hva(vm, AP_COUNT);
+	struct kvm_vcpu_events e;
+	pthread_t t;
+
+	(void)v0;
+	vcpu_cpuid(v1);
+	load_blob(vm, AP_BASE, ap_code);
+	OK(ioctl(v1->fd, KVM_GET_VCPU_EVENTS, &e));
+	CHECK_EQ(e.flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR, 0);
+	e.flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+	e.sipi_vector = AP_BASE >> 12;
+	if (vector_first)
+		OK(ioctl(v1->fd, KVM_SET_VCPU_EVENTS, &e));
+	OK(ioctl(v1->fd, KVM_SET_MP_STATE, &mp));
+	if (!vector_first)
+		OK(ioctl(v1->fd, KVM_SET_VCPU_EVENTS, &e));
+	CHECK_EQ(pthread_create(&t, NULL, run_for_ever, v1), 0);
+	while (!*count)
+		host_sleep_ms(1);
+	CHECK_EQ(*(u16 *)gpa_hva(vm, AP_CS), AP_BASE >> 4);
+}
+
+CASE(sipi_restored)
+{
+	restore_sipi(false);
+	restore_sipi(true);
+}

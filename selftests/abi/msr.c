@@ -64,6 +64,7 @@ CASE(features)
 	} m = { .h.nmsrs = 1 };
 	u32 i;
 
+	need_cap(KVM_CAP_GET_MSR_FEATURES);
 	for (i = 0; i < f->nmsrs; i++) {
 		m.e.index = f->indices[i];
 		if (ioctl(dev_fd(), KVM_GET_MSRS, &m) != 1)
