@@ -102,6 +102,7 @@ struct backend_caps {
 	u64 tsc_ratio_max;
 	bool page_1g;
 	bool vnmi;
+	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
 	u32 asids;
 };
 

@@ -73,7 +73,7 @@ static bool cr0_paging_allowed(struct vcpu *vcpu, u64 val)
 		return !code64 && !(st->cr4 & X86_CR4_PCIDE);
 	if (st->efer & EFER_LME)
 		return (st->cr4 & X86_CR4_PAE) && !(st->seg[SEG_CS].attr & SEG_L);
-	return !(st->cr4 & X86_CR4_PAE) || !interp_check_pdptes(vcpu, st->cr3);
+	return !(st->cr4 & X86_CR4_PAE) || !interp_load_pdptes(vcpu, st->cr3);
 }
 
 static int cr0_write(struct vcpu *vcpu, u64 val)
@@ -113,7 +113,7 @@ static int cr3_write(struct vcpu *vcpu, u64 val)
 	if (!cr3_valid(vcpu, val, lma))
 		return 1;
 	if (!lma && (st->cr0 & X86_CR0_PG) && (st->cr4 & X86_CR4_PAE) &&
-	    interp_check_pdptes(vcpu, val))
+	    interp_load_pdptes(vcpu, val))
 		return 1;
 	st->cr3 = val;
 	state_dirty(vcpu, STATE_CRS);
@@ -134,7 +134,7 @@ static bool cr4_allowed(struct vcpu *vcpu, u64 val, u64 changed)
 		if (!(val & X86_CR4_PAE) || (changed & X86_CR4_LA57))
 			return false;
 	} else if ((val & X86_CR4_PAE) && (st->cr0 & X86_CR0_PG) && (changed & CR4_PDPTE_BITS) &&
-		   interp_check_pdptes(vcpu, st->cr3)) {
+		   interp_load_pdptes(vcpu, st->cr3)) {
 		return false;
 	}
 	/* PCIDE: only in long mode, only while the current PCID is 0 (APM vol. 2, 5.5.1). */

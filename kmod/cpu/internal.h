@@ -6,7 +6,8 @@
 #include "cpu.h"
 #include "../backend.h"
 
-#define EFER_SETTABLE	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_FFXSR)
+#define EFER_SETTABLE	((u64)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX |	\
+			       (boot_cpu_has(X86_FEATURE_FXSR_OPT) ? EFER_FFXSR : 0)))
 
 /* DR6 and DR7: bits that are always one, and bits software may set (APM vol. 2, 13.1.1). */
 #define DR6_ONES	0xffff0ff0ull

@@ -205,6 +205,11 @@ static int apic_base_set(struct vcpu *vcpu, u64 val)
 	return msr_write(vcpu, MSR_IA32_APICBASE, val, true) ? -EINVAL : 0;
 }
 
+static bool sregs_pae(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
+}
+
 static int sregs_set_common(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	struct vcpu_state *st;
@@ -225,6 +230,9 @@ static int sregs_set_common(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	st->cr3 = sregs->cr3;
 	st->cr4 = sregs->cr4;
 	st->efer = sregs->efer;
+	/* Entries that cannot be had, or that the processor would refuse, map nothing. */
+	if (sregs_pae(st->cr0, st->cr4, st->efer) && interp_load_pdptes(vcpu, st->cr3))
+		memset(st->pdpte, 0, sizeof(st->pdpte));
 	state_dirty(vcpu, STATE_SEGS | STATE_TABLES | STATE_CRS);
 	cr_write(vcpu, 8, sregs->cr8);
 	cpuid_update(vcpu);
@@ -266,11 +274,6 @@ int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	return 0;
 }
 
-static bool sregs_pae(u64 cr0, u64 cr4, u64 efer)
-{
-	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
-}
-
 /**
  * sregs2_get() - KVM_GET_SREGS2
  * @vcpu: the vCPU
@@ -285,23 +288,33 @@ void sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 	memcpy(sregs, &common, offsetof(struct kvm_sregs2, flags));
 	if (!sregs_pae(common.cr0, common.cr4, common.efer))
 		return;
-	/* With nested paging the processor has them from memory (APM vol. 2, 15.25.10). */
-	if (memory_read(vcpu->vm, common.cr3 & 0xffffffe0ull, sregs->pdptrs,
-			sizeof(sregs->pdptrs)))
+	/* With nested paging AMD's processor has them from memory (APM vol. 2, 15.25.10). */
+	if (backend_caps.pdptes)
+		memcpy(sregs->pdptrs, vcpu->state.pdpte, sizeof(sregs->pdptrs));
+	else if (memory_read(vcpu->vm, common.cr3 & 0xffffffe0ull, sregs->pdptrs,
+			     sizeof(sregs->pdptrs)))
 		return;
 	sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+}
+
+/* Reserved bits of a page-directory-pointer entry that is present (APM vol. 2, 5.3.2). */
+static bool pdpte_bad(const struct vcpu *vcpu, u64 entry)
+{
+	return (entry & 1) && (entry & (GENMASK_ULL(63, 52) | vcpu->cpuid.reserved_gpa | 0x1e6));
 }
 
 /**
  * sregs2_set() - KVM_SET_SREGS2
  * @vcpu: the vCPU
- * @sregs: new values; pdptrs are checked and then taken from guest memory, as the processor does
+ * @sregs: new values; without pdptrs, and on AMD's processors, guest memory has them
  *
- * Return: 0; -EINVAL: as sregs_set(), or unknown flags, or pdptrs without PAE paging
+ * Return: 0; -EINVAL: as sregs_set(), or unknown flags, or pdptrs without PAE paging, or with
+ * reserved bits set
  */
 int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	struct kvm_sregs common = {};
+	int i, err;
 
 	BUILD_BUG_ON(offsetof(struct kvm_sregs, interrupt_bitmap) !=
 		     offsetof(struct kvm_sregs2, flags));
@@ -309,8 +322,14 @@ int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 		return -EINVAL;
 	if (sregs->flags && !sregs_pae(sregs->cr0, sregs->cr4, sregs->efer))
 		return -EINVAL;
+	for (i = 0; sregs->flags && i < ARRAY_SIZE(sregs->pdptrs); i++)
+		if (pdpte_bad(vcpu, sregs->pdptrs[i]))
+			return -EINVAL;
 	memcpy(&common, sregs, offsetof(struct kvm_sregs2, flags));
-	return sregs_set_common(vcpu, &common);
+	err = sregs_set_common(vcpu, &common);
+	if (!err && sregs->flags)
+		memcpy(vcpu->state.pdpte, sregs->pdptrs, sizeof(sregs->pdptrs));
+	return err;
 }
 EXPORT_FOR_TEST(sregs_set);
 

@@ -35,6 +35,7 @@ struct vcpu_state {
 	struct segment seg[SEG_COUNT];
 	struct dtable gdtr, idtr;
 	u64 cr0, cr2, cr3, cr4, efer;
+	u64 pdpte[4];		/* with STATE_CRS, of PAE paging: backend_caps.pdptes */
 	u64 star, lstar, cstar, sfmask, kernel_gs_base;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 pat;

@@ -515,15 +515,20 @@ gpa_t interp_translate(struct vcpu *vcpu, gva_t addr, bool *writeable, bool *use
 }
 
 /**
- * interp_check_pdptes() - may a PAE guest load this CR3?
- * @vcpu: the vCPU
+ * interp_load_pdptes() - a PAE guest loads this CR3, or what counts as such (SDM vol. 3A, 4.4.1)
+ * @vcpu: the vCPU; state_get(STATE_CRS) was done, and state_dirty() follows
  * @cr3: the new value
  *
  * Context: loaded, may sleep.
  * Return: 0; 1: #GP, reserved bits are set (APM vol. 2, 5.3.2)
  */
-int interp_check_pdptes(struct vcpu *vcpu, u64 cr3)
+int interp_load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
+	u64 pdpte[4];
+
 	vcpu->interp->reserved_gpa = vcpu->cpuid.reserved_gpa;
-	return interp_pdptes_bad(vcpu->interp, cr3);
+	if (interp_pdptes_bad(vcpu->interp, cr3, pdpte))
+		return 1;
+	memcpy(vcpu->state.pdpte, pdpte, sizeof(pdpte));
+	return 0;
 }

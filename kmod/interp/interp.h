@@ -185,7 +185,7 @@ struct interp_walk {
 /* INTERP_DONE, _FAULT (#PF), _RETRY (tables change too fast), _UNKNOWN (table not in memory) */
 int interp_walk(struct interp *in, gva_t addr, u32 access, struct interp_walk *walk);
 /* PAE PDPTEs at CR3: 0, or 1: reserved bits are set */
-int interp_pdptes_bad(struct interp *in, u64 cr3);
+int interp_pdptes_bad(struct interp *in, u64 cr3, u64 *entry);
 
 /* ---- glue.c: the connection to a vCPU; context: loaded, vcpu->mutex, may sleep ---- */
 int interp_create(struct vcpu *vcpu);		/* 0, -ENOMEM */
@@ -210,6 +210,6 @@ int interp_decode_reg(struct vcpu *vcpu);
 /* KVM_TRANSLATE: walk the guest's tables without side effects; INVALID_GPA: not mapped */
 gpa_t interp_translate(struct vcpu *vcpu, gva_t addr, bool *writeable, bool *usermode);
 /* Load PDPTEs check for MOV CR3/CR0/CR4 in PAE mode: 0, or 1: #GP (reserved bits, APM 5.3.2) */
-int interp_check_pdptes(struct vcpu *vcpu, u64 cr3);
+int interp_load_pdptes(struct vcpu *vcpu, u64 cr3);
 
 #endif /* VMM_INTERP_H */

@@ -248,17 +248,17 @@ EXPORT_FOR_TEST(interp_walk);
  * interp_pdptes_bad() - may a PAE guest load this CR3?
  * @in: as for interp_walk()
  * @cr3: its new value
+ * @entry: the four entries, where it may
  *
  * Return: 0; 1: a present page-directory-pointer entry has reserved bits set, or there is no
  * memory (APM vol. 2, 5.3.2).
  */
-int interp_pdptes_bad(struct interp *in, u64 cr3)
+int interp_pdptes_bad(struct interp *in, u64 cr3, u64 *entry)
 {
 	struct table_walk w = { .format = &format_pae };
-	u64 entry[4];
 	unsigned int i;
 
-	if (in->ops->phys_read(in, cr3 & 0xffffffe0, entry, sizeof(entry)))
+	if (in->ops->phys_read(in, cr3 & 0xffffffe0, entry, 4 * sizeof(*entry)))
 		return 1;
 	for (i = 0; i < 4; i++) {
 		if (entry[i] & PTE_P && reserved_bits(in, &w, 3, entry[i]))

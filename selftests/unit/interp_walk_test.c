@@ -277,7 +277,7 @@ static void two_levels(void)
 static void physical_address_extension(void)
 {
 	struct machine *m = paged_32(X86_CR4_PAE);
-	u64 gpa;
+	u64 gpa, pdpte[4];
 
 	m->in.cr3 = 0x1020;
 	machine_poke(m, 0x1020 + 8, 8, 0x2000 | P);
@@ -286,15 +286,16 @@ static void physical_address_extension(void)
 	CHECK_EQ(walk(m, 0x40201123, ACCESS_WRITE | ACCESS_USER, &gpa), INTERP_DONE);
 	CHECK_EQ(gpa, 0x30123);
 	CHECK_EQ(machine_peek(m, 0x1028, 8), 0x2000 | P); /* PDPTEs have no accessed bit */
-	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 0);
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 0);
+	CHECK_EQ(pdpte[1], 0x2000 | P);
 	machine_poke(m, 0x1028, 8, 0x2000 | P | W);
 	CHECK_EQ(walk(m, 0x40201123, 0, &gpa), PF(P | RSVD));
-	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 1);
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 1);
 	machine_poke(m, 0x1028, 8, 0x2000 | W); /* not present: not looked at */
-	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 0);
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 0);
 	machine_poke(m, 0x1028, 8, 0x2000 | P | 1ULL << 36);
-	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020), 1);
-	CHECK_EQ(interp_pdptes_bad(&m->in, MACHINE_DEVICES), 1);
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 1);
+	CHECK_EQ(interp_pdptes_bad(&m->in, MACHINE_DEVICES, pdpte), 1);
 	machine_poke(m, 0x1028, 8, 0x2000 | P);
 	machine_poke(m, 0x2008, 8, 0x600000 | P | W | PS);
 	CHECK_EQ(walk(m, 0x40201123, 0, &gpa), INTERP_DONE);
