@@ -106,6 +106,12 @@ struct backend_caps {
 	u32 asids;
 };
 
+/* Module parameters that mean the same to every vendor (main.c). */
+struct backend_options {
+	bool tsc_scale, pause_filter;
+};
+
+extern struct backend_options backend_options;
 extern struct backend_caps backend_caps;
 extern const struct backend *backend;		/* chosen at load */
 extern const struct backend svm_backend;

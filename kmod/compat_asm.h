@@ -7,9 +7,22 @@
 #include <asm/cpufeatures.h>
 #include <asm/nospec-branch.h>
 
-/* VERW before VMRUN for transient scheduler attacks: 6.16 and stable kernels of mid-2025. */
+/* VERW before the entry, first for Intel's buffers, since mid-2025 under a name for entries. */
 #ifndef VM_CLEAR_CPU_BUFFERS
+#ifdef CLEAR_CPU_BUFFERS
+#define VM_CLEAR_CPU_BUFFERS CLEAR_CPU_BUFFERS
+#else
 #define VM_CLEAR_CPU_BUFFERS
+#endif
+#endif
+
+/* Branch history injection: 6.9 and stable kernels of 2024. */
+#ifndef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
+.macro CLEAR_BRANCH_HISTORY_VMEXIT
+#ifdef X86_FEATURE_CLEAR_BHB_LOOP
+	CLEAR_BRANCH_HISTORY
+#endif
+.endm
 #endif
 
 /* Untraining after an exit: one macro since 6.6, before that the one of kernel entry. */

@@ -15,6 +15,9 @@ void cpus_put(void);
 /* Virtualization is on, on this processor. Meaningful with interrupts off. */
 DECLARE_PER_CPU(bool, cpu_virt_on);
 
+/* A machine check came while a guest ran: raise it again, for the host. Any context, this CPU. */
+void host_machine_check(void);
+
 int device_nodes_add(bool kvm_node);
 void device_nodes_remove(void);
 

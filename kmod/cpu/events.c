@@ -319,8 +319,8 @@ static u32 windows_needed(struct vcpu *vcpu)
 	struct vcpu_events *ev = &vcpu->events;
 	u32 windows = 0;
 
-	/* The end of an NMI handler is seen by its IRET only. */
-	if (ev->nmi_pending || ev->nmi_masked)
+	/* Without virtual NMIs the end of an NMI handler is seen by its IRET only. */
+	if (ev->nmi_pending || (ev->nmi_masked && !backend_caps.vnmi))
 		windows |= WINDOW_NMI;
 	if (interrupt_waits(vcpu))
 		windows |= WINDOW_IRQ;

@@ -19,7 +19,6 @@
 #include <linux/module.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
-#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 
@@ -53,8 +52,6 @@ OPTION(decode_assists, "use register numbers and instruction bytes that exits ca
 OPTION(flush_by_asid, "flush the TLB by ASID, where present");
 OPTION(vmcb_clean, "tell the processor which parts of the VMCB did not change");
 OPTION(lbrv, "virtualize last branch records, where present");
-OPTION(pause_filter, "let short PAUSE loops of a guest pass, where present");
-OPTION(tsc_scale, "scale the guest's time stamp counter, where present");
 
 static bool check_clean;
 module_param(check_clean, bool, 0444);
@@ -120,9 +117,9 @@ static void svm_fill_features(u32 edx)
 	svm_has.flush_by_asid = flush_by_asid && (edx & SVM_CPUID_FLUSH_BY_ASID);
 	svm_has.vmcb_clean = vmcb_clean && (edx & SVM_CPUID_VMCB_CLEAN);
 	svm_has.lbrv = lbrv && (edx & SVM_CPUID_LBRV);
-	svm_has.pause_filter = pause_filter && (edx & SVM_CPUID_PAUSE_FILTER);
+	svm_has.pause_filter = backend_options.pause_filter && (edx & SVM_CPUID_PAUSE_FILTER);
 	svm_has.pause_threshold = svm_has.pause_filter && (edx & SVM_CPUID_PAUSE_THRESHOLD);
-	svm_has.tsc_scale = tsc_scale && (edx & SVM_CPUID_TSC_RATIO);
+	svm_has.tsc_scale = backend_options.tsc_scale && (edx & SVM_CPUID_TSC_RATIO);
 	svm_has.v_spec_ctrl = edx & SVM_CPUID_V_SPEC_CTRL;
 	svm_has.check_clean = check_clean;
 }
@@ -150,8 +147,6 @@ static void svm_fill_tdp_format(void)
 	svm_tdp_format.table |= sme_me_mask;
 	svm_tdp_format.addr_mask &= ~sme_me_mask;
 }
-
-static void svm_machine_check(struct irq_work *work);
 
 static void svm_free_pages(void)
 {
@@ -183,7 +178,6 @@ static int svm_alloc_cpu(int cpu)
 	}
 	c->hsave_pa = __sme_set(page_to_phys(c->pages[0]));
 	c->host_pa = __sme_set(page_to_phys(c->pages[1]));
-	init_irq_work(&c->mce_work, svm_machine_check);
 	return 0;
 }
 
@@ -238,10 +232,6 @@ int svm_probe(void)
  */
 void svm_unprobe(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		irq_work_sync(per_cpu_ptr(&svm_cpu.mce_work, cpu));
 	svm_free_pages();
 }
 
@@ -338,21 +328,4 @@ void svm_load_tsc_ratio(struct svm_cpu *cpu, u64 ratio)
 		return;
 	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
 	cpu->tsc_ratio = ratio;
-}
-
-/*
- * A machine check that hit while the guest ran. It is queued as irq_work, which runs on this
- * processor as soon as interrupts are on: at the exit itself RCU may not be watching. The kernel's
- * handler sees it as one of user space, so that memory the guest consumed kills the VM's process
- * and not the machine.
- */
-static void svm_machine_check(struct irq_work *work)
-{
-	struct pt_regs regs = {
-		.cs = __USER_CS,
-		.flags = X86_EFLAGS_IF,
-	};
-
-	if (IS_ENABLED(CONFIG_X86_MCE))
-		do_machine_check(&regs);
 }

@@ -18,27 +18,10 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
-#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 
 #include "../compat_asm.h"
 #include "entry.h"
-
-/* Places of struct vcpu_state.gpr[], in the order of types.h; RAX and RSP are in the VMCB. */
-#define GPR_RCX		(1 * 8)
-#define GPR_RDX		(2 * 8)
-#define GPR_RBX		(3 * 8)
-#define GPR_RBP		(5 * 8)
-#define GPR_RSI		(6 * 8)
-#define GPR_RDI		(7 * 8)
-#define GPR_R8		(8 * 8)
-#define GPR_R9		(9 * 8)
-#define GPR_R10		(10 * 8)
-#define GPR_R11		(11 * 8)
-#define GPR_R12		(12 * 8)
-#define GPR_R13		(13 * 8)
-#define GPR_R14		(14 * 8)
-#define GPR_R15		(15 * 8)
 
 	.section .text, "ax"
 
@@ -58,51 +41,19 @@ SYM_FUNC_START(svm_enter)
 	clgi
 	sti
 
-	testb	$ENTRY_SPEC_WRITE, ENTRY_FLAGS(%rsi)
-	jz	.Lguest_spec_done
-	mov	$MSR_IA32_SPEC_CTRL, %ecx
-	mov	ENTRY_GUEST_SPEC(%rsi), %eax
-	mov	ENTRY_GUEST_SPEC + 4(%rsi), %edx
-	wrmsr
-.Lguest_spec_done:
+	ENTER_SPEC_CTRL ENTRY_FLAGS, ENTRY_GUEST_SPEC
 
 	mov	ENTRY_VMCB_PA(%rsi), %rax
 	vmload	%rax
 
-	mov	GPR_RCX(%rdi), %rcx
-	mov	GPR_RDX(%rdi), %rdx
-	mov	GPR_RBX(%rdi), %rbx
-	mov	GPR_RBP(%rdi), %rbp
-	mov	GPR_RSI(%rdi), %rsi
-	mov	GPR_R8(%rdi), %r8
-	mov	GPR_R9(%rdi), %r9
-	mov	GPR_R10(%rdi), %r10
-	mov	GPR_R11(%rdi), %r11
-	mov	GPR_R12(%rdi), %r12
-	mov	GPR_R13(%rdi), %r13
-	mov	GPR_R14(%rdi), %r14
-	mov	GPR_R15(%rdi), %r15
-	mov	GPR_RDI(%rdi), %rdi
+	LOAD_GUEST_GPRS
 
 	VM_CLEAR_CPU_BUFFERS
 	vmrun	%rax
 	vmsave	%rax
 
 	mov	(%rsp), %rax
-	mov	%rcx, GPR_RCX(%rax)
-	mov	%rdx, GPR_RDX(%rax)
-	mov	%rbx, GPR_RBX(%rax)
-	mov	%rbp, GPR_RBP(%rax)
-	mov	%rsi, GPR_RSI(%rax)
-	mov	%rdi, GPR_RDI(%rax)
-	mov	%r8, GPR_R8(%rax)
-	mov	%r9, GPR_R9(%rax)
-	mov	%r10, GPR_R10(%rax)
-	mov	%r11, GPR_R11(%rax)
-	mov	%r12, GPR_R12(%rax)
-	mov	%r13, GPR_R13(%rax)
-	mov	%r14, GPR_R14(%rax)
-	mov	%r15, GPR_R15(%rax)
+	SAVE_GUEST_GPRS
 
 	mov	8(%rsp), %rsi
 	mov	ENTRY_HOST_PA(%rsi), %rax
@@ -111,39 +62,13 @@ SYM_FUNC_START(svm_enter)
 	/* IF was set for VMRUN; while GIF is clear nobody saw it. */
 	cli
 
-	testb	$ENTRY_SPEC_READ, ENTRY_FLAGS(%rsi)
-	jz	.Lspec_read_done
-	mov	$MSR_IA32_SPEC_CTRL, %ecx
-	rdmsr
-	mov	%eax, ENTRY_GUEST_SPEC(%rsi)
-	mov	%edx, ENTRY_GUEST_SPEC + 4(%rsi)
-.Lspec_read_done:
-	testb	$ENTRY_SPEC_WRITE, ENTRY_FLAGS(%rsi)
-	jz	.Lhost_spec_done
-	mov	$MSR_IA32_SPEC_CTRL, %ecx
-	mov	ENTRY_HOST_SPEC(%rsi), %eax
-	mov	ENTRY_HOST_SPEC + 4(%rsi), %edx
-	wrmsr
-.Lhost_spec_done:
+	LEAVE_SPEC_CTRL ENTRY_FLAGS, ENTRY_GUEST_SPEC, ENTRY_HOST_SPEC
 
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
 	UNTRAIN_RET_VM
 
 	xor	%eax, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebx, %ebx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	CLEAR_GUEST_GPRS
 
 	stgi
 

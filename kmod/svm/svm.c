@@ -14,6 +14,7 @@
 #include <asm/nospec-branch.h>
 #include <asm/trapnr.h>
 
+#include "../main.h"
 #include "../memory/tdp_format.h"
 #include "svm.h"
 
@@ -258,7 +259,7 @@ static __always_inline void svm_exit_host(const struct vmcb *vmcb)
 	if (unlikely(vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);
 	if (unlikely(vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_MC))
-		irq_work_queue(this_cpu_ptr(&svm_cpu.mce_work));
+		host_machine_check();
 }
 
 /*

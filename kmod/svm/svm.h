@@ -9,7 +9,6 @@
 #ifndef VMM_SVM_H
 #define VMM_SVM_H
 
-#include <linux/irq_work.h>
 #include <linux/percpu.h>
 
 #include "../backend.h"
@@ -33,7 +32,6 @@ extern struct svm_features svm_has;	/* read-only after probe */
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
  * @last_serial: the vCPU whose branch predictions are in the processor
  * @enabled: EFER.SVME was set by us
- * @mce_work: raises a machine check that came in the guest again, for the host
  * @pages: behind @hsave_pa and @host_pa
  */
 struct svm_cpu {
@@ -44,7 +42,6 @@ struct svm_cpu {
 	u64 hsave_pa;
 	u64 tsc_ratio;
 	u64 last_serial;
-	struct irq_work mce_work;
 	struct page *pages[2];
 };
 
