@@ -7,9 +7,11 @@
 
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/reboot.h>
 #include <linux/syscore_ops.h>
+#include <asm/mce.h>
 
 #include "backend.h"
 #include "cpu/cpu.h"
@@ -19,11 +21,17 @@ static bool kvm_node;
 module_param(kvm_node, bool, 0444);
 MODULE_PARM_DESC(kvm_node, "also serve /dev/kvm, when no other driver does");
 
+struct backend_options backend_options = { .tsc_scale = true, .pause_filter = true };
+module_param_named(tsc_scale, backend_options.tsc_scale, bool, 0444);
+MODULE_PARM_DESC(tsc_scale, "scale the guest's time stamp counter, where present");
+module_param_named(pause_filter, backend_options.pause_filter, bool, 0444);
+MODULE_PARM_DESC(pause_filter, "let short PAUSE loops of a guest pass, where present");
+
 const struct backend *backend;
 struct backend_caps backend_caps;
 DEFINE_PER_CPU(bool, cpu_virt_on);
 
-static const struct backend *const backends[] = { &svm_backend };
+static const struct backend *const backends[] = { &svm_backend, &vmx_backend };
 
 #define X(ret, name, params, args) DEFINE_STATIC_CALL_NULL(backend_##name, backend_absent_##name);
 BACKEND_OPS(X)
@@ -181,6 +189,38 @@ static struct notifier_block cpus_reboot_nb = {
 	.notifier_call = cpus_reboot,
 };
 
+/*
+ * A machine check that hit while a guest ran. It is queued as irq_work, which runs on this
+ * processor as soon as interrupts are on: at the exit itself RCU may not be watching. The kernel's
+ * handler sees it as one of user space, so that memory the guest consumed kills the VM's process
+ * and not the machine.
+ */
+static void machine_check_again(struct irq_work *work)
+{
+	struct pt_regs regs = {
+		.cs = __USER_CS,
+		.flags = X86_EFLAGS_IF,
+	};
+
+	if (IS_ENABLED(CONFIG_X86_MCE))
+		do_machine_check(&regs);
+}
+
+static DEFINE_PER_CPU(struct irq_work, machine_check_work) = IRQ_WORK_INIT(machine_check_again);
+
+void host_machine_check(void)
+{
+	irq_work_queue(this_cpu_ptr(&machine_check_work));
+}
+
+static void machine_check_sync(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		irq_work_sync(per_cpu_ptr(&machine_check_work, cpu));
+}
+
 /* Crash dump: the kernel calls this on every CPU from NMI context (kernels that have the hook). */
 static void cpus_emergency(void)
 {
@@ -204,7 +244,7 @@ static int backend_choose(void)
 		if (err != -ENODEV)
 			return err;
 	}
-	pr_err("this processor offers no hardware virtualization (AMD SVM) to this kernel\n");
+	pr_err("this processor offers no hardware virtualization (AMD SVM, Intel VMX) to this kernel\n");
 	return err;
 }
 
@@ -266,6 +306,7 @@ static void __exit vmm_exit(void)
 	device_nodes_remove();
 	cpus_unregister();
 	vcpu_module_exit();
+	machine_check_sync();
 	backend->unprobe();
 }
 

@@ -3,14 +3,18 @@
 #ifndef VMM_VMX_ENTRY_H
 #define VMM_VMX_ENTRY_H
 
+#include "../entry_asm.h"
+
 #define ENTRY_HOST_RSP		0
 #define ENTRY_GUEST_SPEC	8
 #define ENTRY_HOST_SPEC		16
 #define ENTRY_FLAGS		24
 
-#define ENTRY_SPEC_WRITE	1	/* SPEC_CTRL: write the guest's, afterwards the host's */
-#define ENTRY_SPEC_READ		2	/* the guest may have written it: read it back */
-#define ENTRY_RESUME		4	/* VMRESUME: the VMCS was launched on this processor */
-#define ENTRY_CLEAR_BUFFERS	8	/* VERW: the processor samples what its buffers held */
+#define ENTRY_RESUME_BIT	2	/* VMRESUME: the VMCS was launched on this processor */
+#define ENTRY_RESUME		(1 << ENTRY_RESUME_BIT)
+
+/* Encodings of the two fields that only entry.S writes (vmcs.h). */
+#define ENTRY_FIELD_HOST_RSP	0x6c14
+#define ENTRY_FIELD_HOST_RIP	0x6c16
 
 #endif /* VMM_VMX_ENTRY_H */

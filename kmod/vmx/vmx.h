@@ -20,12 +20,12 @@
 
 /* The words of controls, in the order of vmx_controls[] in cpu.c. */
 enum vmx_control {
-	CTL_PIN,
-	CTL_PROC,
-	CTL_PROC2,
-	CTL_EXIT,
-	CTL_ENTRY,
-	CTL_COUNT
+	VMX_PIN,
+	VMX_PROC,
+	VMX_PROC2,
+	VMX_EXIT,
+	VMX_ENTRY,
+	VMX_COUNT
 };
 
 /**
@@ -41,14 +41,13 @@ enum vmx_control {
 struct vmx_caps {
 	u64 basic, misc, ept_vpid;
 	u64 cr0_fixed, cr4_fixed;
-	u32 must[CTL_COUNT], may[CTL_COUNT];
+	u32 must[VMX_COUNT], may[VMX_COUNT];
 };
 
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
 	bool tsc_scale, pause_loop, pml, preemption_timer, apic_registers, virtual_intr,
-	     posted_intr, xsaves, rdtscp, invpcid, user_wait, ept_dirty, invept_single,
-	     invvpid_single, flush_l1d;
+	     posted_intr, xsaves, rdtscp, invpcid, ept_dirty;
 };
 
 extern struct vmx_caps vmx_caps;
@@ -97,6 +96,7 @@ enum vmx_switched_msr {
 /* struct vmx_host - host-state fields as they stand in the VMCS: written when they change */
 struct vmx_host {
 	u64 cr3, cr4, fs_base;
+	u64 kernel_gs_base;	/* MSR: the thread's GS base in user space */
 	u16 ds, es, fs, gs;	/* not in the VMCS: it takes none with TI or RPL */
 };
 
@@ -123,7 +123,6 @@ struct vmx_hw {
  * @fixups: FIXUP_*
  * @ctl: each word of controls as it stands in the VMCS
  * @exceptions: EXCEPTION_BITMAP likewise
- * @cr2: the guest's while the host has the processor
  * @guest_loaded: host segments are saved and @switched are in the processor
  * @flush_ept: flush translations made by the nested tables at the next entry
  * @flush_vpid: flush linear translations at the next entry
@@ -149,9 +148,8 @@ struct vmx_vcpu {
 	u32 intr_info;
 	u32 error;
 	u32 fixups;
-	u32 ctl[CTL_COUNT];
+	u32 ctl[VMX_COUNT];
 	u32 exceptions;
-	u64 cr2;
 	bool guest_loaded;
 	bool flush_ept, flush_vpid;
 	bool spec_passthrough;
@@ -173,12 +171,12 @@ static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
 	return vcpu->backend;
 }
 
-static const u16 vmx_control_field[CTL_COUNT] = {
-	[CTL_PIN] = PIN_CONTROLS,
-	[CTL_PROC] = PROC_CONTROLS,
-	[CTL_PROC2] = PROC2_CONTROLS,
-	[CTL_EXIT] = EXIT_CONTROLS,
-	[CTL_ENTRY] = ENTRY_CONTROLS,
+static const u16 vmx_control_field[VMX_COUNT] = {
+	[VMX_PIN] = PIN_CONTROLS,
+	[VMX_PROC] = PROC_CONTROLS,
+	[VMX_PROC2] = PROC2_CONTROLS,
+	[VMX_EXIT] = EXIT_CONTROLS,
+	[VMX_ENTRY] = ENTRY_CONTROLS,
 };
 
 /* Set a word of controls, to bits that vmx_caps.may has; what must be 1 is added. */
@@ -205,10 +203,12 @@ static inline void vmx_control_change(struct vmx_vcpu *vmx, enum vmx_control ctl
 asmlinkage int vmx_enter(u64 *gpr, struct vmx_entry *entry);
 
 /* ---- cpu.c ---- */
+const char *vmx_missing(const struct vmx_caps *caps);
 int vmx_probe(void);
 void vmx_unprobe(void);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
+struct vmcs *vmx_vmcs_alloc(int node, gfp_t gfp);
 /* Make the VMCS the current one of this processor; preemption off. false: VMX is off here. */
 bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu);
 void vmx_vmcs_clear(struct vmx_vcpu *vmx);	/* any context that may wait for another CPU */
@@ -231,7 +231,6 @@ struct vmx_exit {
 	u32 vectoring_info;
 	u32 vectoring_error;
 	u32 insn_len;
-	u32 insn_info;
 	u64 qualification;
 	u64 gpa;
 };
@@ -260,12 +259,33 @@ int vmx_msr_bitmap_bit(u32 msr);
 void vmx_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr);
 int vmx_get_msr(struct vcpu *vcpu, u32 msr, u64 *val);
 int vmx_set_msr(struct vcpu *vcpu, u32 msr, u64 val);
+void vmx_msr_setup(void);			/* at load: the host's values of those below */
 void vmx_msrs_init(struct vcpu *vcpu);		/* under creation: the bitmap */
 void vmx_msrs_load(struct vmx_vcpu *vmx);	/* interrupts off: switched[] into the processor */
 void vmx_msrs_put(struct vmx_vcpu *vmx);	/* preemption off: the host's back */
+void vmx_msrs_write(struct vmx_vcpu *vmx);	/* preemption off: switched[] has changed */
+u64 vmx_kernel_gs_base(struct vmx_vcpu *vmx);	/* the guest's, as SWAPGS left it */
 void vmx_entry_spec(struct vmx_vcpu *vmx);	/* interrupts off: SPEC_CTRL, buffers: entry.flags */
 
 /* ---- debug.c ---- */
+struct vmx_segment {
+	u16 selector;
+	u32 limit;
+	u32 ar;
+	u64 base;
+};
+
+/* struct vmx_guest - the guest state that an entry checks, and what it is checked against */
+struct vmx_guest {
+	u64 cr0, cr3, cr4, dr7, efer, debugctl, rip, rflags, sysenter_esp, sysenter_eip,
+	    pending_debug, gdtr_base, idtr_base;
+	u32 gdtr_limit, idtr_limit, entry, intr_info, interruptibility, activity;
+	struct vmx_segment seg[SEG_COUNT];
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	u8 phys_bits;
+};
+
+int vmx_check_guest(const struct vmx_guest *g, const char **out, int room);
 const char *vmx_entry_failure(u32 reason, u32 error, u64 qualification); /* a sentence */
 void vmx_dump(struct vcpu *vcpu);
 

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The processor's side of VMX: what it offers, switching it on and off, the VMCSs in it, flushes.
+ *
+ * VMCSs. A processor may keep a VMCS to itself from VMPTRLD to VMCLEAR (SDM vol. 3C, 25.11.1), so
+ * each processor lists those it may keep. VMCLEAR comes before a VMCS is loaded on another
+ * processor, before its memory is freed, and before VMX goes off, for all of the list; in a crash
+ * too, where the list may have been caught in the middle of a change: it is only walked forward.
+ *
+ * Translations. With EPT in use there are guest-physical mappings, tagged with the nested table,
+ * and combined mappings, tagged with VPID and nested table (29.4). Requests for a flush reach a
+ * vCPU on the processor it runs on; what it left behind on others goes when it comes back to them:
+ * a VMCS that was not on this processor last begins with INVEPT of its nested table. The same
+ * holds for a new vCPU, so VPIDs and table pages of the dead may be used again.
+ */
+#define pr_fmt(fmt) "vmm: " fmt
+
+#include <linux/module.h>
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/tlbflush.h>
+
+#include "../memory/tdp_format.h"
+#include "vmx.h"
+
+#define OPTION(name, text)					\
+	static bool name = true;				\
+	module_param(name, bool, 0444);				\
+	MODULE_PARM_DESC(name, text)
+
+OPTION(ept_dirty, "let the processor keep accessed and dirty bits in nested tables, where present");
+OPTION(preemption_timer, "time the guest's deadlines by the VMX preemption timer, where present");
+
+DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
+struct vmx_caps vmx_caps;
+struct vmx_features vmx_has;
+
+/* Write-back whatever the guest's PAT says; a bit ignored by hardware (SDM vol. 3C, 29.3.2). */
+struct tdp_format vmx_tdp_format = {
+	.present = BIT_ULL(0),
+	.table = BIT_ULL(1) | BIT_ULL(2),
+	.leaf = 6ULL << 3 | BIT_ULL(6),
+	.leaf_device = BIT_ULL(6),
+	.write = BIT_ULL(1),
+	.exec = BIT_ULL(2),
+	.large = BIT_ULL(7),
+	.soft_host_writable = BIT_ULL(11),
+	.levels = 4,
+};
+
+/* ---- probe ---- */
+
+static bool vmx_is_intel(void)
+{
+	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ||
+	       boot_cpu_data.x86_vendor == X86_VENDOR_CENTAUR ||
+	       boot_cpu_data.x86_vendor == X86_VENDOR_ZHAOXIN;
+}
+
+static int vmx_refuse(const char *why)
+{
+	pr_err("VMX cannot be used: %s\n", why);
+	return -EOPNOTSUPP;
+}
+
+/* The capability MSRs of each word of controls (A.3 to A.5): the plain one, the "true" one. */
+static const u32 vmx_control_msr[VMX_COUNT][2] = {
+	[VMX_PIN] = { MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS },
+	[VMX_PROC] = { MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS },
+	[VMX_PROC2] = { MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_PROCBASED_CTLS2 },
+	[VMX_EXIT] = { MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS },
+	[VMX_ENTRY] = { MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS },
+};
+
+/* An MSR that is not there reads as 0: nothing is offered. */
+static u64 vmx_cap_msr(u32 msr)
+{
+	u64 val = 0;
+
+	return rdmsrl_safe(msr, &val) ? 0 : val;
+}
+
+static void vmx_read_caps(struct vmx_caps *caps)
+{
+	bool is_true;
+	int i;
+
+	caps->basic = vmx_cap_msr(MSR_IA32_VMX_BASIC);
+	caps->misc = vmx_cap_msr(MSR_IA32_VMX_MISC);
+	caps->ept_vpid = vmx_cap_msr(MSR_IA32_VMX_EPT_VPID_CAP);
+	caps->cr0_fixed = vmx_cap_msr(MSR_IA32_VMX_CR0_FIXED0) & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	caps->cr4_fixed = vmx_cap_msr(MSR_IA32_VMX_CR4_FIXED0);
+	is_true = caps->basic & BASIC_TRUE_CONTROLS;
+	for (i = 0; i < VMX_COUNT; i++) {
+		u64 val = vmx_cap_msr(vmx_control_msr[i][is_true]);
+
+		caps->must[i] = val;
+		caps->may[i] = val >> 32;
+	}
+}
+
+struct vmx_required {
+	u8 ctl;
+	u32 bits;
+	const char *name;
+};
+
+/* In the order in which processors learnt them: the first that is missing is named. */
+static const struct vmx_required vmx_required[] = {
+	{ VMX_PIN, PIN_EXT_INTR | PIN_NMI, "exits for host interrupts are" },
+	{ VMX_PIN, PIN_VIRTUAL_NMIS, "virtual NMIs are" },
+	{ VMX_PROC, PROC_TPR_SHADOW, "the TPR shadow is" },
+	{ VMX_PROC, PROC_MSR_BITMAPS, "MSR bitmaps are" },
+	{ VMX_PROC, PROC_INTR_WINDOW | PROC_NMI_WINDOW | PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT |
+		    PROC_RDPMC | PROC_MOV_DR | PROC_UNCOND_IO | PROC_MONITOR,
+	  "an exit every VMX processor should have is" },
+	{ VMX_EXIT, EXIT_HOST_64 | EXIT_SAVE_DEBUG, "64-bit hosts are" },
+	{ VMX_EXIT, EXIT_LOAD_EFER, "switching EFER is" },
+	{ VMX_ENTRY, ENTRY_LOAD_DEBUG | ENTRY_IA32E | ENTRY_LOAD_EFER,
+	  "loading EFER or debug registers at entries is" },
+	{ VMX_PROC, PROC_SECONDARY, "secondary execution controls are" },
+	{ VMX_PROC2, PROC2_EPT, "extended page tables (EPT) are" },
+	{ VMX_PROC2, PROC2_VPID, "virtual processor ids (VPID) are" },
+	{ VMX_PROC2, PROC2_UNRESTRICTED, "unrestricted guests are" },
+	{ VMX_PROC2, PROC2_WBINVD, "exits for WBINVD are" },
+};
+
+#define REQUIRED_EPT (CAP_EPT_LEVEL_4 | CAP_EPT_WB | CAP_EPT_2M | CAP_INVEPT | CAP_INVEPT_SINGLE | \
+		      CAP_INVEPT_ALL | CAP_INVVPID | CAP_INVVPID_SINGLE)
+
+/**
+ * vmx_missing() - what a processor lacks that this backend requires
+ * @caps: what it has
+ *
+ * Context: any; pure
+ * Return: the beginning of a sentence that ends in "missing"; NULL: nothing
+ */
+const char *vmx_missing(const struct vmx_caps *caps)
+{
+	const struct vmx_required *r;
+
+	if (((caps->basic >> BASIC_SIZE_SHIFT) & BASIC_SIZE_MASK) > PAGE_SIZE ||
+	    ((caps->basic >> BASIC_TYPE_SHIFT) & BASIC_TYPE_MASK) != BASIC_TYPE_WB)
+		return "a VMCS of one page of write-back memory is";
+	for (r = vmx_required; r < vmx_required + ARRAY_SIZE(vmx_required); r++) {
+		if ((caps->may[r->ctl] & r->bits) != r->bits)
+			return r->name;
+	}
+	if ((caps->ept_vpid & REQUIRED_EPT) != REQUIRED_EPT)
+		return "EPT of 4 levels with write-back tables, 2M pages, INVEPT and INVVPID is";
+	return NULL;
+}
+EXPORT_FOR_TEST(vmx_missing);
+
+static int vmx_check_required(void)
+{
+	char why[100];
+	const char *missing;
+	u64 ctl;
+
+	if (!(cpuid_ecx(1) & BIT(5)))
+		return vmx_refuse("the processor, or the hypervisor below, does not offer it");
+	if (!rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl) && (ctl & FEAT_CTL_LOCKED) &&
+	    !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
+		return vmx_refuse("the firmware has switched it off (IA32_FEATURE_CONTROL): look for \"Intel Virtualization Technology\" in its setup");
+	vmx_read_caps(&vmx_caps);
+	missing = vmx_missing(&vmx_caps);
+	if (!missing)
+		return 0;
+	snprintf(why, sizeof(why), "%s missing", missing);
+	return vmx_refuse(why);
+}
+
+static bool vmx_may(enum vmx_control ctl, u32 bits)
+{
+	return (vmx_caps.may[ctl] & bits) == bits;
+}
+
+static void vmx_fill_features(void)
+{
+	vmx_has.tsc_scale = backend_options.tsc_scale && vmx_may(VMX_PROC2, PROC2_TSC_SCALING);
+	vmx_has.pause_loop = backend_options.pause_filter && vmx_may(VMX_PROC2, PROC2_PAUSE_LOOP);
+	vmx_has.ept_dirty = ept_dirty && (vmx_caps.ept_vpid & CAP_EPT_ACCESSED_DIRTY);
+	vmx_has.preemption_timer = preemption_timer && vmx_may(VMX_PIN, PIN_PREEMPTION_TIMER);
+	vmx_has.rdtscp = vmx_may(VMX_PROC2, PROC2_RDTSCP);
+	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
+	vmx_has.xsaves = vmx_may(VMX_PROC2, PROC2_XSAVES);
+}
+
+static void vmx_fill_caps(void)
+{
+	backend_caps.insn_len = true;
+	backend_caps.decode_assist = true;
+	backend_caps.tsc_scaling = vmx_has.tsc_scale;
+	backend_caps.tsc_ratio_frac_bits = 48;		/* 25.6.5 */
+	backend_caps.tsc_ratio_max = ~0ULL;
+	backend_caps.page_1g = vmx_caps.ept_vpid & CAP_EPT_1G;
+	backend_caps.vnmi = true;
+}
+
+static void vmx_fill_tdp_format(void)
+{
+	vmx_tdp_format.max_leaf_level = backend_caps.page_1g ? 3 : 2;
+	vmx_tdp_format.addr_mask = GENMASK_ULL(min_t(int, boot_cpu_data.x86_phys_bits, 52) - 1, 12);
+	if (!vmx_has.ept_dirty)
+		return;
+	vmx_tdp_format.accessed = BIT_ULL(8);
+	vmx_tdp_format.dirty = BIT_ULL(9);
+}
+
+static void vmx_free_pages(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		free_page((unsigned long)per_cpu(vmx_cpu, cpu).vmxon);
+		per_cpu(vmx_cpu, cpu).vmxon = NULL;
+	}
+}
+
+/* A VMCS or VMXON region begins with the revision it has to have (25.2, 25.11.5). */
+struct vmcs *vmx_vmcs_alloc(int node, gfp_t gfp)
+{
+	struct page *page = alloc_pages_node(node, gfp | __GFP_ZERO, 0);
+	struct vmcs *vmcs;
+
+	if (!page)
+		return NULL;
+	vmcs = page_address(page);
+	vmcs->revision = vmx_caps.basic & BASIC_REVISION_MASK;
+	return vmcs;
+}
+
+static int vmx_alloc_pages(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+
+		INIT_LIST_HEAD(&c->loaded);
+		c->vmxon = vmx_vmcs_alloc(cpu_to_node(cpu), GFP_KERNEL);
+		if (!c->vmxon)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * vmx_probe() - find out what the processor offers; once, at load
+ *
+ * Context: may sleep. SDM vol. 3C, 24.6 to 24.8, appendix A.
+ * Return: 0; -ENODEV: not Intel's; -EOPNOTSUPP: a required feature is missing; -ENOMEM
+ */
+int vmx_probe(void)
+{
+	int err;
+
+	if (!vmx_is_intel())
+		return -ENODEV;
+	err = vmx_check_required();
+	if (err)
+		return err;
+	vmx_fill_features();
+	vmx_fill_caps();
+	vmx_fill_tdp_format();
+	vmx_msr_setup();
+	err = vmx_alloc_pages();
+	if (err)
+		vmx_free_pages();
+	return err;
+}
+
+/**
+ * vmx_unprobe() - undo vmx_probe(); VMX is off on all processors
+ */
+void vmx_unprobe(void)
+{
+	vmx_free_pages();
+}
+
+/* ---- on and off ---- */
+
+/* Firmware that locked nothing leaves it to us. */
+static void vmx_lock_feat_ctl(void)
+{
+	u64 ctl;
+
+	if (!rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl) && !(ctl & FEAT_CTL_LOCKED))
+		wrmsrl_safe(MSR_IA32_FEAT_CTL,
+			    ctl | FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
+}
+
+static int vmx_on(u64 region)
+{
+	asm goto("1: vmxon %[region]\n\t"
+		 "jna %l[failed]\n\t"
+		 _ASM_EXTABLE(1b, %l[failed])
+		 : : [region] "m" (region) : "cc", "memory" : failed);
+	return 0;
+failed:
+	return -EOPNOTSUPP;
+}
+
+static void vmx_invept(unsigned long type, u64 eptp)
+{
+	struct {
+		u64 eptp, zero;
+	} operand = { eptp, 0 };
+	bool failed;
+
+	asm volatile("invept %[operand], %[type]"
+		     : "=@ccna" (failed)
+		     : [operand] "m" (operand), [type] "r" (type) : "memory");
+	WARN_ON_ONCE(failed);
+}
+
+static void vmx_invvpid(unsigned long type, u16 vpid)
+{
+	struct {
+		u64 vpid, address;
+	} operand = { vpid, 0 };
+	bool failed;
+
+	asm volatile("invvpid %[operand], %[type]"
+		     : "=@ccna" (failed)
+		     : [operand] "m" (operand), [type] "r" (type) : "memory");
+	WARN_ON_ONCE(failed);
+}
+
+/**
+ * vmx_cpu_enable() - switch VMX on, on this processor
+ *
+ * Context: interrupts off. SDM vol. 3C, 24.7.
+ * Return: 0; -EBUSY: CR4.VMXE is set, another hypervisor is at work; -EOPNOTSUPP: VMXON fails
+ */
+int vmx_cpu_enable(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	int err;
+
+	if (cr4_read_shadow() & X86_CR4_VMXE)
+		return -EBUSY;
+	vmx_lock_feat_ctl();
+	cr4_set_bits(X86_CR4_VMXE);
+	err = vmx_on(__pa(c->vmxon));
+	if (err) {
+		cr4_clear_bits(X86_CR4_VMXE);
+		return err;
+	}
+	/* Translations of guests may have outlived VMXOFF (29.4.3.3). */
+	vmx_invept(INV_ALL, 0);
+	c->current_vmcs = NULL;
+	c->last_serial = 0;
+	c->enabled = true;
+	return 0;
+}
+
+static void vmx_vmclear(struct vmx_vcpu *vmx)
+{
+	u64 pa = __pa(vmx->vmcs);
+
+	/* When the crash path was quicker VMX is off already. */
+	asm volatile("1: vmclear %0\n2:\n" _ASM_EXTABLE(1b, 2b) : : "m" (pa) : "cc", "memory");
+	vmx->entry.flags &= ~ENTRY_RESUME;
+	vmx->cpu = -1;
+}
+
+/**
+ * vmx_cpu_disable() - switch VMX off, on this processor
+ *
+ * Harmless when it is off already, or when the kernel's crash path was quicker.
+ *
+ * Context: interrupts off, or the crash path's NMI
+ */
+void vmx_cpu_disable(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	struct vmx_vcpu *vmx;
+
+	if (!c->enabled)
+		return;
+	c->enabled = false;
+	list_for_each_entry(vmx, &c->loaded, loaded)
+		vmx_vmclear(vmx);
+	INIT_LIST_HEAD(&c->loaded);
+	c->current_vmcs = NULL;
+	asm volatile("1: vmxoff\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "cc", "memory");
+	cr4_clear_bits(X86_CR4_VMXE);
+}
+
+/* ---- loaded VMCSs ---- */
+
+static void vmx_vmcs_clear_here(void *arg)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	struct vmx_vcpu *vmx = arg;
+
+	/* The processor may have gone down and up again since. */
+	if (vmx->cpu != smp_processor_id())
+		return;
+	vmx_vmclear(vmx);
+	list_del(&vmx->loaded);
+	if (c->current_vmcs == vmx)
+		c->current_vmcs = NULL;
+}
+
+/**
+ * vmx_vmcs_clear() - take the VMCS out of whatever processor may keep it
+ * @vmx: the vCPU; nobody loads it meanwhile
+ *
+ * Context: interrupts on
+ */
+void vmx_vmcs_clear(struct vmx_vcpu *vmx)
+{
+	int cpu = READ_ONCE(vmx->cpu);
+
+	/* A processor that is offline has cleared its list. */
+	if (cpu >= 0)
+		smp_call_function_single(cpu, vmx_vmcs_clear_here, vmx, 1);
+}
+
+static void vmx_vmcs_enter_list(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	/* The launch state of a new region is set by VMCLEAR, too (25.11.3). */
+	vmx_vmclear(vmx);
+	list_add(&vmx->loaded, &c->loaded);
+	vmx->cpu = cpu;
+	local_irq_restore(flags);
+	vmx->flush_ept = true;
+}
+
+/**
+ * vmx_vmcs_load() - make a VMCS the current one of this processor
+ * @vmx: the vCPU
+ * @cpu: this processor
+ *
+ * Context: preemption off, interrupts on
+ * Return: false: VMX is off here, a processor on its way down; nothing will be entered on it
+ */
+bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu)
+{
+	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+	u64 pa = __pa(vmx->vmcs);
+
+	if (!READ_ONCE(c->enabled))
+		return false;
+	if (vmx->cpu != cpu) {
+		vmx_vmcs_clear(vmx);
+		vmx_vmcs_enter_list(vmx, c, cpu);
+	}
+	if (c->current_vmcs != vmx) {
+		asm volatile("1: vmptrld %0\n2:\n" _ASM_EXTABLE(1b, 2b)
+			     : : "m" (pa) : "cc", "memory");
+		c->current_vmcs = vmx;
+	}
+	return true;
+}
+
+/**
+ * vmx_flush() - the flushes that were asked for
+ * @vmx: the vCPU, about to be entered
+ *
+ * INVEPT takes combined mappings of all VPIDs along (29.4.3.1).
+ *
+ * Context: interrupts off
+ */
+void vmx_flush(struct vmx_vcpu *vmx)
+{
+	if (vmx->flush_ept)
+		vmx_invept(INV_SINGLE, vmx->eptp);
+	else
+		vmx_invvpid(INV_SINGLE, vmx->vpid);
+	vmx->flush_ept = false;
+	vmx->flush_vpid = false;
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Events into the guest, the windows in which they can be taken, and the intercepts.
+ *
+ * Soft events (INT n; #BP and #OF by INT3 and INTO) return behind their instruction, while RIP
+ * stands on it until they are delivered: the entry is told its length (SDM vol. 3C, 27.6.1). That
+ * of INT3 and INTO is 1; an INT n of unknown length is not injected: RIP stands on it, and the
+ * guest executes it again, to the same effect.
+ *
+ * NMIs are virtual: the processor blocks them from the injection of one to its IRET, and tells so
+ * in the interruptibility state. Where that IRET faults it has unblocked them too early, and exit.c
+ * blocks them again.
+ */
+#include <linux/percpu.h>
+#include <asm/processor.h>
+#include <asm/debugreg.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "vmx.h"
+
+#define PAUSE_GAP	128	/* PAUSEs less than this many cycles apart are a loop .. */
+#define PAUSE_WINDOW	4096	/* .. which exits when it has run for so many (25.6.13) */
+#define ERROR_MASK	GENMASK(14, 0)	/* of an error code that the entry takes (27.2.1.3) */
+#define SHADOW_ANY	(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
+
+/* Exceptions that push an error code in protected mode; the entry insists on it. */
+#define HAS_ERROR_CODE	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
+			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | \
+			 BIT(X86_TRAP_AC))
+
+/* ---- events ---- */
+
+/**
+ * vmx_event_encode() - the ENTRY_INTR_INFO of an event
+ * @ev: the event, type not EVENT_NONE
+ */
+u32 vmx_event_encode(const struct event *ev)
+{
+	return INTR_VALID | ev->type << INTR_TYPE_SHIFT | ev->vector |
+	       (ev->has_error ? INTR_ERROR_VALID : 0);
+}
+EXPORT_FOR_TEST(vmx_event_encode);
+
+/**
+ * vmx_event_decode() - the event of an interruption-information field
+ * @info: the field: of the exit, or of IDT vectoring
+ * @error: the error code beside it
+ * @insn_len: bytes of the instruction, for soft events
+ * @ev: filled in; type EVENT_NONE when the field is not valid
+ */
+void vmx_event_decode(u32 info, u32 error, u32 insn_len, struct event *ev)
+{
+	*ev = (struct event){ .type = EVENT_NONE };
+	if (!(info & INTR_VALID))
+		return;
+	ev->type = (info & INTR_TYPE_MASK) >> INTR_TYPE_SHIFT;
+	ev->vector = info & INTR_VECTOR_MASK;
+	ev->has_error = !!(info & INTR_ERROR_VALID);
+	if (ev->has_error)
+		ev->error = error;
+	if (ev->type >= EVENT_SOFT_INTR)
+		ev->insn_len = insn_len;
+}
+EXPORT_FOR_TEST(vmx_event_decode);
+
+/* Whether an error code is pushed follows from vector and mode, whatever user space says. */
+static bool vmx_event_has_error(struct vcpu *vcpu, const struct event *ev)
+{
+	return ev->type == EVENT_EXCEPTION && ev->vector < 32 &&
+	       (HAS_ERROR_CODE & BIT(ev->vector)) &&
+	       (state_get(vcpu, STATE_CRS)->cr0 & X86_CR0_PE);
+}
+
+/**
+ * vmx_inject() - deliver an event with the next entry
+ * @vcpu: the vCPU; state.rip is final
+ * @ev: the event
+ *
+ * Context: loaded, interrupts off
+ */
+void vmx_inject(struct vcpu *vcpu, const struct event *ev)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct event out = *ev;
+
+	if (out.type >= EVENT_SOFT_INTR) {
+		if (!out.insn_len && out.type == EVENT_SOFT_INTR)
+			return;
+		vmcs_write(ENTRY_INSN_LEN, out.insn_len ?: 1);
+	}
+	out.has_error = vmx_event_has_error(vcpu, ev);
+	if (out.has_error)
+		vmcs_write(ENTRY_INTR_ERROR, ev->has_error ? ev->error & ERROR_MASK : 0);
+	/* It ends a HLT that did not exit; not every event may be injected into one (27.3.1.5). */
+	if (!vcpu->policy.hlt)
+		vmcs_write(GUEST_ACTIVITY, 0);
+	vmx->fixups |= FIXUP_EVENT;
+	vmcs_write(ENTRY_INTR_INFO, vmx_event_encode(&out));
+}
+
+/**
+ * vmx_inject_cancel() - take back what vmx_inject() was given
+ * @vcpu: the vCPU
+ *
+ * Context: loaded, interrupts off. The core keeps the event.
+ */
+void vmx_inject_cancel(struct vcpu *vcpu)
+{
+	to_vmx(vcpu)->fixups &= ~FIXUP_EVENT;
+	vmcs_write(ENTRY_INTR_INFO, 0);
+}
+
+/* ---- fixups around an entry; rare ---- */
+
+static void vmx_entry_fixup_tf(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx->hidden_tf = (vmx->fixups & FIXUP_SINGLE_STEP) &&
+			 !(vcpu->state.rflags & X86_EFLAGS_TF);
+	if (!vmx->hidden_tf)
+		return;
+	vmx->hw.rflags |= X86_EFLAGS_TF;
+	vmcs_write(GUEST_RFLAGS, vmx->hw.rflags);
+	vmcs_write(GUEST_ACTIVITY, 0);
+}
+
+/*
+ * With TF set, an interrupt shadow wants the single-step trap to be pending, without it not
+ * (27.3.1.5). An event ends the shadow, and so does a debugger's step, whose trap would come before
+ * the instruction otherwise.
+ */
+static void vmx_entry_fixup_shadow(struct vmx_vcpu *vmx)
+{
+	u64 pending, want = 0;
+
+	if (!(vmx->hw.interruptibility & SHADOW_ANY))
+		return;
+	if (vmx->hidden_tf || (vmx->fixups & FIXUP_EVENT)) {
+		vmx->hw.interruptibility &= ~SHADOW_ANY;
+		vmcs_write(GUEST_INTERRUPTIBILITY, vmx->hw.interruptibility);
+		return;
+	}
+	if ((vmx->hw.rflags & X86_EFLAGS_TF) && !(vmcs_read(GUEST_DEBUGCTL) & DEBUGCTLMSR_BTF))
+		want = PENDING_DEBUG_BS;
+	pending = vmcs_read(GUEST_PENDING_DEBUG);
+	if ((pending & PENDING_DEBUG_BS) != want)
+		vmcs_write(GUEST_PENDING_DEBUG, pending ^ PENDING_DEBUG_BS);
+}
+
+/**
+ * vmx_entry_fixup() - TF and the interrupt shadow, before an entry
+ * @vcpu: the vCPU; the VMCS has RIP, RFLAGS and interruptibility of vcpu->state
+ */
+void vmx_entry_fixup(struct vcpu *vcpu)
+{
+	vmx_entry_fixup_tf(vcpu);
+	vmx_entry_fixup_shadow(to_vmx(vcpu));
+}
+
+/**
+ * vmx_exit_fixup() - the reverse, after an exit
+ * @vcpu: the vCPU; state.rip and state.rflags are read
+ */
+void vmx_exit_fixup(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx->fixups &= ~FIXUP_EVENT;
+	if (vmx->hidden_tf)
+		vcpu->state.rflags &= ~(u64)X86_EFLAGS_TF;
+	vmx->hidden_tf = false;
+}
+
+/* ---- windows ---- */
+
+/**
+ * vmx_set_windows() - choose which windows end the next run
+ * @vcpu: the vCPU
+ * @windows: WINDOW_*; stays in force until changed
+ *
+ * WINDOW_TPR compares the guest's TPR with a threshold, which the entry sets to its present value.
+ *
+ * Context: loaded, interrupts off
+ */
+void vmx_set_windows(struct vcpu *vcpu, u32 windows)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx->windows = windows;
+	vmx_control_change(vmx, VMX_PROC, PROC_INTR_WINDOW | PROC_NMI_WINDOW,
+			   (windows & WINDOW_IRQ ? PROC_INTR_WINDOW : 0) |
+			   (windows & WINDOW_NMI ? PROC_NMI_WINDOW : 0));
+	vmx->fixups &= ~FIXUP_TPR;
+	if (windows & WINDOW_TPR)
+		vmx->fixups |= FIXUP_TPR;
+}
+
+/* ---- intercepts ---- */
+
+#define POLICY_PROC	(PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_CR3_LOAD | PROC_MOV_DR | \
+			 PROC_PAUSE)
+
+static u32 vmx_proc_intercepts(const struct vcpu_policy *policy)
+{
+	u32 proc = 0;
+
+	if (policy->hlt)
+		proc |= PROC_HLT;
+	if (policy->mwait)
+		proc |= PROC_MWAIT | PROC_MONITOR;
+	if (policy->cr3)
+		proc |= PROC_CR3_LOAD;
+	if (policy->dr_access)
+		proc |= PROC_MOV_DR;
+	if (policy->pause && !vmx_has.pause_loop)
+		proc |= PROC_PAUSE;
+	return proc;
+}
+
+/* Short PAUSE loops pass where the processor can tell them from long ones. */
+static void vmx_update_pause_loop(struct vmx_vcpu *vmx, bool on)
+{
+	if (!vmx_has.pause_loop)
+		return;
+	vmcs_write(PLE_GAP, PAUSE_GAP);
+	vmcs_write(PLE_WINDOW, PAUSE_WINDOW);
+	vmx_control_change(vmx, VMX_PROC2, PROC2_PAUSE_LOOP, on ? PROC2_PAUSE_LOOP : 0);
+}
+
+/**
+ * vmx_update_intercepts() - compute the intercepts from policy
+ * @vcpu: the vCPU
+ *
+ * Always intercepted are #MC, which is the host's, and #DB and #AC: a guest whose delivery of one
+ * raises it again would otherwise keep the processor to itself, interrupts included.
+ *
+ * Context: loaded
+ */
+void vmx_update_intercepts(struct vcpu *vcpu)
+{
+	const struct vcpu_policy *policy = &vcpu->policy;
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 exceptions = policy->exceptions | BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) |
+			 BIT(X86_TRAP_AC);
+
+	vmx_control_change(vmx, VMX_PROC, POLICY_PROC, vmx_proc_intercepts(policy));
+	vmx_update_pause_loop(vmx, policy->pause);
+	if (vmx->exceptions != exceptions) {
+		vmx->exceptions = exceptions;
+		vmcs_write(EXCEPTION_BITMAP, exceptions);
+	}
+	vmx->fixups &= ~FIXUP_SINGLE_STEP;
+	if (policy->single_step)
+		vmx->fixups |= FIXUP_SINGLE_STEP;
+}
