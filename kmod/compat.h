@@ -46,6 +46,20 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 #define compat_rcu_virt_note()		rcu_virt_note_context_switch(smp_processor_id())
 #endif
 
+/* smp_send_reschedule() became a macro in 6.4, with a tracepoint that is not for modules. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define compat_send_reschedule(cpu)	arch_smp_send_reschedule(cpu)
+#else
+#define compat_send_reschedule(cpu)	smp_send_reschedule(cpu)
+#endif
+
+/* To the kernel, the shared page's immediate_exit has had a warning in its name since 6.10. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define compat_immediate_exit	immediate_exit__unsafe
+#else
+#define compat_immediate_exit	immediate_exit
+#endif
+
 /*
  * The copy learnt which components to give out in 6.6, and so did 6.1.57 by a stable update.
  * Without PKRU in the guest its value does not matter.

@@ -290,7 +290,7 @@ static int run_begin(struct vcpu *vcpu)
 		vcpu->complete = NULL;
 		ret = complete(vcpu);
 	}
-	if (ret == RESUME_GUEST && READ_ONCE(vcpu->run->immediate_exit)) {
+	if (ret == RESUME_GUEST && READ_ONCE(vcpu->run->compat_immediate_exit)) {
 		/* Nothing ran: user space may still look at the exit that was completed. */
 		vcpu->run->exit_reason = last_exit;
 		return -EINTR;

@@ -5,10 +5,10 @@
 
 #include <linux/types.h>
 
-typedef __u64 gva_t;	/* guest virtual (linear) address */
+typedef unsigned long gva_t;	/* guest virtual (linear) address */
 typedef __u64 gpa_t;	/* guest physical address */
 typedef __u64 gfn_t;	/* guest frame number: gpa >> 12 */
-typedef __u64 hva_t;	/* host virtual address, of the VM's mm */
+typedef unsigned long hva_t;	/* host virtual address, of the VM's mm */
 typedef __u64 hpa_t;	/* host physical address */
 
 #define INVALID_GPA	(~(gpa_t)0)

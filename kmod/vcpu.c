@@ -102,7 +102,7 @@ void vcpu_kick(struct vcpu *vcpu)
 	if (cmpxchg(&vcpu->mode, VCPU_IN_GUEST, VCPU_EXITING_GUEST) == VCPU_IN_GUEST) {
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu != me && cpu >= 0 && cpu_online(cpu))
-			smp_send_reschedule(cpu);
+			compat_send_reschedule(cpu);
 	}
 	put_cpu();
 }

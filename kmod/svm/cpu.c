@@ -16,6 +16,7 @@
 #include <linux/cc_platform.h>
 #include <linux/io.h>
 #include <linux/mem_encrypt.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>

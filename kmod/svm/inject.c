@@ -163,7 +163,7 @@ static void svm_entry_fixup_nmi(struct vcpu *vcpu)
 	if (!(svm->fixups & FIXUP_NMI_WAIT))
 		return;
 	if (svm->vmcb->control.event_inj & EVENT_VALID)
-		smp_send_reschedule(smp_processor_id());
+		compat_send_reschedule(smp_processor_id());
 	else if (!(svm->fixups & FIXUP_NMI_STEP))
 		svm_begin_step(vcpu, false);
 }
