@@ -197,6 +197,7 @@ static void vmx_fill_caps(void)
 	backend_caps.tsc_ratio_max = ~0ULL;
 	backend_caps.page_1g = vmx_caps.ept_vpid & CAP_EPT_1G;
 	backend_caps.vnmi = true;
+	backend_caps.pdptes = true;
 }
 
 static void vmx_fill_tdp_format(void)
