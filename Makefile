@@ -71,7 +71,7 @@ demo:
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel
 ## make check-guests       small multiboot and PVH kernels under vmctl
-## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend
+## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-debug        unit and abi tests on the debug kernel
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-oracle check-boot check-guests check-lifetime check-load check-debug lint
