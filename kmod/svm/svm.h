@@ -10,6 +10,7 @@
 #define VMM_SVM_H
 
 #include <linux/percpu.h>
+#include <asm/asm.h>
 
 #include "../backend.h"
 #include "entry.h"
@@ -132,9 +133,10 @@ static inline void svm_mark_written(struct svm_vcpu *svm, u32 areas)
 /* entry.S: one round trip. Interrupts off. gpr: vcpu_state.gpr; RAX and RSP are in the VMCB. */
 asmlinkage void svm_enter(u64 *gpr, struct svm_entry *entry);
 
+/* With interrupts on, a reboot may take SVM away right here: then nothing is entered any more. */
 static inline void svm_vmsave(u64 pa)
 {
-	asm volatile("vmsave %0" : : "a" (pa) : "memory");
+	asm volatile("1: vmsave %0\n2:\n" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory");
 }
 
 /* ---- cpu.c ---- */
