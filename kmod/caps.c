@@ -19,6 +19,12 @@ static const struct {
 	u32 answer;
 } caps[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
+	{ KVM_CAP_MCE, CPU_MCE_BANKS },
+	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
+	{ KVM_CAP_X86_MSR_FILTER, 1 },
+	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
+	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
+	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },
 	{ KVM_CAP_HLT, 1 },
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
@@ -183,6 +189,11 @@ int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
 			return -EINVAL;
 		vm->policy.halt_poll_ns_max = cap->args[0];
 		vm->policy.halt_poll_set = true;
+		return 0;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		if (cap->args[0] & ~(u64)USER_MSRS_VALID)
+			return -EINVAL;
+		WRITE_ONCE(vm->policy.user_msrs, cap->args[0]);
 		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(vm, cap->args[0]);

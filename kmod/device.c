@@ -49,6 +49,12 @@ static long do_msr_feature_list(struct ioctl_call *call)
 	return msr_feature_index_list(call->arg, call->tail);
 }
 
+static long do_mce_cap(struct ioctl_call *call)
+{
+	*(u64 *)call->arg = MCE_CAPS;
+	return 0;
+}
+
 /* The number of entries that could be read, as for the vCPU's ioctl of the same name. */
 static long do_feature_msrs(struct ioctl_call *call)
 {
@@ -81,6 +87,7 @@ static const struct ioctl_row device_rows[] = {
 	  .fn = do_msr_list },
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, COPY_HEAD_E2BIG | TAIL_CLAMP, MSR_LIST_TAIL,
 	  .fn = do_msr_feature_list },
+	{ KVM_X86_GET_MCE_CAP_SUPPORTED, .fn = do_mce_cap },
 	{ KVM_GET_MSRS, .tail_elem = sizeof(struct kvm_msr_entry), .tail_max = 256,
 	  .fn = do_feature_msrs },
 };

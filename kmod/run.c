@@ -40,6 +40,8 @@ static int run_requests(struct vcpu *vcpu)
 {
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_MSR_FILTER))
+		msr_filter_apply(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_INTERCEPTS))
 		backend_update_intercepts(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
@@ -269,18 +271,21 @@ static void run_publish(struct vcpu *vcpu)
 	run->apic_base = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
 	run->ready_for_interrupt_injection = !irqchip_user_pic(&vcpu->vm->irq) ||
 		(!vcpu->events.exception.pending && run_user_window_open(vcpu));
+	if (unlikely(run->kvm_valid_regs))
+		sync_regs_out(vcpu);
 }
 
 static int run_begin(struct vcpu *vcpu)
 {
 	int (*complete)(struct vcpu *vcpu) = vcpu->complete;
 	u32 last_exit = READ_ONCE(vcpu->run->exit_reason);
-	int ret = RESUME_GUEST;
+	int ret;
 
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
-	/* The registers of struct kvm_run are not synchronised: no such capability is claimed. */
-	if (vcpu->run->kvm_valid_regs || vcpu->run->kvm_dirty_regs)
-		return -EINVAL;
+	ret = sync_regs_in(vcpu);
+	if (ret)
+		return ret;
+	ret = RESUME_GUEST;
 	if (!vcpu->apic && cr_write(vcpu, 8, READ_ONCE(vcpu->run->cr8)))
 		return -EINVAL;
 	/* request_interrupt_window may have changed. */

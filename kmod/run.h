@@ -14,4 +14,8 @@ int halt_block(struct vcpu *vcpu);
 /* PAUSE in a loop: lend this processor's time to a sibling that was preempted. */
 void halt_yield(struct vcpu *vcpu);
 
+/* sync_regs.c: KVM_CAP_SYNC_REGS */
+int sync_regs_in(struct vcpu *vcpu);
+void sync_regs_out(struct vcpu *vcpu);
+
 #endif /* VMM_RUN_H */

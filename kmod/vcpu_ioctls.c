@@ -238,6 +238,51 @@ static long do_enable_cap(struct ioctl_call *call)
 	return -EINVAL;
 }
 
+/* The TSC's offset is the only attribute. */
+static bool attr_known(const struct kvm_device_attr *attr)
+{
+	return !attr->flags && attr->group == KVM_VCPU_TSC_CTRL &&
+	       attr->attr == KVM_VCPU_TSC_OFFSET;
+}
+
+static long do_has_attr(struct ioctl_call *call)
+{
+	return attr_known(call->arg) ? 0 : -ENXIO;
+}
+
+static long do_get_attr(struct ioctl_call *call)
+{
+	const struct kvm_device_attr *attr = call->arg;
+
+	if (!attr_known(attr))
+		return -ENXIO;
+	return ioctl_copy_out((void __user *)(unsigned long)attr->addr, &call->vcpu->tsc.offset,
+			      sizeof(u64));
+}
+
+static long do_set_attr(struct ioctl_call *call)
+{
+	const struct kvm_device_attr *attr = call->arg;
+	u64 offset;
+
+	if (!attr_known(attr))
+		return -ENXIO;
+	if (ioctl_copy_in(&offset, (void __user *)(unsigned long)attr->addr, sizeof(offset)))
+		return -EFAULT;
+	tsc_offset_set(call->vcpu, offset);
+	return 0;
+}
+
+static long do_setup_mce(struct ioctl_call *call)
+{
+	return mce_set_cap(call->vcpu, *(u64 *)call->arg);
+}
+
+static long do_set_mce(struct ioctl_call *call)
+{
+	return mce_inject(call->vcpu, call->arg);
+}
+
 static long do_stats_fd(struct ioctl_call *call)
 {
 	return stats_vcpu_fd(call->vcpu);
@@ -286,6 +331,11 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_GET_TSC_KHZ, LOADED | ARG_VALUE, .fn = do_get_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, LOCK_VCPU | ARG_VALUE, .fn = do_kvmclock_ctrl },
 	{ KVM_ENABLE_CAP, LOCK_VCPU, .fn = do_enable_cap },
+	{ KVM_HAS_DEVICE_ATTR, .fn = do_has_attr },
+	{ KVM_GET_DEVICE_ATTR, LOADED, .fn = do_get_attr },
+	{ KVM_SET_DEVICE_ATTR, LOADED, .fn = do_set_attr },
+	{ KVM_X86_SETUP_MCE, LOADED, .fn = do_setup_mce },
+	{ KVM_X86_SET_MCE, LOADED, .fn = do_set_mce },
 	{ KVM_GET_STATS_FD, ARG_VALUE, .fn = do_stats_fd },
 };
 

@@ -22,7 +22,7 @@ static void vm_init(struct vmm *vm)
 	mmgrab(vm->mm);
 	vm->id = atomic64_inc_return(&vm_serial);
 	clock_init(vm);
-	snprintf(vm->stats_name, sizeof(vm->stats_name), "vmm-%d-%llu", task_pid_nr(current),
+	snprintf(vm->stats_name, sizeof(vm->stats_name), "kvm-%d-%llu", task_pid_nr(current),
 		 vm->id);
 }
 
@@ -94,6 +94,7 @@ static void vm_free(struct kref *refs)
 	memory_destroy(vm);
 	coalesced_destroy(vm);
 	bus_destroy(vm);
+	msr_filter_free(vm);
 	backend_vm_destroy(vm);
 	cpus_put();
 	mmdrop(vm->mm);

@@ -5,6 +5,8 @@
 #include "cpu/cpu.h"
 #include "ioctl.h"
 
+#define MMU_PAGES_MIN 64	/* KVM_SET_NR_MMU_PAGES */
+
 static long do_check_extension(struct ioctl_call *call)
 {
 	return vm_check_extension(call->vm, call->value);
@@ -44,6 +46,20 @@ static long do_set_tss_addr(struct ioctl_call *call)
 		return -EINVAL;
 	call->vm->tss_addr = call->value;
 	return 0;
+}
+
+/* The nested tables are as large as the memory needs: the limit is checked and kept. */
+static long do_set_mmu_pages(struct ioctl_call *call)
+{
+	if (call->value < MMU_PAGES_MIN || call->value != (u32)call->value)
+		return -EINVAL;
+	call->vm->mmu_pages = call->value;
+	return 0;
+}
+
+static long do_get_mmu_pages(struct ioctl_call *call)
+{
+	return call->vm->mmu_pages;
 }
 
 static long do_set_identity_map(struct ioctl_call *call)
@@ -167,6 +183,11 @@ static long do_get_tsc_khz(struct ioctl_call *call)
 	return call->vm->default_tsc_khz ?: tsc_khz;
 }
 
+static long do_msr_filter(struct ioctl_call *call)
+{
+	return msr_filter_set(call->vm, call->arg);
+}
+
 static long do_stats_fd(struct ioctl_call *call)
 {
 	return stats_vm_fd(call->vm);
@@ -199,11 +220,14 @@ static const struct ioctl_row vm_rows[] = {
 	  .flags = LOCK_VM | ARG_IN, .fn = do_reinject },
 	{ KVM_SET_TSS_ADDR, LOCK_VM | ARG_VALUE, .fn = do_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, LOCK_VM, .fn = do_set_identity_map },
+	{ KVM_SET_NR_MMU_PAGES, LOCK_VM | ARG_VALUE, .fn = do_set_mmu_pages },
+	{ KVM_GET_NR_MMU_PAGES, LOCK_VM | ARG_VALUE, .fn = do_get_mmu_pages },
 	{ KVM_SET_BOOT_CPU_ID, LOCK_VM | ARG_VALUE, .fn = do_set_boot_cpu },
 	{ KVM_GET_CLOCK, LOCK_VM, .fn = do_get_clock },
 	{ KVM_SET_CLOCK, LOCK_VM, .fn = do_set_clock },
 	{ KVM_SET_TSC_KHZ, LOCK_VM | ARG_VALUE, .fn = do_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ, LOCK_VM | ARG_VALUE, .fn = do_get_tsc_khz },
+	{ KVM_X86_SET_MSR_FILTER, LOCK_VM, .fn = do_msr_filter },
 	{ KVM_GET_STATS_FD, ARG_VALUE, .fn = do_stats_fd },
 };
 

@@ -147,6 +147,7 @@ enum vcpu_request {
 	REQ_TLB_FLUSH_GUEST,	/* flush only linear translations */
 	REQ_TDP_ROOT,		/* load the root of the nested tables anew */
 	REQ_TRIPLE_FAULT,	/* KVM_EXIT_SHUTDOWN */
+	REQ_MSR_FILTER,		/* user space has changed the filter: msr_filter_apply() */
 	REQ_INTERCEPTS,		/* policy.* changed: backend update_intercepts */
 	REQ_SCAN_IOAPIC,	/* EOI exit information changed */
 	REQ_TIMER,		/* the APIC timer expired */
@@ -228,6 +229,7 @@ struct vmm {
 	struct coalesced coalesced;	/* [s] */
 	struct vm_clock clock;		/* [l] KVM_SET_CLOCK */
 	struct vm_stats stats;		/* [a] */
+	struct msr_filter __rcu *msr_filter; /* [l] readers by RCU; NULL: all is allowed */
 	struct vm_policy policy;	/* [l] capabilities enabled by KVM_ENABLE_CAP */
 	void *backend;			/* [c] struct svm_vm or struct vmx_vm */
 	struct list_head list;		/* in vm_list, under vm_list_lock */
@@ -235,6 +237,7 @@ struct vmm {
 	u32 default_tsc_khz;		/* [l] */
 	u64 tss_addr;			/* [l] accepted and unused: no real-mode TSS is needed */
 	u64 identity_map_addr;		/* [l] likewise */
+	u32 mmu_pages;			/* [l] KVM_SET_NR_MMU_PAGES: likewise, nothing to limit */
 	u64 id;				/* [c] serial number on this host */
 	char stats_name[STATS_NAME_SIZE]; /* [c] */
 };

@@ -45,7 +45,7 @@ bool guest_has(struct vcpu *vcpu, unsigned int x86_feature); /* X86_FEATURE_* by
 void cpuid_setup(void);				/* at load: what this host and backend can offer */
 
 /* ---- msr.c ---- */
-/* 0: done; 1: #GP for the guest, not settable for user space. host: user space asks. */
+/* 0: done; else #GP for the guest, not settable for user space. host: user space asks. */
 int msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host);
 int msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host);
 int msr_exit(struct vcpu *vcpu, bool write);	/* RDMSR, WRMSR exits: RESUME_* */
@@ -60,6 +60,19 @@ void msr_setup(void);
 /* TSC_AUX: the guest's from the first entry until the thread leaves the processor or KVM_RUN. */
 void msr_tsc_aux_load(struct vcpu *vcpu);
 void msr_tsc_aux_put(struct vcpu *vcpu);
+
+/* ---- msr_filter.c: KVM_X86_SET_MSR_FILTER, KVM_CAP_X86_USER_SPACE_MSR ---- */
+#define USER_MSRS_VALID	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
+			 KVM_MSR_EXIT_REASON_FILTER)
+int msr_filter_set(struct vmm *vm, const struct kvm_msr_filter *in);
+void msr_filter_free(struct vmm *vm);
+void msr_filter_apply(struct vcpu *vcpu);	/* REQ_MSR_FILTER */
+
+/* ---- msr_mce.c: KVM_X86_SETUP_MCE, KVM_X86_SET_MCE ---- */
+/* MCG_CTL_P, MCG_CMCI_P, MCG_SER_P: what IA32_MCG_CAP may say beside the number of banks */
+#define MCE_CAPS	(BIT_ULL(8) | BIT_ULL(10) | BIT_ULL(24))
+int mce_set_cap(struct vcpu *vcpu, u64 cap);
+int mce_inject(struct vcpu *vcpu, const struct kvm_x86_mce *mce);
 
 /* ---- xstate.c: x87/SSE/AVX/AVX-512 by the kernel's exported guest-FPU functions ---- */
 int fpu_create(struct vcpu *vcpu);		/* 0, -ENOMEM */
@@ -121,6 +134,7 @@ u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
 /* MSR_IA32_TSC; keeps the vCPUs of a VM in step */
 void tsc_write(struct vcpu *vcpu, u64 val, bool host);
 void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);
+void tsc_offset_set(struct vcpu *vcpu, u64 offset);
 int tsc_set_khz(struct vcpu *vcpu, u32 khz);	/* -EINVAL: needs scaling that is not there */
 void tsc_vcpu_init(struct vcpu *vcpu);
 void clock_init(struct vmm *vm);			/* at VM creation */

@@ -45,6 +45,10 @@ bool xcr0_valid(u64 val, u64 supported);
 /* size, offset and flags (CPUID 0xD, EAX EBX ECX) of one state component; false: not offered */
 bool xstate_component(unsigned int nr, u32 *size, u32 *offset, u32 *flags);
 
+/* msr_filter.c */
+bool msr_filter_denies(struct vcpu *vcpu, u32 msr, bool write);
+int msr_fault(struct vcpu *vcpu, bool write, u32 msr, u64 val, int why);	/* RESUME_* */
+
 /* msr_mtrr.c; 0: done, 1: #GP, -ENOENT: not one of them */
 int mtrr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int mtrr_write(struct vcpu *vcpu, u32 msr, u64 val);

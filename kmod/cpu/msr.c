@@ -24,6 +24,13 @@ static bool canonical(u64 addr)
 	return (u64)((s64)(addr << 16) >> 16) == addr;
 }
 
+/* From now on the processor serves it, as far as user space lets the guest. */
+static void msr_pass(struct vcpu *vcpu, u32 msr)
+{
+	backend_msr_intercept(vcpu, msr, msr_filter_denies(vcpu, msr, false),
+			      msr_filter_denies(vcpu, msr, true));
+}
+
 /* ---- speculation control ---- */
 
 u64 msr_spec_ctrl_bits(void)
@@ -67,7 +74,7 @@ static int spec_ctrl_write(struct vcpu *vcpu, u64 val, bool host)
 	backend_set_msr(vcpu, MSR_IA32_SPEC_CTRL, val);
 	/* A guest that writes it does so at every switch: from now on without us. */
 	if (val && !host)
-		backend_msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, false, false);
+		msr_pass(vcpu, MSR_IA32_SPEC_CTRL);
 	return 0;
 }
 
@@ -81,7 +88,8 @@ static int pred_cmd_write(struct vcpu *vcpu, u64 val, bool host)
 	if (!val || host)
 		return 0;
 	wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	backend_msr_intercept(vcpu, MSR_IA32_PRED_CMD, true, false);
+	backend_msr_intercept(vcpu, MSR_IA32_PRED_CMD, true,
+			      msr_filter_denies(vcpu, MSR_IA32_PRED_CMD, true));
 	return 0;
 }
 
@@ -210,7 +218,7 @@ static int cold_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 		ret = mce_read(vcpu, msr, val);
 	if (ret == -ENOENT)
 		ret = msr_ignored_read(msr, val);
-	return ret ? 1 : 0;
+	return ret;
 }
 
 static int deadline_read(struct vcpu *vcpu, u64 *val, bool host)
@@ -228,7 +236,7 @@ static int deadline_read(struct vcpu *vcpu, u64 *val, bool host)
  * @val: the value
  * @host: user space asks: features the guest was not given do not matter
  *
- * Return: 0; 1: #GP(0), not there for user space
+ * Return: 0; 1: #GP(0), not readable for user space; -ENOENT: likewise, there is no such register
  */
 int msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 {
@@ -420,7 +428,7 @@ static int cold_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 		ret = msr_ignored_write(msr, val);
 	if (ret && host && host_restores(vcpu, msr, val))
 		return 0;
-	return ret ? 1 : 0;
+	return ret;
 }
 
 static int deadline_write(struct vcpu *vcpu, u64 val, bool host)
@@ -441,7 +449,7 @@ static int deadline_write(struct vcpu *vcpu, u64 val, bool host)
  * @host: user space asks: features the guest was not given do not matter, and what is read-only
  *	to the guest may be set as far as it is offered
  *
- * Return: 0; 1: #GP(0), not settable for user space
+ * Return: 0; 1: #GP(0), not settable for user space; -ENOENT: likewise, no such register
  */
 int msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 {
@@ -479,17 +487,19 @@ int msr_exit(struct vcpu *vcpu, bool write)
 	u64 val = 0;
 	int fault;
 
-	if (write) {
+	if (write)
 		val = (u32)gpr[REG_RAX] | gpr[REG_RDX] << 32;
+	if (unlikely(rcu_access_pointer(vcpu->vm->msr_filter)) &&
+	    msr_filter_denies(vcpu, msr, write)) {
+		fault = -EPERM;
+	} else if (write) {
 		fault = msr_write(vcpu, msr, val, false);
 	} else {
 		fault = msr_read(vcpu, msr, &val, false);
 	}
 	trace_vmm_msr(vcpu, write, msr, val, fault);
-	if (fault) {
-		events_raise_error(vcpu, GP_VECTOR, 0);
-		return RESUME_GUEST;
-	}
+	if (fault)
+		return msr_fault(vcpu, write, msr, val, fault);
 	if (!write) {
 		gpr[REG_RAX] = (u32)val;
 		gpr[REG_RDX] = val >> 32;
@@ -558,7 +568,7 @@ void msr_init(struct vcpu *vcpu)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(passed); i++)
-		backend_msr_intercept(vcpu, passed[i], false, false);
+		msr_pass(vcpu, passed[i]);
 }
 
 /**

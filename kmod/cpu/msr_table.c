@@ -31,6 +31,8 @@ static const struct ignored {
 	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, 0, true },
 	/* Performance states: there are none */
 	{ MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, 0, false },
+	/* Power control: C1E and the like are the host's */
+	{ MSR_IA32_POWER_CTL, MSR_IA32_POWER_CTL, 0, false },
 	/* SMIs are not counted */
 	{ MSR_SMI_COUNT, MSR_SMI_COUNT, 0, true },
 	/* CPUID faulting and ring 3 MWAIT are not offered */

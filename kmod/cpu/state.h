@@ -101,7 +101,7 @@ struct vcpu_cpuid {
 	u16 ext[0x24];		/* 0x80000000.. */
 };
 
-#define CPU_MCE_BANKS	10	/* machine-check banks of a vCPU */
+#define CPU_MCE_BANKS	32	/* most machine-check banks of a vCPU: KVM_CAP_MCE */
 
 /* MSRs that no hardware field holds. */
 struct vcpu_msrs {
@@ -115,6 +115,7 @@ struct vcpu_msrs {
 	u64 mtrr_var[16];	/* base, mask pairs */
 	u64 mcg_cap, mcg_status, mcg_ctl;
 	u64 mc_bank[CPU_MCE_BANKS * 4];	/* CTL, STATUS, ADDR, MISC of each */
+	u64 mc_ctl2[CPU_MCE_BANKS];
 	u64 arch_capabilities;
 	u64 spec_ctrl;		/* as last seen; the backend switches it around the guest */
 	u64 microcode;
@@ -155,6 +156,7 @@ struct vm_clock {
 
 /* Capabilities that KVM_ENABLE_CAP switched on. */
 struct vm_policy {
+	u32 user_msrs;		/* KVM_MSR_EXIT_REASON_*: accesses that end KVM_RUN */
 	u64 disabled_exits;	/* KVM_X86_DISABLE_EXITS_* */
 	u64 disabled_quirks;	/* KVM_X86_QUIRK_* */
 	u64 manual_dirty;	/* KVM_DIRTY_LOG_* */

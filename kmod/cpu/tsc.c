@@ -75,25 +75,32 @@ static bool tsc_joins(const struct vm_clock *clock, u32 khz, u64 val, u64 now_ns
 	return (val > expected ? val - expected : expected - val) < (u64)khz * 1000;
 }
 
+/* The vCPUs to come are kept in step with this one. tsc_sync_lock is held. */
+static void tsc_sync_start(const struct vcpu *vcpu, u64 val, u64 offset)
+{
+	struct vm_clock *clock = &vcpu->vm->clock;
+
+	clock->tsc_written = true;
+	clock->tsc_khz = vcpu->tsc.khz;
+	clock->tsc_value = val;
+	clock->tsc_offset = offset;
+	clock->tsc_ns = ktime_get_boottime_ns();
+}
+
 /* The offset for a value that user space writes. */
 static u64 tsc_sync_offset(struct vcpu *vcpu, u64 val)
 {
 	struct vm_clock *clock = &vcpu->vm->clock;
 	unsigned long flags;
-	u64 now_ns, offset;
+	u64 offset;
 
 	raw_spin_lock_irqsave(&tsc_sync_lock, flags);
-	now_ns = ktime_get_boottime_ns();
 	offset = val - tsc_scale(&vcpu->tsc, rdtsc());
-	if (!check_tsc_unstable() && tsc_joins(clock, vcpu->tsc.khz, val, now_ns)) {
+	if (!check_tsc_unstable() &&
+	    tsc_joins(clock, vcpu->tsc.khz, val, ktime_get_boottime_ns()))
 		offset = clock->tsc_offset;
-	} else {
-		clock->tsc_written = true;
-		clock->tsc_khz = vcpu->tsc.khz;
-		clock->tsc_value = val;
-		clock->tsc_offset = offset;
-		clock->tsc_ns = now_ns;
-	}
+	else
+		tsc_sync_start(vcpu, val, offset);
 	raw_spin_unlock_irqrestore(&tsc_sync_lock, flags);
 	return offset;
 }
@@ -116,6 +123,21 @@ void tsc_write(struct vcpu *vcpu, u64 val, bool host)
 	delta = val - tsc_read(vcpu);
 	vcpu->msrs.tsc_adjust += delta;
 	tsc_set_offset(vcpu, vcpu->tsc.offset + delta);
+}
+
+/**
+ * tsc_offset_set() - KVM_VCPU_TSC_OFFSET
+ * @vcpu: the vCPU, loaded
+ * @offset: guest TSC = scaled host TSC + @offset, in ticks; vCPUs made later join it
+ */
+void tsc_offset_set(struct vcpu *vcpu, u64 offset)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&tsc_sync_lock, flags);
+	tsc_sync_start(vcpu, tsc_scale(&vcpu->tsc, rdtsc()) + offset, offset);
+	raw_spin_unlock_irqrestore(&tsc_sync_lock, flags);
+	tsc_set_offset(vcpu, offset);
 }
 
 /**

@@ -105,6 +105,7 @@ bool irq_pending(struct vcpu *vcpu);	/* APIC or PIC has one that the guest could
 int irq_acknowledge(struct vcpu *vcpu);	/* take it: vector into ISR, or PIC's; -1: none */
 u8 lapic_tpr(struct vcpu *vcpu);
 void lapic_set_tpr(struct vcpu *vcpu, u8 tpr);	/* CR8 << 4 */
+void lapic_deliver_cmci(struct vcpu *vcpu);
 /* Should CR8 writes exit? true when an interrupt waits that TPR blocks. */
 bool lapic_blocked_by_tpr(struct vcpu *vcpu);
 bool lapic_enabled(struct vcpu *vcpu);

@@ -4,6 +4,7 @@
  * x2APIC MSRs). SDM vol. 3, chapter 10; APM vol. 2, chapter 16.
  */
 #include <asm/cpufeature.h>
+#include <asm/mce.h>
 #include "../cpu/cpu.h"
 #include "chips.h"
 #include "lapic.h"
@@ -19,9 +20,11 @@
 #define X2_READABLE	(REG_BIT(APIC_ID) | REG_BIT(APIC_LVR) | REG_BIT(APIC_TASKPRI) |		\
 			 REG_BIT(APIC_PROCPRI) | REG_BIT(APIC_LDR) | REG_BIT(APIC_SPIV) |	\
 			 REGS_256 | REG_BIT(APIC_ESR) | REG_BIT(APIC_ICR) | REGS_LVT |		\
-			 REG_BIT(APIC_TMICT) | REG_BIT(APIC_TMCCT) | REG_BIT(APIC_TDCR))
+			 REG_BIT(APIC_TMICT) | REG_BIT(APIC_TMCCT) | REG_BIT(APIC_TDCR) |	\
+			 REG_BIT(APIC_LVTCMCI))
 #define X2_WRITABLE	(REG_BIT(APIC_TASKPRI) | REG_BIT(APIC_SPIV) | REG_BIT(APIC_ESR) |	\
-			 REGS_LVT | REG_BIT(APIC_TMICT) | REG_BIT(APIC_TDCR))
+			 REGS_LVT | REG_BIT(APIC_TMICT) | REG_BIT(APIC_TDCR) |			\
+			 REG_BIT(APIC_LVTCMCI))
 #define X1_READABLE	(X2_READABLE | REG_BIT(APIC_ARBPRI) | REG_BIT(APIC_RRR) |		\
 			 REG_BIT(APIC_DFR) | REG_BIT(APIC_ICR2))
 #define X1_WRITABLE	(X2_WRITABLE | REG_BIT(APIC_ID) | REG_BIT(APIC_EOI) |			\
@@ -30,7 +33,8 @@
 
 /* Reserved bits of the x2APIC ICR; bit 12 (busy) is ignored (SDM vol. 3, 10.12.9). */
 #define X2_ICR_RESERVED	0xfff32000ull
-#define ICR_WRITABLE	0x000ccfffu
+/* Reserved bits of the xAPIC ICR stay as written. */
+#define ICR_WRITABLE	(~(u32)APIC_ICR_BUSY)
 
 /* Writable bits of LVTT .. LVTERR, and those that are read-only but may be written back. */
 static const u32 lvt_writable[] = { 0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff };
@@ -261,7 +265,23 @@ bool lapic_accepts_pic(struct lapic *apic)
 	return (lapic_reg(apic, APIC_LVT0) & (APIC_LVT_MASKED | APIC_MODE_MASK)) == APIC_DM_EXTINT;
 }
 
+/**
+ * lapic_deliver_cmci() - a machine-check bank signals a corrected error
+ * @vcpu: the loaded vCPU
+ */
+void lapic_deliver_cmci(struct vcpu *vcpu)
+{
+	lapic_deliver_lvt(vcpu->apic, APIC_LVTCMCI);
+}
+
 /* ---- registers ---- */
+
+/* The CMCI's LVT comes with MCG_CMCI_P (SDM vol. 3, 11.5.1). */
+static bool lapic_has(const struct lapic *apic, u64 set, u32 off)
+{
+	return set & REG_BIT(off) &&
+	       (off != APIC_LVTCMCI || apic->vcpu->msrs.mcg_cap & MCG_CMCI_P);
+}
 
 static void lapic_write_tpr(struct lapic *apic, u32 tpr)
 {
@@ -306,6 +326,8 @@ u32 lapic_writable(struct lapic *apic, u32 off)
 		return ~0u;
 	case APIC_TDCR:
 		return 0xb;
+	case APIC_LVTCMCI:
+		return 0x107ff;
 	case APIC_LVTT ... APIC_LVTERR:
 		mask = lvt_writable[LAPIC_REG(off) - LVT_FIRST];
 		if (off == APIC_LVTT && !guest_has(apic->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
@@ -322,9 +344,12 @@ static void lapic_write_svr(struct lapic *apic, u32 val)
 
 	lapic_reg_set(apic, APIC_SPIV, val);
 	WRITE_ONCE(apic->sw_enabled, val & APIC_SPIV_APIC_ENABLED);
-	if (!apic->sw_enabled) /* SDM vol. 3, 10.4.7.2 */
+	if (!apic->sw_enabled) { /* SDM vol. 3, 10.4.7.2 */
 		for (off = APIC_LVTT; off <= APIC_LVTERR; off += 0x10)
 			lapic_reg_set(apic, off, lapic_reg(apic, off) | APIC_LVT_MASKED);
+		lapic_reg_set(apic, APIC_LVTCMCI,
+			      lapic_reg(apic, APIC_LVTCMCI) | APIC_LVT_MASKED);
+	}
 	lapic_map_rebuild(apic->vcpu->vm);
 }
 
@@ -354,6 +379,7 @@ static void lapic_reg_write(struct lapic *apic, u32 off, u32 val)
 	case APIC_ESR:
 		lapic_reg_set(apic, APIC_ESR, atomic_xchg(&apic->errors, 0));
 		break;
+	case APIC_LVTCMCI:
 	case APIC_LVTT ... APIC_LVTERR:
 		lapic_write_lvt(apic, off, val);
 		break;
@@ -377,6 +403,8 @@ static void lapic_reg_write(struct lapic *apic, u32 off, u32 val)
 u32 lapic_reg_read(struct lapic *apic, u32 off)
 {
 	switch (off) {
+	case APIC_LVR:	/* one LVT entry more */
+		return lapic_reg(apic, off) + (lapic_has(apic, ~0ull, APIC_LVTCMCI) << 16);
 	case APIC_PROCPRI:
 	case APIC_ARBPRI:
 		return lapic_ppr(apic);
@@ -389,8 +417,8 @@ u32 lapic_reg_read(struct lapic *apic, u32 off)
 
 static void lapic_x1_write(struct lapic *apic, u32 off, u32 val)
 {
-	if (!(X1_WRITABLE & REG_BIT(off))) {
-		if (!(X1_READABLE & REG_BIT(off)))
+	if (!lapic_has(apic, X1_WRITABLE, off)) {
+		if (!lapic_has(apic, X1_READABLE, off))
 			lapic_error(apic, APIC_ESR_ILLREGA);
 		return;
 	}
@@ -440,7 +468,7 @@ int lapic_x2_write(struct lapic *apic, u32 off, u64 val)
 	case APIC_ICR:
 		if (val & X2_ICR_RESERVED)
 			return 1;
-		lapic_reg_set(apic, APIC_ICR, val & ICR_WRITABLE & ~APIC_ICR_BUSY);
+		lapic_reg_set(apic, APIC_ICR, val & ICR_WRITABLE);
 		lapic_reg_set(apic, APIC_ICR2, val >> 32);
 		lapic_send_icr(apic, val, val >> 32);
 		return 0;
@@ -449,10 +477,11 @@ int lapic_x2_write(struct lapic *apic, u32 off, u64 val)
 			return 1;
 		lapic_send_icr(apic, val | APIC_DEST_SELF, 0);
 		return 0;
+	case APIC_LVTCMCI:
 	case APIC_LVTT ... APIC_LVTERR:
 		readonly = LVT_READONLY;
 	}
-	if (!(X2_WRITABLE & REG_BIT(off)) || val & ~(u64)(lapic_writable(apic, off) | readonly))
+	if (!lapic_has(apic, X2_WRITABLE, off) || val & ~(u64)(lapic_writable(apic, off) | readonly))
 		return 1;
 	lapic_reg_write(apic, off, val & ~readonly);
 	return 0;
@@ -494,7 +523,7 @@ int lapic_mmio_read(struct vcpu *vcpu, gpa_t addr, int len, void *val)
 	memset(val, hit ? 0xff : 0, len);
 	if (hit || len != 4 || addr & 0xf || addr & 0xc00)
 		return 0;
-	if (X1_READABLE & REG_BIT(off))
+	if (lapic_has(vcpu->apic, X1_READABLE, off))
 		*(u32 *)val = lapic_reg_read(vcpu->apic, off);
 	else
 		lapic_error(vcpu->apic, APIC_ESR_ILLREGA);
@@ -538,7 +567,7 @@ int lapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	u32 nr = msr - APIC_BASE_MSR;
 	u32 off = nr % LAPIC_REGS << 4;
 
-	if (!apic || !apic->x2apic || nr >= LAPIC_REGS || !(X2_READABLE & REG_BIT(off)))
+	if (!apic || !apic->x2apic || nr >= LAPIC_REGS || !lapic_has(apic, X2_READABLE, off))
 		return 1;
 	*val = lapic_reg_read(apic, off);
 	if (off == APIC_ICR)

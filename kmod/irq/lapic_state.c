@@ -40,6 +40,7 @@ static void lapic_reset_regs(struct lapic *apic, bool keep_id)
 	lapic_reg_set(apic, APIC_SPIV, 0xff);
 	for (off = APIC_LVTT; off <= APIC_LVTERR; off += 0x10)
 		lapic_reg_set(apic, off, APIC_LVT_MASKED);
+	lapic_reg_set(apic, APIC_LVTCMCI, APIC_LVT_MASKED);
 	if (vcpu->id == vcpu->vm->boot_vcpu_id &&
 	    !(vcpu->vm->policy.disabled_quirks & KVM_X86_QUIRK_LINT0_REENABLED))
 		lapic_reg_set(apic, APIC_LVT0, APIC_DM_EXTINT);
@@ -253,7 +254,7 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 {
 	static const u16 plain[] = { APIC_TASKPRI, APIC_DFR, APIC_SPIV, APIC_ESR, APIC_ICR,
 				     APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC, APIC_LVT0, APIC_LVT1,
-				     APIC_LVTERR, APIC_TMICT, APIC_TDCR };
+				     APIC_LVTERR, APIC_LVTCMCI, APIC_TMICT, APIC_TDCR };
 	const u32 *page = (const u32 *)s->regs;
 	struct lapic *apic = vcpu->apic;
 	unsigned int i;
@@ -267,7 +268,6 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		lapic_reg_set(apic, plain[i], page[plain[i] / 4] & lapic_writable(apic, plain[i]));
 	lapic_reg_set(apic, APIC_DFR, lapic_reg(apic, APIC_DFR) | 0x0fffffff);
-	lapic_reg_set(apic, APIC_ICR, lapic_reg(apic, APIC_ICR) & ~APIC_ICR_BUSY);
 	lapic_reg_set(apic, APIC_ICR2, page[APIC_ICR2 / 4]);
 	if (!apic->x2apic) {
 		lapic_reg_set(apic, APIC_ID, page[APIC_ID / 4] & 0xff000000);
