@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
-HOST ?= svm
+HOST ?=
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -11,7 +11,7 @@ V ?=
 export V
 
 B := $(CURDIR)/build
-CHECK := selftests/check --host $(HOST) $(if $(V),-v)
+CHECK := selftests/check $(HOST:%=--host %) $(if $(V),-v) -j $(JOBS)
 
 # The running kernel's build folder, else the newest headers that are installed.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
@@ -58,10 +58,10 @@ install: userspace
 clean:
 	rm -rf build
 
-## make demo               boot Debian under vmctl on an emulated AMD host (HOST=native: here)
+## make demo               boot Debian under vmctl on an emulated AMD host (HOST=vmx: Intel; native: here)
 .PHONY: demo
 demo:
-	@HOST=$(HOST) scripts/demo
+	@HOST=$(or $(HOST),svm) scripts/demo
 
 ## make check              all tests: check-quick and everything else below it
 ## make check-quick        unit and abi tests on the slim kernel
@@ -75,13 +75,15 @@ demo:
 ## make check-debug        unit and abi tests on the debug kernel
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-oracle check-boot check-guests check-lifetime check-load check-debug lint
-QUICK := unit abi
+QUICK := unit-user unit abi
 REST := lint oracle boot guests lifetime load abi-stock unit-debug abi-debug
 check:
-	@$(CHECK) -j $(JOBS) $(QUICK) $(REST)
+	@$(CHECK) $(QUICK) $(REST)
 check-quick:
-	@$(CHECK) -j $(JOBS) $(QUICK)
-check-unit check-abi check-oracle check-boot check-guests check-lifetime check-load: check-%:
+	@$(CHECK) $(QUICK)
+check-unit:
+	@$(CHECK) unit-user unit
+check-abi check-oracle check-boot check-guests check-lifetime check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
@@ -91,9 +93,9 @@ lint:
 ## make bench              host instructions per round trip: in-tree KVM's, ours, ratio
 .PHONY: bench
 bench:
-	@selftests/hosts/bench $(HOST)
+	@for host in $(or $(HOST),svm vmx); do selftests/hosts/bench $$host || exit 1; done
 
-## Variables: V=1 more output, HOST=svm, JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
+## Variables: V=1 more output, HOST=svm|vmx (default both), JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
 # What the suites need built.
 .PHONY: build-unit build-abi build-bench build-boot

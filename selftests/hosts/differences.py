@@ -3,23 +3,24 @@
 
 A difference has to be explained in Documentation/differences.rst by a line
   .. difference: TEST: REASON
-and such a line has to belong to a difference.
+  .. difference: TEST [HOST]: REASON
+of which the second speaks of one host only, and such a line has to belong to a difference.
 """
 
 import re
 
 from tap import Case, FAIL, PASS, SKIP
 
-LINE = re.compile(r'^\.\. difference: ([^:\s]+): (\S.*)$', re.M)
+LINE = re.compile(r'^\.\. difference: ([^:\s]+)(?: \[(\w+)\])?: (\S.*)$', re.M)
 # Cases about the run, not about the interface.
 NOT_TESTS = ('host stays clean', 'plan', 'end', 'exit')
 
 
-def explained(path):
+def explained(path, host):
     """{test: reason} from the document."""
     try:
         with open(path, encoding='utf-8') as f:
-            return dict(LINE.findall(f.read()))
+            return {test: why for test, where, why in LINE.findall(f.read()) if where in ('', host)}
     except FileNotFoundError:
         return {}
 
@@ -48,19 +49,20 @@ def _one(name, ours, theirs, reason):
     return Case(name, PASS)
 
 
-def unexplained_failures(ours, theirs, path):
+def unexplained_failures(ours, theirs, reasons):
     """The tests that only in-tree KVM fails, and nobody says why."""
     passed = {c.name for c in ours if _outcome(c) == PASS}
-    reasons = explained(path)
     return [c.name for c in theirs if c.name in passed and c.name not in reasons
             and c.name not in NOT_TESTS and _outcome(c) == FAIL]
 
 
-def compare(ours, theirs, path):
-    """Print the table of differences; return one case per test."""
+def compare(ours, theirs, reasons, names):
+    """Print the table of differences; return one case per test.
+
+    Reasons have to be about names, the tests there are; None leaves that unasked.
+    """
     left = {c.name: c for c in ours if c.name not in NOT_TESTS}
     right = {c.name: c for c in theirs if c.name not in NOT_TESTS}
-    reasons = explained(path)
     rows = [(n, _outcome(left.get(n)), _outcome(right.get(n)), reasons.get(n, '?'))
             for n in left | right if _outcome(left.get(n)) != _outcome(right.get(n))]
     print(f'{"test":<40} {"ours":<7} {"in-tree":<8} why')
@@ -70,5 +72,5 @@ def compare(ours, theirs, path):
         print('(no differences)')
     cases = [_one(n, left.get(n), right.get(n), reasons.get(n)) for n in left | right]
     cases += [Case(n, FAIL, 'is explained in differences.rst, but there is no such test')
-              for n in reasons if n not in left | right]
+              for n in reasons if names is not None and n not in names]
     return cases + [c for c in theirs if c.name in NOT_TESTS]

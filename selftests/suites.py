@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The test suites: what each runs, on which hosts, in how many parts."""
+
+import os
+import subprocess
+
+import differences
+import kernels
+from tap import Case
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+BUILD = os.path.join(TOP, 'build')
+BOTH = ('svm', 'vmx')
+# In-tree KVM's module.
+KVM = {'svm': 'kvm-amd', 'svm2': 'kvm-amd', 'vmx': 'kvm-intel'}
+SUITES = {}
+
+
+class Suite:
+    """A function that runs something on run.host; None stands for this machine."""
+
+    def __init__(self, function, hosts, seconds, parts):
+        self.function = function
+        self.name = function.__name__.replace('_', '-')
+        self.hosts = hosts
+        # About how long it takes, by host: the long ones are begun first.
+        self._seconds = seconds
+        self._parts = parts
+
+    def seconds(self, host):
+        return self._seconds.get(host, 60) / self.parts(host)
+
+    def parts(self, host):
+        """Into how many it is cut for this host, so that they run beside one another."""
+        return self._parts.get(host, 1)
+
+
+def suite(hosts=BOTH, parts=None, **seconds):
+    """Make a function a suite."""
+    def register(function):
+        s = Suite(function, hosts, seconds, parts or {})
+        SUITES[s.name] = s
+        return function
+    return register
+
+
+def host_kernel(run):
+    """The kernel of most tests: Debian's; on Bochs the slim one, which boots ten times sooner."""
+    return 'stock' if run.host == 'svm' else 'slim'
+
+
+def programs(folder):
+    """The executables in folder."""
+    if not os.path.isdir(folder):
+        return []
+    return sorted(f for f in os.listdir(folder)
+                  if os.access(os.path.join(folder, f), os.X_OK)
+                  and os.path.isfile(os.path.join(folder, f)))
+
+
+def boot_files(*names):
+    """Options that put these on the host: scripts of selftests/boot, or what is built there."""
+    return [o for name in names
+            for o in ('--file', os.path.join(*((HERE, 'boot') if '.' in name else
+                                               (BUILD, 'boot')), name))]
+
+
+# On this machine
+
+@suite(hosts=(None,), seconds=60)
+def unit_user(run):
+    """Unit tests that run here."""
+    run.make('build-unit')
+    cases = run.local([os.path.join(HERE, 'hosts/tap_test.py')])
+    for folder in ('unit', 'userctl/tests', 'userctl/sanitize/tests'):
+        for name in programs(os.path.join(BUILD, folder)):
+            cases += [Case(f'{folder}/{name}.{c.name}', c.result, c.why)
+                      for c in run.local([os.path.join(BUILD, folder, name)])]
+    cli = os.path.join(TOP, 'userctl/tests/cli.sh')
+    if os.path.exists(cli):
+        cases += run.local(['env', 'VMCTL=' + os.path.join(BUILD, 'userctl/vmctl'), 'sh', cli])
+    return cases
+
+
+@suite(hosts=(None,), seconds=200)
+def lint(run):
+    """Everything that reads sources."""
+    return run.local([os.path.join(TOP, 'scripts/lint')], limit=1800)
+
+
+# KUnit
+
+def kunit(run, kernel):
+    """vmm_kunit.ko's suites; their results are on the host's console."""
+    return run.on_host(['--kernel', kernel, '--insmod', '--timeout', '900'],
+                       'insmod /vmm_kunit.ko && rmmod vmm_kunit', console=True, need_plan=False)
+
+
+@suite()
+def unit(run):
+    """KUnit on the slim kernel."""
+    return kunit(run, 'slim')
+
+
+@suite(hosts=('svm',))
+def unit_debug(run):
+    """KUnit on the debug kernel."""
+    return kunit(run, 'debug')
+
+
+# The ioctl interface
+
+def abi_cases(run):
+    """The names of all cases, and of those that are this part's."""
+    run.make('build-abi')
+    names = subprocess.run([os.path.join(BUILD, 'abi/abi'), '-l'], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.split()
+    return names, names[run.part::run.parts]
+
+
+def abi_tests(run, kernel, oracle, only):
+    """The named abi tests on vmm.ko or in-tree KVM: cases."""
+    device = '/dev/kvm' if oracle else '/dev/vmm'
+    scale = 4 if kernel == 'debug' else 1
+    return run.on_host(
+        ['--kernel', kernel, '--oracle' if oracle else '--insmod', '--timeout', str(900 * scale),
+         '--file', os.path.join(BUILD, 'abi/abi')],
+        ' '.join([f'VMM_DEV={device} /abi -t {scale}', *only]))
+
+
+@suite(parts={'vmx': 2}, svm=100, vmx=600)
+def abi(run):
+    """The ioctl interface on the slim kernel."""
+    run.abi_results = abi_tests(run, 'slim', False, abi_cases(run)[1])
+    return run.abi_results
+
+
+@suite(svm=400, vmx=300)
+def abi_debug(run):
+    """The ioctl interface on the debug kernel."""
+    return abi_tests(run, 'debug', False, abi_cases(run)[1])
+
+
+@suite(hosts=('svm',), svm=150)
+def abi_stock(run):
+    """The ioctl interface on Debian's kernel."""
+    return abi_tests(run, 'stock', False, abi_cases(run)[1])
+
+
+@suite(parts={'vmx': 2}, svm=100, vmx=600)
+def oracle(run):
+    """The same binary on in-tree KVM; what differs must be explained."""
+    names, mine = abi_cases(run)
+    ours = run.abi_results or abi_tests(run, 'slim', False, mine)
+    theirs = abi_tests(run, 'slim', True, mine)
+    reasons = differences.explained(os.path.join(TOP, 'Documentation/differences.rst'), run.host)
+    # In-tree KVM loses timing tests on a busy machine: it gets a second chance, vmm.ko does not.
+    late = differences.unexplained_failures(ours, theirs, reasons)
+    if late:
+        print('once more on in-tree KVM: ' + ' '.join(late))
+        again = {c.name: c for c in abi_tests(run, 'slim', True, late)}
+        theirs = [again.get(c.name, c) if c.name in late else c for c in theirs]
+    return differences.compare(ours, theirs, reasons, names if run.part == 0 else None)
+
+
+# Whole guests
+
+@suite(svm=250, vmx=600)
+def boot(run):
+    """Debian's stock kernel under vmctl."""
+    run.make('userspace')
+    return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(1800))
+
+
+@suite()
+def guests(run):
+    """Small kernels under vmctl: how they start, how they end, what vmctl says."""
+    run.make('userspace')
+    run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
+    folder = os.path.join(BUILD, 'userctl/tests/guests')
+    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pty')
+    files = [os.path.join(folder, n) for n in names]
+    files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/guests.sh')]
+    options = [o for f in files for o in ('--file', f)]
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '600', *options],
+                       'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
+
+
+@suite(svm=300, vmx=300)
+def load(run):
+    """Loading, unloading and killing; on QEMU on the debug kernel."""
+    run.make('build-boot')
+    return run.on_host(['--kernel', 'debug' if run.host == 'svm' else 'slim', '--smp', '2',
+                        '--timeout', '1500', *boot_files('storm', 'lib.sh', 'load.sh')],
+                       '/load.sh')
+
+
+@suite(svm=120, vmx=200)
+def lifetime(run):
+    """Beside in-tree KVM, through CPU hotplug, suspend, kexec and a crash."""
+    run.make('build-boot')
+    kernel = kernels.Kernel(host_kernel(run))
+    options = ['--kernel', kernel.name, '--smp', '2', '--timeout', '600']
+    cases = run.on_host([*options, '--module', KVM[run.host],
+                         *boot_files('storm', 'lib.sh', 'lifetime.sh')], '/lifetime.sh')
+    return cases + run.on_host([*options, '--module', 'msr', '--boots', '3',
+                                '--append', 'crashkernel=256M', '--file',
+                                kernel.bzimage + ':/bzImage',
+                                *boot_files('storm', 'kexec', 'lib.sh', 'kexec.sh')],
+                               'sh /kexec.sh')
