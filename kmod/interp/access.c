@@ -5,7 +5,7 @@
  */
 #include "insn.h"
 
-static bool canonical(const struct interp *in, gva_t addr)
+bool mem_canonical(const struct interp *in, gva_t addr)
 {
 	unsigned int shift = in->cr4 & X86_CR4_LA57 ? 64 - 57 : 64 - 48;
 
@@ -22,7 +22,7 @@ static int linear_long(struct interp *in, u8 seg, u64 offset, unsigned int len, 
 	u64 base = seg == SEG_FS || seg == SEG_GS ? in->seg[seg].base : 0;
 
 	*addr = base + offset;
-	if (canonical(in, *addr) && canonical(in, *addr + len - 1))
+	if (mem_canonical(in, *addr) && mem_canonical(in, *addr + len - 1))
 		return INTERP_DONE;
 	return fault_segment(in, seg);
 }
@@ -62,14 +62,13 @@ int mem_linear(struct interp *in, u8 seg, u64 offset, unsigned int len, bool wri
 	return INTERP_DONE;
 }
 
-/* Translate a range of at most one page's length; all of it before any of it is accessed. */
-int mem_map(struct interp *in, gva_t addr, unsigned int len, u32 access, struct interp_span *span)
+int span_map(struct interp *in, gva_t addr, unsigned int len, u32 access, struct interp_span *span)
 {
 	unsigned int first = 4096 - (addr & 4095);
 	struct interp_walk walk;
 	int r;
 
-	if (in->cpl == 3)
+	if (in->cpl == 3 && !(access & ACCESS_IMPLICIT))
 		access |= ACCESS_USER;
 	first = first < len ? first : len;
 	r = interp_walk(in, addr, access, &walk);
@@ -111,96 +110,59 @@ static void log_done(struct interp *in)
 	in->log_len = in->log_pos;
 }
 
-static int mmio_read(struct interp *in, gpa_t gpa, void *buf, unsigned int len)
+/*
+ * One access to a device. A write that is on its way to user space comes before any other access:
+ * that one waits.
+ */
+static int mmio_access(struct interp *in, gpa_t gpa, void *buf, unsigned int len, bool write)
 {
 	struct interp_access *entry;
 	bool replay;
 	int r;
 
-	r = log_next(in, LOG_MMIO_READ, gpa, len, &entry, &replay);
+	r = log_next(in, write ? LOG_MMIO_WRITE : LOG_MMIO_READ, gpa, len, &entry, &replay);
 	if (r)
 		return r;
+	if (!replay && in->posted)
+		return INTERP_USER;
 	if (!replay) {
-		/* A write that is on its way to user space comes first. */
-		if (in->posted)
-			return INTERP_USER;
-		r = in->ops->mmio_read(in, gpa, &entry->data, len);
-		if (r)
+		r = write ? in->ops->mmio_write(in, gpa, buf, len) :
+			    in->ops->mmio_read(in, gpa, &entry->data, len);
+		if (r && !write)
 			return r;
+		in->posted = r == INTERP_USER;
 		log_done(in);
 	}
-	memcpy(buf, &entry->data, len);
-	return INTERP_DONE;
-}
-
-static int mmio_write(struct interp *in, gpa_t gpa, const void *buf, unsigned int len)
-{
-	struct interp_access *entry;
-	bool replay;
-	int r;
-
-	r = log_next(in, LOG_MMIO_WRITE, gpa, len, &entry, &replay);
-	if (r || replay)
-		return r;
-	if (in->posted)
-		return INTERP_USER;
-	r = in->ops->mmio_write(in, gpa, buf, len);
-	if (r && r != INTERP_USER)
-		return r;
-	in->posted = r == INTERP_USER;
-	log_done(in);
+	if (!write)
+		memcpy(buf, &entry->data, len);
 	return INTERP_DONE;
 }
 
 /* One physical piece: memory, else devices in fragments of 8 bytes. */
-static int piece_read(struct interp *in, gpa_t gpa, u8 *buf, unsigned int len)
+static int piece_copy(struct interp *in, gpa_t gpa, u8 *buf, unsigned int len, bool write)
 {
 	unsigned int n;
 	int r;
 
-	if (!in->ops->phys_read(in, gpa, buf, len))
+	r = write ? in->ops->phys_write(in, gpa, buf, len) : in->ops->phys_read(in, gpa, buf, len);
+	if (!r)
 		return INTERP_DONE;
 	for (; len; len -= n, gpa += n, buf += n) {
 		n = len < 8 ? len : 8;
-		r = mmio_read(in, gpa, buf, n);
+		r = mmio_access(in, gpa, buf, n, write);
 		if (r)
 			return r;
 	}
 	return INTERP_DONE;
 }
 
-static int piece_write(struct interp *in, gpa_t gpa, const u8 *buf, unsigned int len)
+int span_copy(struct interp *in, const struct interp_span *span, void *buf, bool write)
 {
-	unsigned int n;
-	int r;
-
-	if (!in->ops->phys_write(in, gpa, buf, len))
-		return INTERP_DONE;
-	for (; len; len -= n, gpa += n, buf += n) {
-		n = len < 8 ? len : 8;
-		r = mmio_write(in, gpa, buf, n);
-		if (r)
-			return r;
-	}
-	return INTERP_DONE;
-}
-
-int span_read(struct interp *in, const struct interp_span *span, void *buf)
-{
-	int r = piece_read(in, span->gpa[0], buf, span->len[0]);
+	int r = piece_copy(in, span->gpa[0], buf, span->len[0], write);
 
 	if (r || !span->len[1])
 		return r;
-	return piece_read(in, span->gpa[1], (u8 *)buf + span->len[0], span->len[1]);
-}
-
-int span_write(struct interp *in, const struct interp_span *span, const void *buf)
-{
-	int r = piece_write(in, span->gpa[0], buf, span->len[0]);
-
-	if (r || !span->len[1])
-		return r;
-	return piece_write(in, span->gpa[1], (const u8 *)buf + span->len[0], span->len[1]);
+	return piece_copy(in, span->gpa[1], (u8 *)buf + span->len[0], span->len[1], write);
 }
 
 /*
@@ -214,52 +176,29 @@ int span_update(struct interp *in, const struct interp_span *span, u64 old, u64 
 	int r;
 
 	if (span->len[1] || span->gpa[0] & (len - 1))
-		return span_write(in, span, &new);
+		return span_copy(in, span, &new, true);
 	r = in->ops->phys_cmpxchg(in, span->gpa[0], old, new, len);
 	if (r == INTERP_NOT_MEMORY)
-		return span_write(in, span, &new);
+		return span_copy(in, span, &new, true);
 	return r ? INTERP_RETRY : INTERP_DONE;
 }
 
-int mem_read(struct interp *in, gva_t addr, void *buf, unsigned int len, u32 access)
-{
-	struct interp_span span;
-	int r = mem_map(in, addr, len, access, &span);
-
-	return r ? r : span_read(in, &span, buf);
-}
-
-int mem_write(struct interp *in, gva_t addr, const void *buf, unsigned int len, u32 access)
-{
-	struct interp_span span;
-	int r = mem_map(in, addr, len, access | ACCESS_WRITE, &span);
-
-	return r ? r : span_write(in, &span, buf);
-}
-
-int seg_read(struct interp *in, u8 seg, u64 offset, void *buf, unsigned int len)
+int seg_map(struct interp *in, u8 seg, u64 offset, unsigned int len, bool write,
+	    struct interp_span *span)
 {
 	gva_t addr;
-	int r = mem_linear(in, seg, offset, len, false, &addr);
+	int r = mem_linear(in, seg, offset, len, write, &addr);
 
-	return r ? r : mem_read(in, addr, buf, len, 0);
+	return r ? r : span_map(in, addr, len, write ? ACCESS_WRITE : 0, span);
 }
 
-int seg_write(struct interp *in, u8 seg, u64 offset, const void *buf, unsigned int len)
-{
-	gva_t addr;
-	int r = mem_linear(in, seg, offset, len, true, &addr);
-
-	return r ? r : mem_write(in, addr, buf, len, 0);
-}
-
-int port_read(struct interp *in, u16 port, unsigned int size, unsigned int count)
+int port_access(struct interp *in, u16 port, unsigned int size, unsigned int count, bool write)
 {
 	struct interp_access *entry;
 	bool replay;
 	int r;
 
-	r = log_next(in, LOG_PORT_IN, port, size, &entry, &replay);
+	r = log_next(in, write ? LOG_PORT_OUT : LOG_PORT_IN, port, size, &entry, &replay);
 	if (r)
 		return r;
 	if (replay)
@@ -267,25 +206,9 @@ int port_read(struct interp *in, u16 port, unsigned int size, unsigned int count
 	entry->data = count;
 	if (in->posted)
 		return INTERP_USER;
-	r = in->ops->port_in(in, port, size, in->io, count);
-	if (!r)
-		log_done(in);
-	return r;
-}
-
-int port_write(struct interp *in, u16 port, unsigned int size, unsigned int count)
-{
-	struct interp_access *entry;
-	bool replay;
-	int r;
-
-	r = log_next(in, LOG_PORT_OUT, port, size, &entry, &replay);
-	if (r || replay)
-		return r;
-	if (in->posted)
-		return INTERP_USER;
-	r = in->ops->port_out(in, port, size, in->io, count);
-	if (r && r != INTERP_USER)
+	r = write ? in->ops->port_out(in, port, size, in->io, count) :
+		    in->ops->port_in(in, port, size, in->io, count);
+	if (r && !write)
 		return r;
 	in->posted = r == INTERP_USER;
 	log_done(in);

@@ -234,14 +234,6 @@ u64 alu_bit(unsigned int nr, u64 dst, unsigned int bit, u64 *flags)
 	return dst;
 }
 
-u64 alu_imul(u64 dst, u64 src, unsigned int size, u64 *flags)
-{
-	u64 hi;
-
-	alu_mul(true, &dst, &hi, src, size, flags);
-	return dst;
-}
-
 void alu_mul(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size, u64 *flags)
 {
 	unsigned __int128 wide;
@@ -260,40 +252,55 @@ void alu_mul(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size, u64 *
 }
 
 /**
+ * alu_div() - DIV, IDIV; the flags are left alone
+ * @is_signed: IDIV
+ * @lo: low half of the dividend, becomes the quotient
+ * @hi: high half, becomes the remainder
+ * @src: divisor
+ * @size: bytes of each
+ *
+ * Return: 0, or 1: divide error, operands unchanged
+ */
+int alu_div(bool is_signed, u64 *lo, u64 *hi, u64 src, unsigned int size)
+{
+	u64 mask = size_mask(size), l = *lo & mask, h = *hi & mask;
+	bool negative = is_signed && h & sign_bit(size);
+	bool opposite = is_signed && (h ^ src) & sign_bit(size);
+
+	if (is_signed)
+		src = sign_extend(src, size) >> 63 ? -src : src;
+	src &= mask;
+	if (negative) {
+		l = -l & mask;
+		h = (~h + !l) & mask;
+	}
+	if (h >= src)
+		return 1;
+	if (size < 8) {
+		l |= h << size * 8;
+		h = 0;
+	}
+	asm("divq %2" : "+a" (l), "+d" (h) : "r" (src) : "cc");	/* h < src: the quotient fits */
+	if (is_signed && l > sign_bit(size) - !opposite)
+		return 1;
+	*lo = (opposite ? -l : l) & mask;
+	*hi = (negative ? -h : h) & mask;
+	return 0;
+}
+
+/**
  * alu_condition() - does a condition code hold?
- * @cc: low four bits of the opcode of Jcc, SETcc or CMOVcc
+ * @cc: low four bits of the opcode of SETcc or CMOVcc
  * @flags: RFLAGS
  */
 bool alu_condition(unsigned int cc, u64 flags)
 {
-	bool sign_differs = !(flags & X86_EFLAGS_SF) != !(flags & X86_EFLAGS_OF);
-	bool res = false;
+	static const u16 any_of[8] = {
+		X86_EFLAGS_OF, X86_EFLAGS_CF, X86_EFLAGS_ZF, X86_EFLAGS_CF | X86_EFLAGS_ZF,
+		X86_EFLAGS_SF, X86_EFLAGS_PF, 0, X86_EFLAGS_ZF,
+	};
+	unsigned int nr = cc >> 1 & 7;
+	bool less = nr >= 6 && !(flags & X86_EFLAGS_SF) != !(flags & X86_EFLAGS_OF);
 
-	switch (cc >> 1 & 7) {
-	case 0:
-		res = flags & X86_EFLAGS_OF;
-		break;
-	case 1:
-		res = flags & X86_EFLAGS_CF;
-		break;
-	case 2:
-		res = flags & X86_EFLAGS_ZF;
-		break;
-	case 3:
-		res = flags & (X86_EFLAGS_CF | X86_EFLAGS_ZF);
-		break;
-	case 4:
-		res = flags & X86_EFLAGS_SF;
-		break;
-	case 5:
-		res = flags & X86_EFLAGS_PF;
-		break;
-	case 6:
-		res = sign_differs;
-		break;
-	case 7:
-		res = sign_differs || flags & X86_EFLAGS_ZF;
-		break;
-	}
-	return res != (cc & 1);
+	return (less || flags & any_of[nr]) != (cc & 1);
 }

@@ -2,102 +2,136 @@
 /* The decoder: bytes to struct insn (APM vol. 3, chapter 1 and appendix A). */
 #include "insn.h"
 
-#define E(op, dst, src, imm, flags) \
-	(OP_##op | F_DST(AT_##dst) | F_SRC(AT_##src) | F_IMM(IMM_##imm) | (flags))
+#define E(op, dst, src, imm, flags) (R_ROW(OP_##op, AT_##dst, AT_##src, IMM_##imm) | (flags))
 #define LEN(imm, flags) E(LENGTH, NONE, NONE, imm, flags)
-#define REG(imm, flags) E(NOMEM, NONE, NONE, imm, flags)
-#define PUSH_SEG(flags) E(PUSH_SEG, NONE, NONE, NONE, flags)
-#define STRING(n, op)								\
-	[(n) + 0] = E(op, NONE, NONE, NONE, F_BYTE), [(n) + 1] = E(op, NONE, NONE, NONE, 0)
+#define NOMEM(imm, flags) E(NOMEM, NONE, NONE, imm, flags)
+#define GROUP(nr, imm, flags) (R_ROW(OP_GROUP, nr, 0, IMM_##imm) | M | (flags))
+#define PUSH_SEG(flags) E(MOV, STACK, SREG, NONE, flags)
+#define POP_SEG(flags) E(MOV, SREG, STACK, NONE, flags)
+#define LOAD_FAR(flags) E(LOAD_FAR, REG, RM, NONE, M | F_MEM | F_WIDTH(W_FAR) | (flags))
 
 #define M F_MODRM
 #define B F_BYTE
 #define L F_LOCKABLE
+#define S F_STRING
 
-#define ALU_ROW(n, lock, nowrite)					\
-	[(n) + 0] = E(ALU, RM, REG, NONE, M | B | (lock) | (nowrite)),	\
-	[(n) + 1] = E(ALU, RM, REG, NONE, M | (lock) | (nowrite)),	\
-	[(n) + 2] = E(ALU, REG, RM, NONE, M | B | (nowrite)),		\
-	[(n) + 3] = E(ALU, REG, RM, NONE, M | (nowrite)),		\
-	[(n) + 4] = REG(8, B), [(n) + 5] = REG(Z, 0)
+/* An opcode for bytes, and the next one for operands of the operand size. */
+#define PAIR(n, op, dst, src, imm, flags)			\
+	[(n)] = E(op, dst, src, imm, B | (flags)),		\
+	[(n) + 1] = E(op, dst, src, imm, flags)
+
+#define ALU_ROW(n, op, lock)					\
+	PAIR(n, op, RM, REG, NONE, M | (lock)),			\
+	PAIR((n) + 2, op, REG, RM, NONE, M),			\
+	PAIR((n) + 4, NOMEM, NONE, NONE, Z, 0)
 
 static const u32 one_byte[256] = {
-	ALU_ROW(0x00, L, 0), ALU_ROW(0x08, L, 0), ALU_ROW(0x10, L, 0), ALU_ROW(0x18, L, 0),
-	ALU_ROW(0x20, L, 0), ALU_ROW(0x28, L, 0), ALU_ROW(0x30, L, 0), ALU_ROW(0x38, 0, F_NOWRITE),
-	[0x06] = PUSH_SEG(F_I64), [0x07] = LEN(NONE, F_I64), [0x0e] = PUSH_SEG(F_I64),
-	[0x16] = PUSH_SEG(F_I64), [0x17] = LEN(NONE, F_I64), [0x1e] = PUSH_SEG(F_I64),
-	[0x1f] = LEN(NONE, F_I64), [0x27] = REG(NONE, F_I64), [0x2f] = REG(NONE, F_I64),
-	[0x37] = REG(NONE, F_I64), [0x3f] = REG(NONE, F_I64), [0x40 ... 0x4f] = REG(NONE, F_I64),
-	[0x50 ... 0x57] = E(PUSH, NONE, OPREG, NONE, F_D64),
-	[0x58 ... 0x5f] = E(POP, OPREG, NONE, NONE, F_D64),
+	ALU_ROW(0x00, ALU, L), ALU_ROW(0x08, ALU, L), ALU_ROW(0x10, ALU, L), ALU_ROW(0x18, ALU, L),
+	ALU_ROW(0x20, ALU, L), ALU_ROW(0x28, ALU, L), ALU_ROW(0x30, ALU, L), ALU_ROW(0x38, CMP, 0),
+	[0x06] = PUSH_SEG(F_I64), [0x07] = POP_SEG(F_I64), [0x0e] = PUSH_SEG(F_I64),
+	[0x16] = PUSH_SEG(F_I64), [0x17] = POP_SEG(F_I64),
+	[0x1e] = PUSH_SEG(F_I64), [0x1f] = POP_SEG(F_I64),
+	[0x27] = NOMEM(NONE, F_I64), [0x2f] = NOMEM(NONE, F_I64),
+	[0x37] = NOMEM(NONE, F_I64), [0x3f] = NOMEM(NONE, F_I64),
+	[0x40 ... 0x4f] = NOMEM(NONE, F_I64),
+	[0x50 ... 0x57] = E(MOV, STACK, REG, NONE, F_D64 | F_OPREG),
+	[0x58 ... 0x5f] = E(MOV, REG, STACK, NONE, F_D64 | F_OPREG),
 	[0x60] = E(PUSHA, NONE, NONE, NONE, F_I64), [0x61] = E(POPA, NONE, NONE, NONE, F_I64),
-	[0x62] = LEN(NONE, M | F_I64),
-	[0x63] = E(MOVSXD, REG, RM, NONE, M), [0x68] = E(PUSH, NONE, IMM, Z, F_D64),
-	[0x69] = E(IMUL, REG, IMM, Z, M), [0x6a] = E(PUSH, NONE, IMM, 8, F_D64),
-	[0x6b] = E(IMUL, REG, IMM, 8, M), STRING(0x6c, INS), STRING(0x6e, OUTS),
-	[0x70 ... 0x7f] = REG(8, F_F64), [0x80] = E(ALU, RM, IMM, 8, M | B | L),
-	[0x81] = E(ALU, RM, IMM, Z, M | L), [0x82] = E(ALU, RM, IMM, 8, M | B | L | F_I64),
-	[0x83] = E(ALU, RM, IMM, 8, M | L), [0x84] = E(TEST, RM, REG, NONE, M | B | F_NOWRITE),
-	[0x85] = E(TEST, RM, REG, NONE, M | F_NOWRITE), [0x86] = E(XCHG, RM, REG, NONE, M | B | L),
-	[0x87] = E(XCHG, RM, REG, NONE, M | L), [0x88] = E(MOV, RM, REG, NONE, M | B | F_NOREAD),
-	[0x89] = E(MOV, RM, REG, NONE, M | F_NOREAD),
-	[0x8a] = E(MOV, REG, RM, NONE, M | B | F_NOREAD),
-	[0x8b] = E(MOV, REG, RM, NONE, M | F_NOREAD), [0x8c] = E(MOV_FROM_SEG, RM, NONE, NONE, M),
-	[0x8d] = REG(NONE, M), [0x8e] = LEN(NONE, M),
-	[0x8f] = E(POP, RM, NONE, NONE, M | F_D64), [0x90 ... 0x99] = REG(NONE, 0),
-	[0x9a] = LEN(FAR, F_I64), [0x9b] = LEN(NONE, 0), [0x9c] = E(PUSHF, NONE, NONE, NONE, F_D64),
-	[0x9d] = E(POPF, NONE, NONE, NONE, F_D64), [0x9e ... 0x9f] = REG(NONE, 0),
-	[0xa0] = E(MOV, ACC, MOFFS, OFFSET, B | F_NOREAD),
-	[0xa1] = E(MOV, ACC, MOFFS, OFFSET, F_NOREAD),
-	[0xa2] = E(MOV, MOFFS, ACC, OFFSET, B | F_NOREAD),
-	[0xa3] = E(MOV, MOFFS, ACC, OFFSET, F_NOREAD), STRING(0xa4, MOVS), STRING(0xa6, CMPS),
-	[0xa8] = REG(8, B), [0xa9] = REG(Z, 0), STRING(0xaa, STOS), STRING(0xac, LODS),
-	STRING(0xae, SCAS), [0xb0 ... 0xb7] = REG(8, B), [0xb8 ... 0xbf] = REG(V, 0),
-	[0xc0] = E(SHIFT, RM, IMM, 8, M | B), [0xc1] = E(SHIFT, RM, IMM, 8, M),
-	[0xc2] = LEN(16, F_F64), [0xc3] = LEN(NONE, F_F64), [0xc4 ... 0xc5] = LEN(NONE, M | F_I64),
-	[0xc6] = E(MOV, RM, IMM, 8, M | B | F_NOREAD), [0xc7] = E(MOV, RM, IMM, Z, M | F_NOREAD),
+	[0x62] = LEN(NONE, M | F_I64), [0x63] = E(SIGN, REG, RM, NONE, M | F_WIDTH(W_MOVSXD)),
+	[0x68] = E(MOV, STACK, IMM, Z, F_D64), [0x69] = E(IMUL, REG, RM, Z, M),
+	[0x6a] = E(MOV, STACK, IMM, 8, F_D64), [0x6b] = E(IMUL, REG, RM, 8, M),
+	PAIR(0x6c, INS, NONE, NONE, NONE, S), PAIR(0x6e, OUTS, NONE, NONE, NONE, S),
+	[0x70 ... 0x7f] = NOMEM(8, F_F64), [0x80] = GROUP(1, Z, B), [0x81] = GROUP(1, Z, 0),
+	[0x82] = GROUP(1, 8, B | F_I64), [0x83] = GROUP(1, 8, 0),
+	PAIR(0x84, TEST, RM, REG, NONE, M), PAIR(0x86, XCHG, RM, REG, NONE, M | L),
+	PAIR(0x88, MOV, RM, REG, NONE, M), PAIR(0x8a, MOV, REG, RM, NONE, M),
+	[0x8c] = E(MOV, RM, SREG, NONE, M | F_WIDTH(W_2)), [0x8d] = NOMEM(NONE, M),
+	[0x8e] = E(MOV, SREG, RM, NONE, M | F_WIDTH(W_2)), [0x8f] = GROUP(6, NONE, F_D64),
+	[0x90 ... 0x99] = NOMEM(NONE, 0), [0x9a] = LEN(FAR, F_I64), [0x9b] = LEN(NONE, 0),
+	[0x9c] = E(PUSHF, STACK, NONE, NONE, F_D64), [0x9d] = E(POPF, NONE, STACK, NONE, F_D64),
+	[0x9e ... 0x9f] = NOMEM(NONE, 0),
+	PAIR(0xa0, MOV, REG, RM, OFFSET, 0), PAIR(0xa2, MOV, RM, REG, OFFSET, 0),
+	PAIR(0xa4, MOV, DI, SI, NONE, S), PAIR(0xa6, CMPS, DI, SI, NONE, S),
+	PAIR(0xa8, NOMEM, NONE, NONE, Z, 0), PAIR(0xaa, MOV, DI, REG, NONE, S),
+	PAIR(0xac, MOV, REG, SI, NONE, S), PAIR(0xae, CMPS, DI, REG, NONE, S),
+	[0xb0 ... 0xb7] = NOMEM(8, B), [0xb8 ... 0xbf] = NOMEM(V, 0),
+	PAIR(0xc0, SHIFT, RM, IMM, 8, M), [0xc2] = E(RET, RIP, STACK, 16, F_F64),
+	[0xc3] = E(RET, RIP, STACK, NONE, F_F64), [0xc4 ... 0xc5] = LOAD_FAR(F_I64),
+	[0xc6] = GROUP(7, Z, B), [0xc7] = GROUP(7, Z, 0),
 	[0xc8] = LEN(16_8, F_D64), [0xc9] = LEN(NONE, F_D64), [0xca] = LEN(16, 0),
 	[0xcb ... 0xcc] = LEN(NONE, 0), [0xcd] = LEN(8, 0), [0xce] = LEN(NONE, F_I64),
-	[0xcf] = LEN(NONE, 0), [0xd0] = E(SHIFT, RM, ONE_CL, NONE, M | B),
-	[0xd1] = E(SHIFT, RM, ONE_CL, NONE, M), [0xd2] = E(SHIFT, RM, ONE_CL, NONE, M | B),
-	[0xd3] = E(SHIFT, RM, ONE_CL, NONE, M), [0xd4 ... 0xd5] = REG(8, F_I64),
-	[0xd6] = REG(NONE, F_I64), [0xd7] = LEN(NONE, 0), [0xd8 ... 0xdf] = LEN(NONE, M),
-	[0xe0 ... 0xe3] = REG(8, F_F64), [0xe4 ... 0xe7] = LEN(8, 0), [0xe8] = LEN(Z, F_F64),
-	[0xe9] = REG(Z, F_F64), [0xea] = LEN(FAR, F_I64), [0xeb] = REG(8, F_F64),
-	[0xec ... 0xef] = LEN(NONE, 0), [0xf1] = LEN(NONE, 0), [0xf4] = LEN(NONE, 0),
-	[0xf5] = REG(NONE, 0), [0xf6] = E(UNARY, RM, IMM, NONE, M | B | L),
-	[0xf7] = E(UNARY, RM, IMM, NONE, M | L), [0xf8 ... 0xfd] = REG(NONE, 0),
-	[0xfe] = E(INCDEC, RM, NONE, NONE, M | B | L), [0xff] = E(INCDEC, RM, NONE, NONE, M | L),
+	[0xcf] = LEN(NONE, 0), PAIR(0xd0, SHIFT, RM, ONE, NONE, M),
+	PAIR(0xd2, SHIFT, RM, CL, NONE, M), [0xd4 ... 0xd5] = NOMEM(8, F_I64),
+	[0xd6] = NOMEM(NONE, F_I64), [0xd7] = LEN(NONE, 0), [0xd8 ... 0xdf] = LEN(NONE, M),
+	[0xe0 ... 0xe3] = NOMEM(8, F_F64), [0xe4 ... 0xe7] = LEN(8, 0),
+	[0xe8] = E(CALL, RIP, RIP, Z, F_F64), [0xe9] = NOMEM(Z, F_F64), [0xea] = LEN(FAR, F_I64),
+	[0xeb] = NOMEM(8, F_F64), [0xec ... 0xef] = LEN(NONE, 0), [0xf1] = LEN(NONE, 0),
+	[0xf4] = LEN(NONE, 0), [0xf5] = NOMEM(NONE, 0), [0xf6] = GROUP(2, NONE, B),
+	[0xf7] = GROUP(2, NONE, 0), [0xf8 ... 0xfd] = NOMEM(NONE, 0),
+	[0xfe] = GROUP(3, NONE, B), [0xff] = GROUP(4, NONE, 0),
 };
 
 static const u32 two_byte[256] = {
-	[0x00] = LEN(NONE, M), [0x01] = E(MSW, NONE, NONE, NONE, M), [0x02 ... 0x03] = LEN(NONE, M),
+	[0x00] = LEN(NONE, M), [0x01] = GROUP(5, NONE, 0), [0x02 ... 0x03] = LEN(NONE, M),
 	[0x05] = LEN(NONE, 0), [0x06] = E(CLTS, NONE, NONE, NONE, 0),
-	[0x07 ... 0x09] = LEN(NONE, 0), [0x0d] = REG(NONE, M),
-	[0x0e] = LEN(NONE, 0), [0x0f] = LEN(8, M),
-	[0x10 ... 0x17] = LEN(NONE, M), [0x18 ... 0x1f] = REG(NONE, M),
+	[0x07 ... 0x09] = LEN(NONE, 0), [0x0d] = NOMEM(NONE, M), [0x0e] = LEN(NONE, 0),
+	[0x0f] = LEN(8, M), [0x10 ... 0x17] = LEN(NONE, M), [0x18 ... 0x1f] = NOMEM(NONE, M),
 	[0x20 ... 0x23] = LEN(NONE, M | F_REGRM), [0x28 ... 0x2f] = LEN(NONE, M),
 	[0x30 ... 0x35] = LEN(NONE, 0), [0x37] = LEN(NONE, 0),
 	[0x40 ... 0x4f] = E(CMOV, REG, RM, NONE, M), [0x50 ... 0x6f] = LEN(NONE, M),
 	[0x70 ... 0x73] = LEN(8, M), [0x74 ... 0x76] = LEN(NONE, M), [0x77] = LEN(NONE, 0),
-	[0x78 ... 0x7f] = LEN(NONE, M), [0x80 ... 0x8f] = REG(Z, F_F64),
-	[0x90 ... 0x9f] = E(SETCC, RM, NONE, NONE, M | B | F_NOREAD), [0xa0] = PUSH_SEG(F_D64),
-	[0xa1] = LEN(NONE, F_D64), [0xa2] = LEN(NONE, 0), [0xa3] = E(BT, RM, REG, NONE, M),
-	[0xa4] = E(SHLD, RM, IMM, 8, M), [0xa5] = E(SHLD, RM, ONE_CL, NONE, M),
-	[0xa8] = PUSH_SEG(F_D64), [0xa9] = LEN(NONE, F_D64), [0xaa] = LEN(NONE, 0),
-	[0xab] = E(BT, RM, REG, NONE, M | L), [0xac] = E(SHLD, RM, IMM, 8, M),
-	[0xad] = E(SHLD, RM, ONE_CL, NONE, M), [0xae] = LEN(NONE, M),
-	[0xaf] = E(IMUL, REG, RM, NONE, M), [0xb0] = E(CMPXCHG, RM, REG, NONE, M | B | L),
-	[0xb1] = E(CMPXCHG, RM, REG, NONE, M | L), [0xb2] = LEN(NONE, M),
-	[0xb3] = E(BT, RM, REG, NONE, M | L), [0xb4 ... 0xb5] = LEN(NONE, M),
-	[0xb6 ... 0xb7] = E(MOVX, REG, RM, NONE, M), [0xb8] = LEN(NONE, M),
-	[0xb9] = E(UD, NONE, NONE, NONE, M), [0xba] = E(BT, RM, IMM, 8, M | L),
-	[0xbb] = E(BT, RM, REG, NONE, M | L), [0xbc ... 0xbd] = E(BITSCAN, REG, RM, NONE, M),
-	[0xbe ... 0xbf] = E(MOVX, REG, RM, NONE, M), [0xc0] = E(XADD, RM, REG, NONE, M | B | L),
-	[0xc1] = E(XADD, RM, REG, NONE, M | L), [0xc2] = LEN(8, M),
-	[0xc3] = E(MOV, RM, REG, NONE, M | F_NOREAD), [0xc4 ... 0xc6] = LEN(8, M),
-	[0xc7] = E(CMPXCHG8B, NONE, NONE, NONE, M | L), [0xc8 ... 0xcf] = REG(NONE, 0),
+	[0x78 ... 0x7f] = LEN(NONE, M), [0x80 ... 0x8f] = NOMEM(Z, F_F64),
+	[0x90 ... 0x9f] = E(SETCC, RM, NONE, NONE, M | B), [0xa0] = PUSH_SEG(F_D64),
+	[0xa1] = POP_SEG(F_D64), [0xa2] = LEN(NONE, 0), [0xa3] = E(BT, RM, REG, NONE, M),
+	[0xa4] = E(SHLD, RM, IMM, 8, M), [0xa5] = E(SHLD, RM, CL, NONE, M),
+	[0xa8] = PUSH_SEG(F_D64), [0xa9] = POP_SEG(F_D64), [0xaa] = LEN(NONE, 0),
+	[0xab] = E(BTX, RM, REG, NONE, M | L), [0xac] = E(SHLD, RM, IMM, 8, M),
+	[0xad] = E(SHLD, RM, CL, NONE, M), [0xae] = LEN(NONE, M),
+	[0xaf] = E(IMUL, REG, RM, NONE, M), PAIR(0xb0, CMPXCHG, RM, REG, NONE, M | L),
+	[0xb2] = LOAD_FAR(0), [0xb3] = E(BTX, RM, REG, NONE, M | L), [0xb4 ... 0xb5] = LOAD_FAR(0),
+	[0xb6] = E(MOV, REG, RM, NONE, M | F_WIDTH(W_1)),
+	[0xb7] = E(MOV, REG, RM, NONE, M | F_WIDTH(W_2)), [0xb8] = LEN(NONE, M),
+	[0xb9] = E(UD, NONE, NONE, NONE, M), [0xba] = GROUP(8, 8, 0),
+	[0xbb] = E(BTX, RM, REG, NONE, M | L), [0xbc ... 0xbd] = E(BITSCAN, REG, RM, NONE, M),
+	[0xbe] = E(SIGN, REG, RM, NONE, M | F_WIDTH(W_1)),
+	[0xbf] = E(SIGN, REG, RM, NONE, M | F_WIDTH(W_2)), PAIR(0xc0, XADD, RM, REG, NONE, M | L),
+	[0xc2] = LEN(8, M), [0xc3] = E(MOV, RM, REG, NONE, M | F_MEM), [0xc4 ... 0xc6] = LEN(8, M),
+	[0xc7] = GROUP(9, NONE, 0), [0xc8 ... 0xcf] = NOMEM(NONE, 0),
 	[0xd0 ... 0xff] = LEN(NONE, M),
+};
+
+/* Opcodes whose meaning is in ModRM.reg; immediate and flags of their own rows are added. */
+static const u32 groups[][8] = {
+	[1] = { [0 ... 6] = E(ALU, RM, IMM, NONE, L), E(CMP, RM, IMM, NONE, 0) },
+	[2] = { [0 ... 1] = E(TEST, RM, IMM, Z, 0), E(NOT, RM, NONE, NONE, L),
+		E(NEG, RM, NONE, NONE, L), [4 ... 7] = E(MULDIV, NONE, RM, NONE, 0) },
+	[3] = { [0 ... 1] = E(INCDEC, RM, NONE, NONE, L) },
+	[4] = { [0 ... 1] = E(INCDEC, RM, NONE, NONE, L), E(CALL, RIP, RM, NONE, F_F64),
+		LEN(NONE, 0), E(MOV, RIP, RM, NONE, F_F64), LEN(NONE, 0),
+		E(MOV, STACK, RM, NONE, F_D64) },
+	[5] = { [0 ... 3] = LEN(NONE, 0), E(SMSW, RM, NONE, NONE, F_WIDTH(W_2)), LEN(NONE, 0),
+		E(LMSW, NONE, RM, NONE, F_WIDTH(W_2)), LEN(NONE, 0) },
+	[6] = { E(MOV, RM, STACK, NONE, 0) },
+	[7] = { E(MOV, RM, IMM, NONE, 0), [7] = LEN(NONE, 0) },	/* XABORT, XBEGIN */
+	[8] = { [4] = E(BT, RM, IMM, NONE, 0), [5 ... 7] = E(BTX, RM, IMM, NONE, L) },
+	[9] = { LEN(NONE, 0), E(CMPXCHG8B, RM, NONE, NONE, L | F_MEM | F_WIDTH(W_PAIR)),
+		[2 ... 7] = LEN(NONE, 0) },
+};
+
+/* SSE moves between memory and a register of the second table, by their mandatory prefix. */
+#define LOAD(op, prefix, w) { 0x##op, prefix, E(MOV, XMM, RM, NONE, M | F_WIDTH(W_##w)) }
+#define STORE(op, prefix, w) { 0x##op, prefix, E(MOV, RM, XMM, NONE, M | F_WIDTH(W_##w)) }
+
+static const struct {
+	u8 opcode, prefix;
+	u32 row;
+} sse_moves[] = {
+	LOAD(10, 0, 16), LOAD(10, 0x66, 16), LOAD(10, 0xf3, 4), LOAD(10, 0xf2, 8),
+	STORE(11, 0, 16), STORE(11, 0x66, 16), STORE(11, 0xf3, 4), STORE(11, 0xf2, 8),
+	LOAD(28, 0, 16), LOAD(28, 0x66, 16), STORE(29, 0, 16), STORE(29, 0x66, 16),
+	STORE(2b, 0, 16), STORE(2b, 0x66, 16), LOAD(6e, 0x66, MOVD), STORE(7e, 0x66, MOVD),
+	LOAD(6f, 0x66, 16), LOAD(6f, 0xf3, 16), STORE(7f, 0x66, 16), STORE(7f, 0xf3, 16),
+	LOAD(7e, 0xf3, 8), STORE(d6, 0x66, 8), STORE(e7, 0x66, 16), LOAD(f0, 0xf2, 16),
 };
 
 /* struct cursor - where the decoder stands in the instruction bytes */
@@ -234,7 +268,7 @@ static u64 take_offset(struct cursor *c, struct insn *insn)
 
 static u64 take_immediate(struct cursor *c, struct insn *insn, unsigned int kind)
 {
-	unsigned int z = insn->op_size == 2 ? 2 : 4;
+	unsigned int z = insn->size < 4 ? insn->size : 4;
 	u64 imm;
 
 	switch (kind) {
@@ -243,7 +277,7 @@ static u64 take_immediate(struct cursor *c, struct insn *insn, unsigned int kind
 	case IMM_Z:
 		return take_signed(c, z);
 	case IMM_V:
-		return take_signed(c, insn->op_size);
+		return take_signed(c, insn->size);
 	case IMM_16:
 		return take(c, 2);
 	case IMM_FAR:
@@ -260,45 +294,29 @@ static u64 take_immediate(struct cursor *c, struct insn *insn, unsigned int kind
 	return 0;
 }
 
-/* Opcodes whose meaning is in ModRM.reg; returns the row that is meant. */
-static u32 group_row(const struct insn *insn, u32 row)
+static u32 sse_row(const struct insn *insn)
 {
-	u8 nr = insn->reg & 7;
+	u8 prefix = insn->rep ?: insn->opsize_prefix ? 0x66 : 0;
+	unsigned int i;
 
-	switch (insn->map << 8 | insn->opcode) {
-	case 0x80: case 0x81: case 0x82: case 0x83:
-		return nr == 7 ? (row & ~F_LOCKABLE) | F_NOWRITE : row;
-	case 0x8f:
-		return nr ? E(UD, NONE, NONE, NONE, M) : row;
-	case 0xc6: case 0xc7:
-		if (nr == 7 && insn->mod == 3)	/* XABORT, XBEGIN */
-			return LEN(NONE, M) | (row & (F_BYTE | F_IMM(7)));
-		return nr ? E(UD, NONE, NONE, NONE, M) | (row & F_IMM(7)) : row;
-	case 0xf6: case 0xf7:
-		if (nr < 2)
-			row |= F_NOWRITE | (row & B ? F_IMM(IMM_8) : F_IMM(IMM_Z));
-		return nr == 2 || nr == 3 ? row : row & ~F_LOCKABLE;
-	case 0xfe:
-		return nr < 2 ? row : E(UD, NONE, NONE, NONE, M);
-	case 0xff:
-		switch (nr) {
-		case 0: case 1:
-			return row;
-		case 2: case 4:			/* near CALL, JMP */
-			return LEN(NONE, M | F_F64);
-		case 6:
-			return E(PUSH, NONE, RM, NONE, M | F_D64);
-		}
-		return nr == 7 ? E(UD, NONE, NONE, NONE, M) : LEN(NONE, M);
-	case 0x1ba:
-		if (nr < 4)
-			return E(UD, NONE, NONE, NONE, M) | (row & F_IMM(7));
-		return nr == 4 ? (row & ~F_LOCKABLE) | F_NOWRITE : row;
-	case 0x1c3:				/* MOVNTI */
-		return insn->mem && !insn->opsize_prefix ? row : E(UD, NONE, NONE, NONE, M);
-	case 0x1c7:
-		return nr == 1 && insn->mem ? row : LEN(NONE, M);
+	for (i = 0; i < ARRAY_SIZE(sse_moves); i++) {
+		if (sse_moves[i].opcode == insn->opcode && sse_moves[i].prefix == prefix)
+			return sse_moves[i].row;
 	}
+	return insn->row;
+}
+
+/* The row that is meant, now that ModRM is known. */
+static u32 exact_row(const struct insn *insn)
+{
+	u32 row = insn->row;
+
+	if (R_OP(row) == OP_GROUP)
+		row = groups[R_DST(row)][insn->reg & 7] | (row & ~R_ROW(0x3f, 15, 15, 0));
+	if (insn->map == 1 && R_OP(row) == OP_LENGTH && insn->mem)
+		row = sse_row(insn);
+	if (row & F_MEM && (!insn->mem || (insn->opcode == 0xc3 && insn->opsize_prefix)))
+		return E(UD, NONE, NONE, NONE, M);	/* 66 MOVNTI is none either */
 	return row;
 }
 
@@ -323,7 +341,7 @@ static u32 take_vex(struct cursor *c, struct insn *insn, u8 first)
 	if (map == 1 && insn->opcode == 0x77)
 		return LEN(NONE, 0);
 	if (map == 1)
-		return LEN(NONE, M) | (two_byte[insn->opcode] & F_IMM(7));
+		return LEN(NONE, M) | (two_byte[insn->opcode] & R_ROW(0, 0, 0, 7));
 	return map ? LEN(NONE, M) : E(UD, NONE, NONE, NONE, 0);
 }
 
@@ -345,9 +363,11 @@ static u32 three_byte_row(const struct insn *insn)
 		return LEN(8, M);
 	/* MOVBE; with F2 these are CRC32. */
 	if (insn->opcode == 0xf0 && insn->rep != 0xf2)
-		return E(MOVBE, REG, RM, NONE, M);
+		return E(MOVBE, REG, RM, NONE, M | F_MEM);
 	if (insn->opcode == 0xf1 && insn->rep != 0xf2)
-		return E(MOVBE, RM, REG, NONE, M);
+		return E(MOVBE, RM, REG, NONE, M | F_MEM);
+	if (insn->opcode == 0x2a && insn->opsize_prefix && !insn->rep)	/* MOVNTDQA */
+		return E(MOV, XMM, RM, NONE, M | F_MEM | F_WIDTH(W_16));
 	return LEN(NONE, M);
 }
 
@@ -356,6 +376,8 @@ static u32 take_opcode(struct cursor *c, struct insn *insn, u8 byte)
 	if (is_vex(c, byte))
 		return take_vex(c, insn, byte);
 	insn->opcode = byte;
+	if (byte == 0x63 && c->in->mode != INTERP_LONG)	/* ARPL */
+		return LEN(NONE, M);
 	if (byte != 0x0f)
 		return one_byte[byte];
 	insn->opcode = take(c, 1);
@@ -367,22 +389,51 @@ static u32 take_opcode(struct cursor *c, struct insn *insn, u8 byte)
 	return three_byte_row(insn);
 }
 
-static void set_op_size(const struct interp *in, struct insn *insn, bool big)
+static unsigned int rm_size(const struct insn *insn)
+{
+	unsigned int width = R_WIDTH(insn->row);
+
+	switch (width) {
+	case W_PAIR:
+		return insn->op_size == 8 ? 16 : 8;
+	case W_FAR:
+		return insn->size + 2;
+	case W_MOVD:
+		return insn->rex & 8 ? 8 : 4;
+	case W_MOVSXD:
+		return insn->size == 2 ? 2 : 4;
+	}
+	/* A register takes selectors and SMSW in its whole width. */
+	if (width == W_SIZE || (!insn->mem && R_DST(insn->row) == AT_RM))
+		return insn->size;
+	return 1U << (width - 1);
+}
+
+static void set_sizes(const struct interp *in, struct insn *insn, bool big)
 {
 	if (in->mode != INTERP_LONG)
 		insn->op_size = big != insn->opsize_prefix ? 4 : 2;
-	else if (insn->flags & F_F64 || insn->rex & 8)
+	else if (insn->row & F_F64 || insn->rex & 8)
 		insn->op_size = 8;
 	else if (insn->opsize_prefix)
 		insn->op_size = 2;
 	else
-		insn->op_size = insn->flags & F_D64 ? 8 : 4;
-	insn->size = insn->flags & F_BYTE ? 1 : insn->op_size;
+		insn->op_size = insn->row & F_D64 ? 8 : 4;
+	insn->size = insn->row & F_BYTE ? 1 : insn->op_size;
+	insn->rm_size = rm_size(insn);
+}
+
+/* The register that an opcode without ModRM names; rAX where it names none. */
+static u8 opcode_reg(const struct insn *insn)
+{
+	if (R_DST(insn->row) == AT_SREG || R_SRC(insn->row) == AT_SREG)
+		return insn->opcode >> 3 & 7;
+	return insn->row & F_OPREG ? (insn->opcode & 7) | (insn->rex & 1) << 3 : REG_RAX;
 }
 
 static int check_lock(struct interp *in, const struct insn *insn)
 {
-	if (!insn->lock || (insn->flags & F_LOCKABLE && insn->mem))
+	if (!insn->lock || (insn->row & F_LOCKABLE && insn->mem))
 		return INTERP_DONE;
 	/* LOCK MOV CR0 is MOV CR8 (APM vol. 3, MOV CRn; CPUID AltMovCr8). */
 	if (insn->map == 1 && (insn->opcode == 0x20 || insn->opcode == 0x22))
@@ -410,22 +461,22 @@ int interp_decode(struct interp *in)
 	addr_size = insn->addr_size;
 	byte = take_prefixes(&c, insn, &addr_size);
 	insn->addr_size = addr_size;
-	insn->flags = take_opcode(&c, insn, byte);
+	insn->row = take_opcode(&c, insn, byte);
 	if (c.result)
 		return c.result;
-	if (insn->flags & F_I64 && in->mode == INTERP_LONG)
+	if (insn->row & F_I64 && in->mode == INTERP_LONG)
 		return fault_plain(in, VEC_UD);
-	if (insn->flags & F_MODRM) {
-		take_modrm(&c, insn, insn->flags & F_REGRM);
-		if (!c.result)
-			insn->flags = group_row(insn, insn->flags);
+	insn->reg = opcode_reg(insn);
+	if (insn->row & F_MODRM) {
+		take_modrm(&c, insn, insn->row & F_REGRM);
+		insn->row = exact_row(insn);
 	}
-	set_op_size(in, insn, big);
-	insn->imm = take_immediate(&c, insn, F_GET_IMM(insn->flags));
+	set_sizes(in, insn, big);
+	insn->imm = take_immediate(&c, insn, R_IMM(insn->row));
 	if (c.result)
 		return c.result;
 	insn->len = c.pos;
-	insn->op = F_OP(insn->flags);
+	insn->op = R_OP(insn->row);
 	if (insn->seg == INSN_NONE)
 		insn->seg = SEG_DS;
 	if (insn->op == OP_UD)
@@ -457,29 +508,24 @@ EXPORT_FOR_TEST(insn_offset);
 /**
  * insn_simple() - does the instruction only move between memory and a general register?
  * @insn: a decoded instruction
- * @width: bytes of the memory operand
  *
  * High-byte registers do not count: with the others &gpr[reg] holds the operand in its low bits.
  *
  * Return: INSN_LOAD: memory to register insn->reg; INSN_STORE: the other way; INSN_STORE_IMM:
  * insn->imm to memory; INSN_NOT_SIMPLE: anything else
  */
-enum insn_simple insn_simple(const struct insn *insn, unsigned int *width)
+enum insn_simple insn_simple(const struct insn *insn)
 {
-	*width = insn->size;
-	if (!insn->mem)
+	unsigned int dst = R_DST(insn->row), src = R_SRC(insn->row);
+
+	if (!insn->mem || (insn->op != OP_MOV && insn->op != OP_SIGN))
 		return INSN_NOT_SIMPLE;
-	if (insn->op == OP_MOVX) {
-		*width = insn->opcode & 1 ? 2 : 1;
-		return INSN_LOAD;
-	}
-	if (insn->op != OP_MOV)
-		return INSN_NOT_SIMPLE;
-	if (F_GET_SRC(insn->flags) == AT_IMM)
+	if (dst == AT_RM && src == AT_IMM)
 		return INSN_STORE_IMM;
 	if (insn->size == 1 && !insn->rex && (insn->reg & ~3) == 4)
 		return INSN_NOT_SIMPLE;
-	return F_GET_SRC(insn->flags) == AT_RM || F_GET_SRC(insn->flags) == AT_MOFFS ?
-		INSN_LOAD : INSN_STORE;
+	if (dst == AT_RM && src == AT_REG)
+		return INSN_STORE;
+	return dst == AT_REG && src == AT_RM ? INSN_LOAD : INSN_NOT_SIMPLE;
 }
 EXPORT_FOR_TEST(insn_simple);

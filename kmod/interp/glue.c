@@ -3,10 +3,12 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <asm/fpu/api.h>
 
 #include "../cpu/cpu.h"
 #include "../trace.h"
 #include "glue.h"
+#include "insn.h"
 
 static struct vcpu *owner(const struct interp *in)
 {
@@ -131,6 +133,25 @@ static bool glue_interrupted(struct interp *in)
 	       events_pending(vcpu);
 }
 
+/*
+ * Within KVM_RUN the processor, or the task when something else has used the FPU, holds the guest's
+ * registers. FXRSTOR leaves the upper halves of YMM alone, as the legacy SSE moves do.
+ */
+static void glue_xmm(struct interp *in, u8 reg, u64 val[2], bool write)
+{
+	struct fxregs_state *fx = &interp_vcpu(owner(in))->fx;
+	void *xmm = &fx->xmm_space[reg * 4];
+
+	fpregs_lock();
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+	asm volatile("fxsaveq %0" : "+m" (*fx));
+	memcpy(write ? xmm : val, write ? val : xmm, 16);
+	if (write)
+		asm volatile("fxrstorq %0" : : "m" (*fx));
+	fpregs_unlock();
+}
+
 static const struct interp_ops glue_ops = {
 	.phys_read = glue_phys_read,
 	.phys_write = glue_phys_write,
@@ -141,6 +162,7 @@ static const struct interp_ops glue_ops = {
 	.port_in = glue_port_in,
 	.port_out = glue_port_out,
 	.interrupted = glue_interrupted,
+	.xmm = glue_xmm,
 };
 
 /**
@@ -188,7 +210,7 @@ static u8 current_mode(const struct vcpu_state *st)
 
 void context_load(struct vcpu *vcpu)
 {
-	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_CRS);
+	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_TABLES | STATE_CRS);
 	const struct vm_exit *exit = &vcpu->exit;
 	struct interp *in = vcpu->interp;
 
@@ -196,6 +218,7 @@ void context_load(struct vcpu *vcpu)
 	in->reg.rip = st->rip;
 	in->reg.rflags = st->rflags;
 	memcpy(in->seg, st->seg, sizeof(in->seg));
+	in->gdtr = st->gdtr;
 	in->cr0 = st->cr0;
 	in->cr3 = st->cr3;
 	in->cr4 = st->cr4;
@@ -285,7 +308,6 @@ static int wait_for_user(struct vcpu *vcpu)
 /* Behind an instruction or iteration: shadow, traps (APM vol. 2, 13.1.4 and 15.21.5). */
 static int after_insn(struct vcpu *vcpu, u64 rflags_before, bool posted)
 {
-	vcpu->state.int_shadow = 0;
 	vcpu->stats.insn_interpreted++;
 	if (likely(!(rflags_before & X86_EFLAGS_TF) && !vcpu->policy.single_step))
 		return posted ? RESUME_USER : RESUME_GUEST;
@@ -310,7 +332,12 @@ static int finish_done(struct vcpu *vcpu)
 		events_raise_error(vcpu, GP_VECTOR, 0);
 		return RESUME_GUEST;
 	}
+	if (in->segs_changed) {
+		memcpy(vcpu->state.seg, in->seg, sizeof(in->seg));
+		state_dirty(vcpu, STATE_SEGS);
+	}
 	commit_regs(vcpu);
+	vcpu->state.int_shadow = in->mov_ss ? KVM_X86_SHADOW_INT_MOV_SS : 0;
 	return after_insn(vcpu, rflags_before, in->posted);
 }
 
@@ -378,62 +405,50 @@ static int fast_finish(struct vcpu *vcpu, bool posted)
 
 	vcpu->state.rip += vcpu->interp->insn.len;
 	vcpu->state.rflags &= ~(u64)X86_EFLAGS_RF;
+	vcpu->state.int_shadow = 0;
 	return after_insn(vcpu, rflags, posted);
 }
 
-static void fast_set_reg(struct vcpu *vcpu, u64 val)
+static int fast_load(struct vcpu *vcpu, gpa_t gpa, u64 val)
 {
 	const struct insn *insn = &vcpu->interp->insn;
-	u64 *gpr = &vcpu->state.gpr[insn->reg & 15];
-	u64 mask = GENMASK_ULL(insn->size * 8 - 1, 0);
 
-	if (insn->size >= 4)
-		*gpr = val & mask;
+	trace_vmm_mmio(vcpu, false, gpa, insn->rm_size, val);
+	if (insn->op == OP_SIGN)
+		val = sign_extend(val, insn->rm_size);
 	else
-		*gpr = (*gpr & ~mask) | (val & mask);
-}
-
-static u64 fast_extend(const struct insn *insn, u64 val)
-{
-	if (!insn->map)
-		return val;
-	if (insn->opcode < 0xb8)	/* MOVZX */
-		return insn->opcode & 1 ? (u16)val : (u8)val;
-	return insn->opcode & 1 ? (s16)val : (s8)val;
+		val &= size_mask(insn->rm_size);
+	gpr_merge(&vcpu->state.gpr[insn->reg & 15], insn->size, val);
+	return fast_finish(vcpu, false);
 }
 
 static int fast_read_done(struct vcpu *vcpu)
 {
 	struct interp_vcpu *iv = interp_vcpu(vcpu);
-	unsigned int width;
 	u64 val;
 
 	if (vcpu->state.rip != iv->rip)
 		return RESUME_GUEST;
 	memcpy(&val, vcpu->run->mmio.data, sizeof(val));
-	insn_simple(&iv->in.insn, &width);
-	trace_vmm_mmio(vcpu, false, iv->gpa, width, val);
-	fast_set_reg(vcpu, fast_extend(&iv->in.insn, val));
-	return fast_finish(vcpu, false);
+	return fast_load(vcpu, iv->gpa, val);
 }
 
-static int fast_read(struct vcpu *vcpu, gpa_t gpa, unsigned int width)
+static int fast_read(struct vcpu *vcpu, gpa_t gpa)
 {
 	u64 val = 0;
 
-	if (device_read(vcpu, gpa, &val, width)) {
-		interp_vcpu(vcpu)->rip = vcpu->state.rip;
-		vcpu->complete = fast_read_done;
-		return RESUME_USER;
-	}
-	trace_vmm_mmio(vcpu, false, gpa, width, val);
-	fast_set_reg(vcpu, fast_extend(&vcpu->interp->insn, val));
-	return fast_finish(vcpu, false);
+	if (!device_read(vcpu, gpa, &val, vcpu->interp->insn.rm_size))
+		return fast_load(vcpu, gpa, val);
+	interp_vcpu(vcpu)->rip = vcpu->state.rip;
+	vcpu->complete = fast_read_done;
+	return RESUME_USER;
 }
 
-static int fast_write(struct vcpu *vcpu, gpa_t gpa, unsigned int width, u64 val)
+static int fast_write(struct vcpu *vcpu, gpa_t gpa, u64 val)
 {
-	return fast_finish(vcpu, glue_mmio_write(vcpu->interp, gpa, &val, width));
+	unsigned int len = vcpu->interp->insn.rm_size;
+
+	return fast_finish(vcpu, glue_mmio_write(vcpu->interp, gpa, &val, len));
 }
 
 /* RESUME_*, or -1: not so simple. */
@@ -442,20 +457,19 @@ static int fast_exit(struct vcpu *vcpu, gpa_t gpa)
 	u64 error = vcpu->exit.fault.error;
 	const struct insn *insn = &vcpu->interp->insn;
 	enum insn_simple kind;
-	unsigned int width;
 	bool load;
 
 	if (error & (TDP_FAULT_FETCH | TDP_FAULT_GUEST_WALK) || !fetch_decode(vcpu))
 		return -1;
-	kind = insn_simple(insn, &width);
-	if (kind == INSN_NOT_SIMPLE || !fast_operand(vcpu, insn, gpa, width))
+	kind = insn_simple(insn);
+	if (kind == INSN_NOT_SIMPLE || !fast_operand(vcpu, insn, gpa, insn->rm_size))
 		return -1;
 	load = kind == INSN_LOAD;
 	if (load == !!(error & TDP_FAULT_WRITE))
 		return -1;
 	if (load)
-		return fast_read(vcpu, gpa, width);
-	return fast_write(vcpu, gpa, width,
+		return fast_read(vcpu, gpa);
+	return fast_write(vcpu, gpa,
 			  kind == INSN_STORE ? vcpu->state.gpr[insn->reg & 15] : insn->imm);
 }
 

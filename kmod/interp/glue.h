@@ -3,6 +3,8 @@
 #ifndef VMM_INTERP_GLUE_H
 #define VMM_INTERP_GLUE_H
 
+#include <asm/fpu/types.h>
+
 #include "../backend.h"
 #include "interp.h"
 
@@ -28,6 +30,7 @@ struct interp_vcpu {
 	u64 rip;		/* of the instruction that waits for user space */
 	u64 rflags_before;
 	bool port;		/* what waits is a port access */
+	struct fxregs_state fx __aligned(16);	/* FXSAVE's, see glue_xmm() */
 };
 
 static inline struct interp_vcpu *interp_vcpu(struct vcpu *vcpu)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The interpreter: executes one instruction for the guest where the hardware cannot. decode.c,
- * execute.c, alu.c, stack.c, string.c, access.c and walk.c are pure: they know guest state only
- * through struct interp and its ops, and build in user space too (selftests/unit).
- * glue.c and fetch.c connect them to a vCPU.
+ * The interpreter: executes one instruction for the guest where the hardware cannot. All but glue.c
+ * and fetch.c, which connect it to a vCPU, is pure: it knows guest state only through struct interp
+ * and its ops, and builds in user space too (selftests/unit).
  *
  * One instruction is a transaction. Registers are changed in a copy (struct interp.reg) and
  * committed at the end; an MMIO or port read that user space must serve ends the attempt with
@@ -35,6 +34,7 @@ struct interp;
 #define ACCESS_WRITE	2
 #define ACCESS_USER	4
 #define ACCESS_FETCH	16
+#define ACCESS_IMPLICIT	256	/* descriptor tables: supervisor at any CPL, SMAP despite AC */
 #define ACCESS_PROBE	512	/* no permission checks, no accessed and dirty bits */
 
 struct interp_fault {
@@ -59,6 +59,7 @@ struct interp_fault {
  * @port_in: @count accesses of @size bytes; INTERP_DONE or INTERP_USER
  * @port_out: likewise; INTERP_USER: posted
  * @interrupted: should a REP loop end here for something that is more urgent?
+ * @xmm: read, or @write, an SSE register
  */
 struct interp_ops {
 	int (*phys_read)(struct interp *in, gpa_t gpa, void *buf, unsigned int len);
@@ -72,6 +73,7 @@ struct interp_ops {
 	int (*port_out)(struct interp *in, u16 port, unsigned int size, const void *buf,
 			unsigned int count);
 	bool (*interrupted)(struct interp *in);
+	void (*xmm)(struct interp *in, u8 reg, u64 val[2], bool write);
 };
 
 #define INTERP_INSN_MAX	15	/* bytes of the longest instruction (APM vol. 3, 1.1) */
@@ -86,19 +88,20 @@ struct interp_regs {
 
 /* struct insn - a decoded instruction; "none" of a register is INSN_NONE */
 struct insn {
-	u32 flags;		/* its row in the opcode table (insn.h) */
+	u32 row;		/* of the opcode table (insn.h) */
 	u8 map, opcode;		/* 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A; VEX, EVEX: 0x10 more */
 	u8 op;			/* enum insn_op */
 	u8 len;			/* bytes */
 	u8 size;		/* operand size in bytes: 1, 2, 4, 8 */
 	u8 op_size;		/* effective operand size attribute: 2, 4, 8 */
+	u8 rm_size;		/* bytes of the operand that ModRM names: up to 16 */
 	u8 addr_size;		/* 2, 4, 8 */
 	u8 rep;			/* 0, 0xf2 or 0xf3 */
 	u8 rex;			/* 0, or the REX prefix */
 	u8 seg;			/* SEG_* of the memory operand, or of a string's source */
 	bool lock, opsize_prefix;
-	u8 mod, reg, rm;	/* with REX.R and REX.B */
-	bool mem;		/* ModRM names memory */
+	u8 mod, reg, rm;	/* with REX.R and REX.B; reg: also of an opcode that names one */
+	bool mem;		/* ModRM, or the opcode with an offset, names memory */
 	bool rip_relative;
 	u8 base, index, scale;	/* registers; shift */
 	u64 disp, imm;		/* sign-extended */
@@ -132,15 +135,17 @@ struct interp {
 	/* Guest state, filled by whoever calls interp_execute(). */
 	struct interp_regs reg;
 	struct segment seg[SEG_COUNT];
+	struct dtable gdtr;
 	u64 cr0, cr3, cr4, efer;
 	u64 reserved_gpa;		/* bits above the guest's MAXPHYADDR */
 	u8 mode;			/* enum interp_mode */
 	u8 cpl;
 	u32 port_checked;		/* INTERP_PORT: the hardware has found it permitted */
 
-	/* Outcome: reg and cr0, too. */
+	/* Outcome: reg, seg and cr0, too. */
 	struct interp_fault fault;
-	bool cr0_changed;
+	bool cr0_changed, segs_changed;
+	bool mov_ss;			/* SS was loaded: interrupts are held for one instruction */
 	bool posted;			/* a device write waits for user space */
 
 	/* The instruction. */
@@ -151,6 +156,7 @@ struct interp {
 	/* Private to the pure parts. */
 	struct interp_regs start;	/* what a failed attempt goes back to */
 	struct interp_span span;	/* of the memory operand */
+	u64 bit_string;			/* what a bit offset adds to its address */
 	u8 log_len, log_pos;
 	struct interp_access log[INTERP_LOG_MAX];
 	u8 io[INTERP_IO_MAX];
@@ -162,7 +168,7 @@ int interp_decode(struct interp *in);
 u64 insn_offset(const struct insn *insn, const u64 *gpr, u64 next_rip);
 /* Is it a MOV, MOVZX or MOVSX between memory and a register, or of an immediate to memory? */
 enum insn_simple { INSN_NOT_SIMPLE, INSN_LOAD, INSN_STORE, INSN_STORE_IMM };
-enum insn_simple insn_simple(const struct insn *insn, unsigned int *width);
+enum insn_simple insn_simple(const struct insn *insn);
 /* ---- execute.c ---- */
 /* Execute the decoded instruction; on anything but INTERP_DONE reg is as it was (REP: after the
  * last complete iteration).

@@ -153,7 +153,7 @@ static bool permitted(const struct interp *in, const struct table_walk *w)
 		return false;
 	if (!supervisor || !w->user || !(in->cr4 & X86_CR4_SMAP))
 		return true;
-	return in->reg.rflags & X86_EFLAGS_AC;
+	return in->reg.rflags & X86_EFLAGS_AC && !(w->access & ACCESS_IMPLICIT);
 }
 
 /* Accessed in every entry, dirty in the leaf of a write (APM vol. 2, 5.4.2). */

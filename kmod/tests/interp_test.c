@@ -18,6 +18,7 @@ struct interp_fixture {
 	u8 memory[MEMORY];
 	u64 device;
 	unsigned int reads, writes, ports, exchanges;
+	u64 xmm[2];
 	bool user;
 };
 
@@ -100,6 +101,13 @@ static bool fake_interrupted(struct interp *in)
 	return false;
 }
 
+static void fake_xmm(struct interp *in, u8 reg, u64 val[2], bool write)
+{
+	u64 *xmm = fixture(in)->xmm;
+
+	memcpy(write ? xmm : val, write ? val : xmm, 16);
+}
+
 static const struct interp_ops fake_ops = {
 	.phys_read = fake_read,
 	.phys_write = fake_write,
@@ -110,6 +118,7 @@ static const struct interp_ops fake_ops = {
 	.port_in = fake_port_in,
 	.port_out = fake_port_out,
 	.interrupted = fake_interrupted,
+	.xmm = fake_xmm,
 };
 
 static int interp_setup(struct kunit *test)
@@ -229,26 +238,32 @@ static void decoder_any_bytes(struct kunit *test)
 static void decoder_simple(struct kunit *test)
 {
 	struct interp_fixture *f = test->priv;
-	unsigned int width;
+	static const struct {
+		const char *bytes;
+		u8 len, kind, size;
+	} insns[] = {
+		{ "\x8b\x03", 2, INSN_LOAD, 4 },
+		{ "\x48\x89\x03", 3, INSN_STORE, 8 },
+		{ "\xc6\x03\x00", 3, INSN_STORE_IMM, 1 },
+		{ "\x0f\xb7\x03", 3, INSN_LOAD, 2 },
+		{ "\x48\x63\x03", 3, INSN_LOAD, 4 },		/* movsxd rax, [rbx] */
+		{ "\xa2\0\0\0\0\0\0\0\0", 9, INSN_STORE, 1 },	/* mov [0], al */
+		{ "\x88\x23", 2, INSN_NOT_SIMPLE, 1 },		/* mov [rbx], ah */
+		{ "\x01\x03", 2, INSN_NOT_SIMPLE, 4 },
+		{ "\x89\xc3", 2, INSN_NOT_SIMPLE, 4 },
+		{ "\x8c\x03", 2, INSN_NOT_SIMPLE, 2 },		/* mov [rbx], es */
+		{ "\xff\x33", 2, INSN_NOT_SIMPLE, 8 },		/* push [rbx] */
+		{ "\x0f\x11\x03", 3, INSN_NOT_SIMPLE, 16 },	/* movups [rbx], xmm0 */
+	};
+	int i;
 
-	TRY(&f->in, "\x8b\x03");
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_LOAD);
-	KUNIT_EXPECT_EQ(test, width, 4);
-	TRY(&f->in, "\x48\x89\x03");
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_STORE);
-	KUNIT_EXPECT_EQ(test, width, 8);
-	TRY(&f->in, "\xc6\x03\x00");
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_STORE_IMM);
-	KUNIT_EXPECT_EQ(test, width, 1);
-	TRY(&f->in, "\x0f\xb7\x03");
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_LOAD);
-	KUNIT_EXPECT_EQ(test, width, 2);
-	TRY(&f->in, "\x88\x23");						/* mov [rbx], ah */
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_NOT_SIMPLE);
-	TRY(&f->in, "\x01\x03");
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_NOT_SIMPLE);
-	TRY(&f->in, "\x89\xc3");
-	KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn, &width), INSN_NOT_SIMPLE);
+	for (i = 0; i < ARRAY_SIZE(insns); i++) {
+		memcpy(f->in.bytes, insns[i].bytes, insns[i].len);
+		f->in.nbytes = insns[i].len;
+		KUNIT_EXPECT_EQ(test, interp_decode(&f->in), INTERP_DONE);
+		KUNIT_EXPECT_EQ(test, insn_simple(&f->in.insn), insns[i].kind);
+		KUNIT_EXPECT_EQ(test, f->in.insn.rm_size, insns[i].size);
+	}
 }
 
 /* ---- executor ---- */
@@ -271,6 +286,52 @@ static void executor_arithmetic(struct kunit *test)
 	gpr[REG_RCX] = 1ULL << 40;
 	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x48\xf7\xe1"), INTERP_DONE);	/* mul rcx */
 	KUNIT_EXPECT_EQ(test, gpr[REG_RDX], 1ULL << 16);
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x48\xf7\xf1"), INTERP_DONE);	/* div rcx */
+	KUNIT_EXPECT_EQ(test, gpr[REG_RAX], 1ULL << 40);
+	KUNIT_EXPECT_EQ(test, gpr[REG_RDX], 0ULL);
+	gpr[REG_RCX] = 0;
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x48\xf7\xf1"), INTERP_FAULT);
+	KUNIT_EXPECT_EQ(test, f->in.fault.vector, 0);
+}
+
+static void executor_vectors(struct kunit *test)
+{
+	struct interp_fixture *f = test->priv;
+
+	f->in.reg.gpr[REG_RBX] = 0x100;
+	f->xmm[1] = 0x1122334455667788ULL;
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x0f\x11\x03"), INTERP_RETRY);
+	f->in.cr4 |= X86_CR4_OSFXSR;
+	/* movups [rbx], xmm0 */
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x0f\x11\x03"), INTERP_DONE);
+	KUNIT_EXPECT_EQ(test, memcmp(f->memory + 0x100, f->xmm, 16), 0);
+	/* movq xmm0, [rbx+8] */
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\xf3\x0f\x7e\x43\x08"), INTERP_DONE);
+	KUNIT_EXPECT_EQ(test, f->xmm[0], 0x1122334455667788ULL);
+	KUNIT_EXPECT_EQ(test, f->xmm[1], 0ULL);
+	f->in.cr0 |= X86_CR0_TS;
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x0f\x11\x03"), INTERP_RETRY);
+}
+
+static void executor_segment_loads(struct kunit *test)
+{
+	struct interp_fixture *f = test->priv;
+	const u64 data = 0x00cf93120000ffffULL, absent = data & ~BIT_ULL(47);
+
+	f->in.gdtr = (struct dtable){ .base = 0x800, .limit = 0x17 };
+	memcpy(f->memory + 0x808, &data, 8);
+	memcpy(f->memory + 0x810, &absent, 8);
+	f->memory[0x100] = 0x08;
+	f->memory[0x102] = 0x10;
+	f->in.reg.gpr[REG_RBX] = 0x100;
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x8e\x1b"), INTERP_DONE);		/* mov ds, [rbx] */
+	KUNIT_EXPECT_TRUE(test, f->in.segs_changed);
+	KUNIT_EXPECT_EQ(test, f->in.seg[SEG_DS].base, 0x120000ULL);
+	KUNIT_EXPECT_EQ(test, f->in.seg[SEG_DS].limit, 0xffffffff);
+	/* mov es, [rbx+2] */
+	KUNIT_EXPECT_EQ(test, TRY(&f->in, "\x8e\x43\x02"), INTERP_FAULT);
+	KUNIT_EXPECT_EQ(test, f->in.fault.vector, 11);
+	KUNIT_EXPECT_EQ(test, f->in.fault.error, 0x10);
 }
 
 static void executor_devices(struct kunit *test)
@@ -379,6 +440,8 @@ static struct kunit_case interp_cases[] = {
 	KUNIT_CASE(decoder_any_bytes),
 	KUNIT_CASE(decoder_simple),
 	KUNIT_CASE(executor_arithmetic),
+	KUNIT_CASE(executor_vectors),
+	KUNIT_CASE(executor_segment_loads),
 	KUNIT_CASE(executor_devices),
 	KUNIT_CASE(executor_strings),
 	KUNIT_CASE(executor_locks),

@@ -341,6 +341,32 @@ static void updates_are_writes(void)
 	machine_free(m);
 }
 
+/* A descriptor is the supervisor's business whatever the CPL; SMAP holds despite AC. */
+static void implicit_accesses(void)
+{
+	struct machine *m = paged(4);
+
+	machine_poke(m, 0x30123 + 8, 8, 0x00cff3000000ffff); /* DPL 3 */
+	m->in.gdtr = (struct dtable){ .base = linear(4), .limit = 0xf };
+	set_entry(m, 1, 0x30000 | P | W);
+	m->in.cpl = 3;
+	GPR(m, RAX) = 0xb;
+	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_DONE); /* mov ds, eax */
+	CHECK_EQ(m->in.seg[SEG_DS].selector, 0xb);
+	set_entry(m, 1, 0x30000 | P | W | U);
+	m->in.cr4 |= X86_CR4_SMAP;
+	m->in.reg.rflags |= X86_EFLAGS_AC;
+	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_FAULT);
+	CHECK_EQ(m->in.fault.vector, VEC_PF);
+	CHECK_EQ(m->in.fault.error, P);
+	/* Its accessed bit is a write. */
+	set_entry(m, 1, 0x30000 | P);
+	machine_poke(m, 0x30123 + 8, 8, 0x00cff2000000ffff);
+	CHECK_EQ(TRY(m, "\x8e\xd8"), INTERP_FAULT);
+	CHECK_EQ(m->in.fault.error, P | W);
+	machine_free(m);
+}
+
 const struct tap_test tap_tests[] = {
 	TEST(no_paging),
 	TEST(four_and_five_levels),
@@ -355,5 +381,6 @@ const struct tap_test tap_tests[] = {
 	TEST(physical_address_extension),
 	TEST(fault_on_the_second_page),
 	TEST(updates_are_writes),
+	TEST(implicit_accesses),
 	{ NULL, NULL },
 };

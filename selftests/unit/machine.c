@@ -120,6 +120,13 @@ static bool interrupted(struct interp *in)
 	return owner(in)->interrupt_pending;
 }
 
+static void xmm(struct interp *in, u8 reg, u64 val[2], bool write)
+{
+	u64 *state = owner(in)->xmm[reg];
+
+	memcpy(write ? state : val, write ? val : state, 16);
+}
+
 static const struct interp_ops ops = {
 	.phys_read = phys_read,
 	.phys_write = phys_write,
@@ -130,6 +137,7 @@ static const struct interp_ops ops = {
 	.port_in = port_in,
 	.port_out = port_out,
 	.interrupted = interrupted,
+	.xmm = xmm,
 };
 
 static void set_segments(struct interp *in, enum interp_mode mode)

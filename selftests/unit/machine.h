@@ -21,7 +21,8 @@ struct machine {
 	struct interp in;
 	u8 *memory;
 	u64 memory_base;
-	bool user;        /* device reads and writes, and ports, wait for user space */
+	bool user; /* device reads and writes, and ports, wait for user space */
+	u64 xmm[16][2];
 	u64 device_value; /* what device reads return, incremented each time */
 	u8 port_data[INTERP_IO_MAX];
 	struct machine_event events[MACHINE_EVENTS];
@@ -39,6 +40,28 @@ int machine_try(struct machine *m, const void *bytes, unsigned int len);
 int machine_run(struct machine *m, const void *bytes, unsigned int len, unsigned int *trips);
 u64 machine_peek(struct machine *m, u64 addr, unsigned int len);
 void machine_poke(struct machine *m, u64 addr, unsigned int len, u64 val);
+
+#define GPR(m, name) ((m)->in.reg.gpr[REG_##name])
+
+/* Was the event so? The data of reads does not count. */
+static inline bool is_event(struct machine *m, unsigned int nr, char kind, u64 addr, u32 len,
+			    u64 data)
+{
+	const struct machine_event *e = &m->events[nr];
+
+	return nr < m->nevents && e->kind == kind && e->addr == addr && e->len == len &&
+	       (kind == 'r' || kind == 'i' || e->data == data);
+}
+
+#define WITH_ERROR 0x100
+
+/* Vector and WITH_ERROR of the fault, when r is one; a negative number otherwise. */
+static inline int fault_of(struct machine *m, int r)
+{
+	if (r != INTERP_FAULT)
+		return -r - 1;
+	return m->in.fault.vector | m->in.fault.has_error << 8;
+}
 
 /* Execute a literal: TRY(m, "\x90") */
 #define TRY(m, literal)        machine_try(m, literal, sizeof(literal) - 1)
