@@ -12,11 +12,17 @@
 
 #include "../vmm.h"
 
-/* struct kvm_stats_desc ends in a flexible array; this is one with its name. */
+/* struct kvm_stats_desc with its name, whose length there depends on the kernel's version. */
 struct stats_desc {
-	struct kvm_stats_desc desc;
+	u32 flags;
+	s16 exponent;
+	u16 size;
+	u32 offset;
+	u32 bucket_size;
 	char name[STATS_NAME_SIZE];
 };
+
+static_assert(offsetof(struct stats_desc, name) == offsetof(struct kvm_stats_desc, name));
 
 /*
  * struct stats_file - one open stats fd
@@ -56,9 +62,9 @@ static void stats_describe(struct stats_desc *desc, const char *name, unsigned i
 {
 	char *c = desc->name;
 
-	desc->desc.flags = KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
-	desc->desc.size = 1;
-	desc->desc.offset = index * sizeof(u64);
+	desc->flags = KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
+	desc->size = 1;
+	desc->offset = index * sizeof(u64);
 	strscpy(desc->name, name, sizeof(desc->name));
 	for (; *c; c++)
 		*c = tolower(*c);
