@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The hardware's exit becomes a struct vm_exit (SDM vol. 3C, 28.2 and appendix C). */
 #include <linux/bitops.h>
+#include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
 #include "vmx.h"
@@ -273,6 +274,15 @@ static bool vmx_is_int1(const struct vmx_exit *raw, const struct vm_exit *exit)
 	       (raw->intr_info & INTR_TYPE_MASK) == EVENT_PRIV_SOFT_EXC << INTR_TYPE_SHIFT;
 }
 
+/*
+ * The instruction that exited, or could not be fetched, has not been executed: no step is pending.
+ * Bochs says so.
+ */
+static bool vmx_stray_step(const struct vmx_vcpu *vmx)
+{
+	return (vmx->hw.rflags & X86_EFLAGS_TF) && (vmx_kind(vmx->reason) & (INSN | GPA));
+}
+
 /**
  * vmx_exit_decode() - translate the last exit into vcpu->exit
  * @vcpu: the vCPU
@@ -294,6 +304,8 @@ void vmx_exit_decode(struct vcpu *vcpu)
 		exit->hw_reason = vmx->error;
 	if (unlikely(vmx_nmi_unblocked(&raw, exit)))
 		vcpu->events.nmi_masked = true;
+	if (unlikely(vmx_stray_step(vmx)))
+		vmcs_write(GUEST_PENDING_DEBUG, 0);
 	if (unlikely(vmx_is_int1(&raw, exit)))
 		vcpu->state.rip += exit->insn_len;
 }
