@@ -15,6 +15,7 @@
  */
 #define pr_fmt(fmt) "vmm: " fmt
 
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
