@@ -51,7 +51,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse_opt,
 	.doc = "Say whether this machine can run VMs, and what to do if it cannot.\n"
-	       "\vExit status: 0 it can, 77 only the permission is missing, 69 something else is.\n",
+	       "\vExit status: 0 it can, 1 something has to be mended first.\n",
 };
 
 int cmd_doctor(int argc, char **argv)

@@ -215,7 +215,7 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 
 	snprintf(name, sizeof(name), "vm-%d", (int)getpid());
 	*o = (struct run_options){
-		.cfg = { .memory = 512 * MiB,
+		.cfg = { .memory = DEFAULT_MEMORY,
 			 .cpus = 1,
 			 .grace = 1,
 			 .name = name,

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sysexits.h>
+
+#include "units.h"
+#include "vmctl.h"
 
 static void say(char *buf, size_t len, const char *fmt, va_list ap)
 {
@@ -41,7 +43,8 @@ static void judge_cpu(const struct doctor_facts *f, struct doctor_check *c)
 	const char *ext = f->cpuid_svm || f->flag_svm ? "SVM" : "VMX";
 
 	if (flag) {
-		judge(c, "cpu", DOCTOR_OK, "%s, %s", f->model, ext);
+		judge(c, "cpu", DOCTOR_OK, "%s, %s%s", f->model, ext,
+		      f->in_vm ? ", nested: this machine is a VM itself" : "");
 		return;
 	}
 	if (cpuid) {
@@ -53,32 +56,30 @@ static void judge_cpu(const struct doctor_facts *f, struct doctor_check *c)
 	judge(c, "cpu", DOCTOR_FAIL, "%s has neither SVM nor VMX", f->model);
 	if (f->in_vm)
 		advise(c,
-		       "this machine is a VM: have its host pass virtualization on (nested, such as -cpu host), or use an emulated host (make demo)");
+		       "this machine is a VM: have its host pass virtualization on (nested virtualization: kvm_intel or kvm_amd with nested=1, and such as -cpu host), or use an emulated host (make demo)");
 	else
 		advise(c,
 		       "enable virtualization in the firmware setup; if it has no such item, use an emulated host (make demo)");
 }
 
-static void judge_paging(const struct doctor_facts *f, struct doctor_check *c)
+static void judge_features(const struct doctor_facts *f, struct doctor_check *c)
 {
-	bool intel = f->flag_vmx;
+	bool intel = f->cpuid_vmx || f->flag_vmx;
 
-	if (!f->flag_svm && !f->flag_vmx) {
-		judge(c, "paging", DOCTOR_UNKNOWN, "no virtualization, so no nested paging");
+	if (f->features == UNKNOWN) {
+		judge(c, "features", DOCTOR_UNKNOWN, "cannot be told");
 		return;
 	}
-	if (!f->nested_paging) {
-		judge(c, "paging", DOCTOR_FAIL, "no nested paging (%s)", intel ? "EPT" : "NPT");
-		advise(c, "none: there is no fallback to shadow paging");
+	if (f->features == NO) {
+		judge(c, "features", DOCTOR_FAIL, "the processor lacks: %s", f->missing);
+		if (f->in_vm)
+			advise(c, "have this VM's host pass them on (such as -cpu host)");
+		else
+			advise(c, "none: there is no fallback for old processors");
 		return;
 	}
-	if (intel && !f->unrestricted) {
-		judge(c, "paging", DOCTOR_FAIL, "EPT, but no unrestricted guests");
-		advise(c, "none: processors before Westmere are not supported");
-		return;
-	}
-	judge(c, "paging", DOCTOR_OK, "%s",
-	      intel      ? "EPT, unrestricted guests"
+	judge(c, "features", DOCTOR_OK, "%s",
+	      intel      ? "EPT, VPID, unrestricted guests"
 	      : f->nrips ? "NPT, next RIP saving"
 			 : "NPT (no next RIP saving: instructions are decoded instead)");
 }
@@ -95,24 +96,52 @@ static void judge_firmware(const struct doctor_facts *f, struct doctor_check *c)
 		break;
 	default:
 		judge(c, "firmware", DOCTOR_UNKNOWN, "cannot be asked");
+		if (!f->cpuid_svm && !f->cpuid_vmx)
+			break;
 		advise(c, "as root, with the msr driver loaded (modprobe msr), it can");
 		break;
 	}
 }
 
-static void judge_module(const struct doctor_facts *f, struct doctor_check *c)
+static bool kernel_known(const struct doctor_facts *f)
 {
-	/* Another hypervisor with the same interface was asked for by name. */
-	bool other = !f->module && f->api >= 0;
+	int major, minor;
 
-	if (f->module || other) {
-		judge(c, "module", DOCTOR_OK, "%s, kernel %s",
-		      other ? "not loaded, the device belongs to another driver" : "vmm is loaded",
-		      f->release);
+	return sscanf(f->release, "%d.%d", &major, &minor) == 2 && major == 6 && minor >= 1 &&
+	       minor <= 12;
+}
+
+/* Would this kernel load a module that was built here? */
+static void judge_kernel(const struct doctor_facts *f, struct doctor_check *c)
+{
+	bool locked = f->sig_enforce || (*f->lockdown && strcmp(f->lockdown, "none"));
+	bool maybe = !*f->lockdown && f->secure_boot;
+
+	if (f->module || (!locked && !maybe)) {
+		judge(c, "kernel", kernel_known(f) ? DOCTOR_OK : DOCTOR_WARN,
+		      "%s, loads %smodules%s", f->release, locked ? "signed " : "",
+		      kernel_known(f) ? "" : "; vmm is tested on 6.1 and 6.12");
 		return;
 	}
-	judge(c, "module", DOCTOR_FAIL, "vmm is not loaded, kernel %s", f->release);
-	advise(c, "insmod vmm.ko, or after make modules_install: modprobe vmm");
+	judge(c, "kernel", locked ? DOCTOR_FAIL : DOCTOR_UNKNOWN, "%s %s signed modules only%s%s%s",
+	      f->release, locked ? "loads" : "may load", f->sig_enforce ? ", sig_enforce" : "",
+	      *f->lockdown ? ", lockdown " : "", f->lockdown);
+	advise(c, "sign vmm.ko with a key enrolled by mokutil --import%s",
+	       f->secure_boot ? ", or switch Secure Boot off in the firmware setup" : "");
+}
+
+static void judge_module(const struct doctor_facts *f, struct doctor_check *c)
+{
+	if (f->module) {
+		judge(c, "module", DOCTOR_OK, "vmm is loaded");
+	} else if (f->api >= 0) {
+		/* Another hypervisor with the same interface was asked for by name. */
+		judge(c, "module", DOCTOR_OK,
+		      "vmm is not loaded, the device belongs to another driver");
+	} else {
+		judge(c, "module", DOCTOR_FAIL, "vmm is not loaded");
+		advise(c, "insmod vmm.ko, or after make modules_install: modprobe vmm");
+	}
 }
 
 static void judge_device(const struct doctor_facts *f, struct doctor_check *c)
@@ -160,29 +189,43 @@ static bool is_kvm(const struct rival *r)
 	return !strncmp(r->name, "kvm_", 4);
 }
 
-static void judge_rivals(const struct doctor_facts *f, struct doctor_check *c)
+/* Who holds the processor, or would as soon as it has a VM: NULL for nobody. */
+static const struct rival *find_rival(const struct doctor_facts *f, bool *holds)
 {
 	const struct rival *r, *loaded = NULL;
-	bool holds;
 
+	*holds = false;
 	for (r = f->rivals; r < f->rivals + RIVALS; r++) {
 		if (!r->name || r->users < 0)
 			continue;
 		loaded = r;
-		holds = r->users > 0 || (is_kvm(r) && f->kvm_holds_at_load);
-		if (!holds)
-			continue;
-		judge(c, "others", f->module ? DOCTOR_WARN : DOCTOR_OK,
-		      "%s is loaded and has %d users: it may hold the processor", r->name,
-		      r->users);
-		if (f->module)
-			advise(c, "end its VMs, then rmmod %s", r->name);
+		*holds = r->users > 0 || (is_kvm(r) && f->kvm_holds_at_load);
+		if (*holds)
+			return r;
+	}
+	return loaded;
+}
+
+static void judge_rivals(const struct doctor_facts *f, struct doctor_check *c)
+{
+	bool asked = !f->module && f->api >= 0, holds;
+	const struct rival *r = find_rival(f, &holds);
+
+	if (!r) {
+		judge(c, "others", DOCTOR_OK, "no other hypervisor is loaded");
 		return;
 	}
-	if (loaded)
-		judge(c, "others", DOCTOR_OK, "%s is loaded, but not in use", loaded->name);
-	else
-		judge(c, "others", DOCTOR_OK, "no other hypervisor is loaded");
+	if (!holds) {
+		judge(c, "others", DOCTOR_OK, "%s is loaded, but not in use", r->name);
+		return;
+	}
+	if (asked || (f->api >= 0 && !f->vm_errno)) {
+		judge(c, "others", DOCTOR_OK, "%s is in use", r->name);
+		return;
+	}
+	judge(c, "others", DOCTOR_FAIL, "%s holds the processor (%d users)", r->name, r->users);
+	advise(c, "end its VMs, then rmmod %s%s", r->name,
+	       is_kvm(r) && f->kvm_holds_at_load ? ", or load kvm with enable_virt_at_load=0" : "");
 }
 
 static void judge_vm(const struct doctor_facts *f, struct doctor_check *c)
@@ -200,6 +243,24 @@ static void judge_vm(const struct doctor_facts *f, struct doctor_check *c)
 		advise(c, "another hypervisor holds the processor: end its VMs, or unload it");
 	else
 		advise(c, "the kernel log says why (dmesg)");
+}
+
+/* Guest memory is charged to the cgroup; who exceeds it is killed. */
+static void judge_cgroup(const struct doctor_facts *f, struct doctor_check *c)
+{
+	char size[32];
+
+	if (f->memory_limit == UINT64_MAX) {
+		judge(c, "cgroup", DOCTOR_OK, "no limit on memory");
+		return;
+	}
+	size_print(f->memory_limit / MiB * MiB, size, sizeof(size));
+	if (f->memory_limit > DEFAULT_MEMORY) {
+		judge(c, "cgroup", DOCTOR_OK, "allows %s of memory to all VMs together", size);
+		return;
+	}
+	judge(c, "cgroup", DOCTOR_WARN, "allows %s of memory only: larger VMs are killed", size);
+	advise(c, "raise memory.max of the cgroup in /proc/self/cgroup and of those above it");
 }
 
 static void judge_memory(const struct doctor_facts *f, struct doctor_check *c)
@@ -221,24 +282,18 @@ static void judge_memory(const struct doctor_facts *f, struct doctor_check *c)
 
 int doctor_judge(const struct doctor_facts *f, struct doctor_check *checks)
 {
-	bool denied = f->node_errno == EACCES || f->node_errno == EPERM;
+	static void (*const list[DOCTOR_CHECKS])(const struct doctor_facts *f,
+						 struct doctor_check *c) = {
+		judge_cpu, judge_firmware, judge_features, judge_kernel, judge_module, judge_device,
+		judge_api, judge_rivals,   judge_vm,       judge_cgroup, judge_memory,
+	};
 	unsigned int i, failed = 0;
 
-	judge_cpu(f, &checks[0]);
-	judge_paging(f, &checks[1]);
-	judge_firmware(f, &checks[2]);
-	judge_module(f, &checks[3]);
-	judge_device(f, &checks[4]);
-	judge_api(f, &checks[5]);
-	judge_rivals(f, &checks[6]);
-	judge_vm(f, &checks[7]);
-	judge_memory(f, &checks[8]);
-
-	for (i = 0; i < DOCTOR_CHECKS; i++)
+	for (i = 0; i < DOCTOR_CHECKS; i++) {
+		list[i](f, &checks[i]);
 		failed += checks[i].state == DOCTOR_FAIL;
-	if (!failed)
-		return 0;
-	return failed == 1 && denied ? EX_NOPERM : EX_UNAVAILABLE;
+	}
+	return failed ? 1 : 0;
 }
 
 static const char *state_name(enum doctor_state state)
@@ -250,13 +305,14 @@ static const char *state_name(enum doctor_state state)
 
 void doctor_print(FILE *out, const struct doctor_check *checks, int status)
 {
+	static const char *const mark[] = { "ok", "--", "??", "!!" };
 	unsigned int i;
 
 	for (i = 0; i < DOCTOR_CHECKS; i++) {
-		fprintf(out, "%-9s %-8s %s\n", checks[i].name, state_name(checks[i].state),
+		fprintf(out, "%s %-8s %s\n", mark[checks[i].state], checks[i].name,
 			checks[i].detail);
 		if (*checks[i].remedy)
-			fprintf(out, "%-18s -> %s\n", "", checks[i].remedy);
+			fprintf(out, "%11s -> %s\n", "", checks[i].remedy);
 	}
 	fprintf(out, "\n%s\n",
 		status ? "This machine cannot run VMs as it is." : "This machine can run VMs.");

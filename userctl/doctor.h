@@ -9,6 +9,7 @@
 #define VMCTL_DOCTOR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum tristate { UNKNOWN = -1, NO = 0, YES = 1 };
@@ -27,18 +28,21 @@ struct rival {
 
 /**
  * struct doctor_facts - what was found
- * @vendor: CPUID vendor string
  * @model: model name
  * @cpuid_svm: CPUID says SVM
  * @cpuid_vmx: CPUID says VMX
  * @flag_svm: /proc/cpuinfo does
  * @flag_vmx: /proc/cpuinfo does
- * @nested_paging: NPT, or EPT
- * @unrestricted: Intel's unrestricted guests
+ * @features: the processor has all that the backend requires
+ * @missing: the names of what it lacks
  * @nrips: AMD's next RIP saving
  * @in_vm: this machine is itself a guest
  * @firmware: the firmware allows virtualization
  * @release: kernel release
+ * @lockdown: how far the kernel is locked down: none, integrity, confidentiality;
+ *	"" when it cannot be read
+ * @sig_enforce: only signed modules are loaded
+ * @secure_boot: the firmware's Secure Boot is on
  * @module: the module vmm is loaded
  * @node: device node asked for
  * @node_type: 'c' for a character device, '-' for nothing there, '?' for something else
@@ -50,17 +54,21 @@ struct rival {
  * @max_vcpus: vCPUs per VM
  * @rivals: other hypervisors
  * @kvm_holds_at_load: in-tree KVM holds the processor as long as it is loaded
+ * @memory_limit: bytes that the memory cgroup allows, UINT64_MAX for no limit
  * @thp: the host uses transparent huge pages
  */
 struct doctor_facts {
-	char vendor[13];
 	char model[96];
 	bool cpuid_svm, cpuid_vmx;
 	bool flag_svm, flag_vmx;
-	bool nested_paging, unrestricted, nrips;
+	enum tristate features;
+	char missing[512];
+	bool nrips;
 	bool in_vm;
 	enum tristate firmware;
 	char release[65];
+	char lockdown[32];
+	bool sig_enforce, secure_boot;
 	bool module;
 	const char *node;
 	char node_type;
@@ -72,9 +80,11 @@ struct doctor_facts {
 	int max_vcpus;
 	struct rival rivals[RIVALS];
 	bool kvm_holds_at_load;
+	uint64_t memory_limit;
 	enum tristate thp;
 };
 
+/* Nothing to do; worth knowing; not to be told from here; to be mended before VMs can run. */
 enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_UNKNOWN, DOCTOR_FAIL };
 
 /**
@@ -87,11 +97,11 @@ enum doctor_state { DOCTOR_OK, DOCTOR_WARN, DOCTOR_UNKNOWN, DOCTOR_FAIL };
 struct doctor_check {
 	const char *name;
 	enum doctor_state state;
-	char detail[256];
+	char detail[768];
 	char remedy[256];
 };
 
-#define DOCTOR_CHECKS 9
+#define DOCTOR_CHECKS 11
 
 /**
  * doctor_gather() - look at this machine
@@ -106,7 +116,7 @@ void doctor_gather(struct doctor_facts *facts, const char *root, const char *nod
  * @facts: what was found
  * @checks: DOCTOR_CHECKS judgements
  *
- * Return: exit status: 0, EX_NOPERM when only the permission is missing, else EX_UNAVAILABLE.
+ * Return: exit status: 0, or 1 when something has to be mended
  */
 int doctor_judge(const struct doctor_facts *facts, struct doctor_check *checks);
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "doctor.h"
+/* What the kernel, the device node and other hypervisors allow. */
+#include "doctor_gather.h"
 
-#include <cpuid.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,15 +14,9 @@
 
 #include "libvmm/vmm.h"
 
-#define MSR_VM_CR           0xc0010114 /* AMD64 APM vol. 2, 15.30.1 */
-#define VM_CR_SVMDIS        0x10ULL
-#define MSR_FEATURE_CONTROL 0x3a /* Intel SDM vol. 3C, 24.7 */
-#define FEATURE_LOCKED      0x1ULL
-#define FEATURE_VMX         0x4ULL
-
 static const char *const rival_names[RIVALS] = { "kvm_amd", "kvm_intel", "vboxdrv", "vmmon" };
 
-static FILE *open_under(const char *root, const char *path)
+FILE *open_under(const char *root, const char *path)
 {
 	char full[512];
 
@@ -55,92 +47,6 @@ static bool read_line(const char *root, const char *path, char *buf, size_t len)
 	return ok;
 }
 
-static bool has_word(const char *list, const char *word)
-{
-	size_t len = strlen(word);
-	const char *p = list;
-
-	while ((p = strstr(p, word))) {
-		if ((p == list || isspace((unsigned char)p[-1])) &&
-		    (!p[len] || isspace((unsigned char)p[len])))
-			return true;
-		p += len;
-	}
-	return false;
-}
-
-static void parse_cpuinfo_line(struct doctor_facts *f, const char *line)
-{
-	const char *value = strchr(line, ':');
-
-	if (!value)
-		return;
-	value++;
-	if (!strncmp(line, "vendor_id", 9)) {
-		snprintf(f->vendor, sizeof(f->vendor), "%.12s", value + strspn(value, " "));
-	} else if (!strncmp(line, "model name", 10)) {
-		snprintf(f->model, sizeof(f->model), "%s", value + strspn(value, " "));
-		f->model[strcspn(f->model, "\n")] = '\0';
-	} else if (!strncmp(line, "flags", 5)) {
-		f->flag_svm = has_word(value, "svm");
-		f->flag_vmx = has_word(value, "vmx");
-		f->nested_paging |= has_word(value, "npt") || has_word(value, "ept");
-		f->nrips = has_word(value, "nrip_save");
-		f->in_vm = has_word(value, "hypervisor");
-	} else if (!strncmp(line, "vmx flags", 9)) {
-		f->nested_paging |= has_word(value, "ept");
-		f->unrestricted = has_word(value, "unrestricted_guest");
-	}
-}
-
-/* The first processor stands for all: an empty line ends it. */
-static void gather_cpuinfo(struct doctor_facts *f, const char *root)
-{
-	FILE *file = open_under(root, "/proc/cpuinfo");
-	char *line = NULL;
-	size_t size = 0;
-
-	if (!file)
-		return;
-	while (getline(&line, &size, file) > 1)
-		parse_cpuinfo_line(f, line);
-	free(line);
-	fclose(file);
-}
-
-static void gather_cpuid(struct doctor_facts *f)
-{
-	unsigned int a, b, c, d;
-
-	if (__get_cpuid(0x80000001, &a, &b, &c, &d))
-		f->cpuid_svm = c & (1u << 2);
-	if (__get_cpuid(1, &a, &b, &c, &d))
-		f->cpuid_vmx = c & (1u << 5);
-}
-
-/* Only root can ask, and only with the msr driver; else it stays unknown. */
-static void gather_firmware(struct doctor_facts *f, const char *root)
-{
-	bool amd = f->cpuid_svm || f->flag_svm;
-	char path[512];
-	uint64_t value;
-	int fd;
-
-	f->firmware = UNKNOWN;
-	snprintf(path, sizeof(path), "%s/dev/cpu/0/msr", root);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (pread(fd, &value, sizeof(value), amd ? MSR_VM_CR : MSR_FEATURE_CONTROL) ==
-	    (ssize_t)sizeof(value)) {
-		if (amd)
-			f->firmware = value & VM_CR_SVMDIS ? NO : YES;
-		else
-			f->firmware = (value & FEATURE_LOCKED) && !(value & FEATURE_VMX) ? NO : YES;
-	}
-	close(fd);
-}
-
 static void gather_rivals(struct doctor_facts *f, const char *root)
 {
 	char path[128], text[32];
@@ -158,6 +64,36 @@ static void gather_rivals(struct doctor_facts *f, const char *root)
 			       (*text == 'Y' || *text == '1');
 }
 
+/* The word in brackets is the one that holds. */
+static bool chosen(const char *root, const char *path, char *buf, size_t len)
+{
+	char line[256], *begin;
+
+	if (!read_line(root, path, line, sizeof(line)))
+		return false;
+	begin = strchr(line, '[');
+	if (!begin)
+		return false;
+	begin[strcspn(begin, "]")] = '\0';
+	snprintf(buf, len, "%s", begin + 1);
+	return true;
+}
+
+/* Four bytes of attributes, then the variable's one byte (UEFI 2.10, 3.3). */
+static bool secure_boot(const char *root)
+{
+	FILE *file = open_under(root, "/sys/firmware/efi/efivars/"
+				      "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
+	unsigned char value[5];
+	bool on;
+
+	if (!file)
+		return false;
+	on = fread(value, sizeof(value), 1, file) == 1 && value[4] == 1;
+	fclose(file);
+	return on;
+}
+
 static void gather_host(struct doctor_facts *f, const char *root)
 {
 	struct utsname uts;
@@ -165,10 +101,76 @@ static void gather_host(struct doctor_facts *f, const char *root)
 
 	if (!uname(&uts))
 		snprintf(f->release, sizeof(f->release), "%.64s", uts.release);
+	if (read_line(root, "/proc/sys/kernel/osrelease", text, sizeof(text)))
+		snprintf(f->release, sizeof(f->release), "%.64s", text);
 	f->module = exists_under(root, "/sys/module/vmm");
+	chosen(root, "/sys/kernel/security/lockdown", f->lockdown, sizeof(f->lockdown));
+	f->sig_enforce =
+		read_line(root, "/sys/module/module/parameters/sig_enforce", text, sizeof(text)) &&
+		*text == 'Y';
+	f->secure_boot = secure_boot(root);
 	f->thp = UNKNOWN;
-	if (read_line(root, "/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)))
-		f->thp = strstr(text, "[never]") ? NO : YES;
+	if (chosen(root, "/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)))
+		f->thp = strcmp(text, "never") ? YES : NO;
+}
+
+/* ---- memory cgroup ---- */
+
+#define NO_LIMIT (1ULL << 62)
+
+static void take_limit(struct doctor_facts *f, const char *root, const char *file)
+{
+	char text[64], *end;
+	uint64_t limit;
+
+	if (!read_line(root, file, text, sizeof(text)))
+		return;
+	limit = strtoull(text, &end, 10);
+	/* Version 1 writes a very large number for no limit, version 2 "max". */
+	if (end != text && limit < f->memory_limit && limit < NO_LIMIT)
+		f->memory_limit = limit;
+}
+
+/* The limits of a cgroup and of all above it hold. */
+static void climb_cgroups(struct doctor_facts *f, const char *root, const char *path, bool v2)
+{
+	char dir[256], file[400];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	do {
+		snprintf(file, sizeof(file),
+			 v2 ? "/sys/fs/cgroup%s/memory.max"
+			    : "/sys/fs/cgroup/memory%s/memory.limit_in_bytes",
+			 dir);
+		take_limit(f, root, file);
+		slash = strrchr(dir, '/');
+		if (slash)
+			*slash = '\0';
+	} while (slash);
+}
+
+/* Lines are ID:CONTROLLERS:PATH; version 2 has no controllers there (cgroups(7)). */
+static void gather_cgroup(struct doctor_facts *f, const char *root)
+{
+	FILE *file = open_under(root, "/proc/self/cgroup");
+	char line[512], *list, *path;
+
+	f->memory_limit = UINT64_MAX;
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		list = strchr(line, ':');
+		path = list ? strchr(list + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = '\0';
+		list++;
+		if (!*list || !strcmp(list, "memory"))
+			climb_cgroups(f, root, path, !*list);
+	}
+	fclose(file);
 }
 
 static void gather_group(struct doctor_facts *f, gid_t gid)
@@ -226,10 +228,9 @@ static void gather_node(struct doctor_facts *f, const char *node)
 void doctor_gather(struct doctor_facts *f, const char *root, const char *node)
 {
 	memset(f, 0, sizeof(*f));
-	gather_cpuid(f);
-	gather_cpuinfo(f, root);
-	gather_firmware(f, root);
+	gather_cpu(f, root);
 	gather_host(f, root);
+	gather_cgroup(f, root);
 	gather_rivals(f, root);
 	gather_node(f, node);
 }

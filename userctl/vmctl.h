@@ -14,6 +14,9 @@
 #define EXIT_INTERNAL  5
 #define EXIT_QUIT      6
 
+/* Of a VM that was not told how much. */
+#define DEFAULT_MEMORY (512 * MiB)
+
 /**
  * struct verb - one command
  * @name: first argument of vmctl

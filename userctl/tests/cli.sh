@@ -68,8 +68,8 @@ expect 65 "memory: 2M" "kernel larger than the memory" -- run --kernel "$kernel"
 expect 69 "insmod.*doctor" "no device" -- run --kernel "$kernel" --device "$tmp/none"
 expect 69 "not the device of a hypervisor" "another device" -- \
 	run --kernel "$kernel" --device /dev/null
-expect 69 "$tmp/none does not exist" "doctor without a device" -- doctor --device "$tmp/none"
-expect 69 '"ready":false' "doctor as JSON" -- doctor --json --device "$tmp/none"
+expect 1 "^!! device *$tmp/none does not exist" "doctor without a device" -- doctor --device "$tmp/none"
+expect 1 '"ready":false' "doctor as JSON" -- doctor --json --device "$tmp/none"
 expect 64 "unexpected argument" "doctor with a stray argument" -- doctor now
 
 # No permission: as another user, on a node of a group.

@@ -209,10 +209,24 @@ verdict "statistics file"
 vm "statistics on standard error" 0 "^vmctl_exits [1-9]" --kernel "$mb" --append off --stats
 vm "statistics that cannot be written" 73 "$tmp/no/dir" --kernel "$mb" --append off \
 	--stats="$tmp/no/dir"
-want=0
-echo "This machine can run VMs" >"$tmp/want"
-: >"$tmp/out"
-"$VMCTL" doctor >"$tmp/out" 2>&1 &
-pid=$!
-finish "doctor"
+# doctor NAME STATUS PATTERNS ARGUMENT...
+doctor() {
+	name=$1 want=$2
+	echo "$3" >"$tmp/want"
+	shift 3
+	: >"$tmp/out"
+	"$VMCTL" doctor "$@" >"$tmp/out" 2>&1 &
+	pid=$!
+	finish "$name"
+}
+
+doctor "doctor" 0 "^ok cpu
+^ok features
+^ok module
+^ok vm .*can be created
+This machine can run VMs"
+doctor "doctor as JSON" 0 '"ready":true' --json
+doctor "doctor, no device" 1 "^ok features
+^!! device .*/none does not exist
+^ .*load the module" --device "$tmp/none"
 echo "1..$n"
