@@ -311,6 +311,8 @@ static int after_insn(struct vcpu *vcpu, u64 rflags_before, bool posted)
 	vcpu->stats.insn_interpreted++;
 	if (likely(!(rflags_before & X86_EFLAGS_TF) && !vcpu->policy.single_step))
 		return posted ? RESUME_USER : RESUME_GUEST;
+	/* What MOV SS holds off would need a pending trap beside it (SDM vol. 3, 27.3.1.5). */
+	vcpu->state.int_shadow = 0;
 	if (!posted)
 		return debug_after_insn(vcpu, rflags_before);
 	interp_vcpu(vcpu)->rflags_before = rflags_before;

@@ -274,6 +274,7 @@ IN_ALL_MODES(bt, OPS_BT)
 IN_ALL_MODES(string, LIST_STRING)
 IN_ALL_MODES(strcmp, LIST_STRCMP)
 IN_ALL_MODES(shift, OPS_SHIFT)
+IN_ALL_MODES(muldiv, OPS_MULDIV)
 
 /* What only 64-bit code has: REX, 64-bit operands, and addressing forms. */
 #define WIDE "ops_wide"
@@ -323,6 +324,14 @@ OP(STACK32, "32", BX, F_ALL, "popl (%ebx)");
 OP(STACK32, "32", BX, F_ALL, "pushw (%ebx)");
 OP(STACK32, "32", BX, F_ALL, "popw (%ebx)");
 OP(STACK32, "32", BX, F_ALL, "movw %ds, (%ebx)");
+/* A selector that the GDT has: the one of DS. Far pointers, and stacks that are a device. */
+OP(STACK32, "32", BX, F_ALL, "movw %ds, (%ebx); movw (%ebx), %es; movl %es, %ecx");
+OP(STACK32, "32", BX, F_ALL, "movw %ds, (%ebx); movw (%ebx), %ss; movl %ss, %ecx");
+OP(STACK32, "32", BX, F_ALL, "movw %ds, 4(%ebx); lesl (%ebx), %ecx; movl %es, %edx");
+OP(STACK32, "32", BX, F_ALL, "movw %ds, 2(%ebx); lfsw (%ebx), %cx; movl %fs, %edx");
+OP(STACK32, "32", BX, F_ALL, "xchgl %ebx, %esp; pushw %ds; popw %gs; xchgl %ebx, %esp");
+OP(STACK32, "32", BX, F_ALL, "xchgl %ebx, %esp; pushfl; popl %ecx; xchgl %ebx, %esp");
+OP(STACK32, "32", BX, F_ALL, "xchgl %ebx, %esp; call 1f; jmp 2f; 1: ret $4; 2: xchgl %ebx, %esp");
 OPS_CASE(stack_32, mode32, AT)
 
 #define STACK16 "ops_stack_16"
@@ -334,7 +343,53 @@ OP(STACK16, "16", BX, F_ALL, "addr32 movl %ecx, 4(%ebx)");
 OP(STACK16, "16", BX, F_ALL, "xor %si, %si; movw 2(%bx, %si), %ax");
 OP(STACK16, "16", BX, F_ALL, "movw 0x202, %dx");
 OP(STACK16, "16", BX, F_ALL, "movb %al, 0x203");
+OP(STACK16, "16", BX, F_ALL, "movw (%bx), %es; movw %es, %cx");
+OP(STACK16, "16", BX, F_ALL, "movw %fs, (%bx)");
+OP(STACK16, "16", BX, F_ALL, "lesw (%bx), %cx; movw %es, %dx");
+OP(STACK16, "16", BX, F_ALL, "lfsl (%bx), %ecx; movw %fs, %dx");
 OPS_CASE(stack_16, mode16, AT)
+
+#define STACK64 "ops_stack_64"
+OP(STACK64, "64", BX, F_ALL, "movw %ds, (%rbx); movw (%rbx), %fs; movl %fs, %ecx");
+OP(STACK64, "64", BX, F_ALL, "movw %ds, (%rbx); movw (%rbx), %ss; movl %ss, %ecx");
+OP(STACK64, "64", BX, F_ALL, "movw %ds, 4(%rbx); lfsl (%rbx), %ecx; movl %fs, %edx");
+OP(STACK64, "64", BX, F_ALL,
+   "xchgq %rbx, %rsp; pushq %r8; popq %r9; pushfq; popq %rcx; xchgq %rbx, %rsp");
+OP(STACK64, "64", BX, F_ALL, "xchgq %rbx, %rsp; call 1f; jmp 2f; 1: ret; 2: xchgq %rbx, %rsp");
+OP(STACK64, "64", BX, F_ALL, "leaq 1f(%rip), %r9; movq %r9, (%rbx); jmp *(%rbx); hlt; 1: nop");
+OP(STACK64, "64", BX, F_ALL, "leaq 1f(%rip), %r9; movq %r9, (%rbx); call *(%rbx); 1: popq %rcx");
+OPS_CASE(stack_64, mode64, AT)
+
+#define STACKFS "ops_stack_fs"
+OP(STACKFS, "64", BX, F_ALL,
+   "movl %ds, %ecx; xchgq %rbx, %rsp; pushq %rcx; popq %fs; xchgq %rbx, %rsp");
+OP(STACKFS, "64", BX, F_ALL, "xchgq %rbx, %rsp; pushq %fs; popq %rcx; xchgq %rbx, %rsp");
+OPS_CASE(stack_fs, mode64, AT)
+
+/* SSE: the second operand of each pair shows what the first has moved. */
+#define VECTOR "ops_vector"
+OP(VECTOR, "64", BX, F_ALL, "movups (%rbx), %xmm0; movups %xmm0, 0x40(%rbx)");
+OP(VECTOR, "64", BX, F_ALL, "movupd (%rbx), %xmm9; movupd %xmm9, 0x43(%rbx)");
+OP(VECTOR, "64", BX, F_ALL, "movaps (%rbx), %xmm1; movaps %xmm1, 0x40(%rbx)");
+OP(VECTOR, "64", BX, F_ALL, "movdqa (%rbx), %xmm2; movdqa %xmm2, 0x40(%rbx)");
+OP(VECTOR, "64", BX, F_ALL, "movdqu 1(%rbx), %xmm3; movdqu %xmm3, 0x41(%rbx)");
+OP(VECTOR, "64", BX, F_ALL, "movdqu (%rbx), %xmm4; movntdq %xmm4, 0x40(%rbx)");
+OP(VECTOR, "64", BX, F_ALL, "movdqu (%rbx), %xmm5; movntps %xmm5, 0x40(%rbx)");
+OPS_CASE(vector, mode64, AT)
+
+#define SCALAR "ops_scalar"
+OP(SCALAR, "64", BX, F_ALL,
+   "movups (%rbx), %xmm0; movss 0x10(%rbx), %xmm0; movups %xmm0, 0x40(%rbx)");
+OP(SCALAR, "64", BX, F_ALL,
+   "movups (%rbx), %xmm0; movsd 0x10(%rbx), %xmm0; movups %xmm0, 0x40(%rbx)");
+OP(SCALAR, "64", BX, F_ALL,
+   "movups (%rbx), %xmm0; movss %xmm0, 0x40(%rbx); movsd %xmm0, 0x48(%rbx)");
+OP(SCALAR, "64", BX, F_ALL, "movd (%rbx), %xmm7; movq %xmm7, %r9; movd %xmm7, 0x40(%rbx)");
+OP(SCALAR, "64", BX, F_ALL, "movq (%rbx), %xmm8; movq %xmm8, %r9; movq %xmm8, 0x40(%rbx)");
+OP(SCALAR, "64", BX, F_ALL, ".byte 0x66, 0x4c, 0x0f, 0x6e, 0x03; movq %xmm8, %r9");
+OP(SCALAR, "64", BX, F_ALL, "lddqu (%rbx), %xmm9; movups %xmm9, 0x40(%rbx)");
+OP(SCALAR, "64", BX, F_ALL, "movntdqa (%rbx), %xmm9; movups %xmm9, 0x40(%rbx)");
+OPS_CASE(scalar, mode64, AT, .oracle = "in-tree KVM emulates whole vectors only")
 
 /* Operands that lie across the page boundary in the middle of the device. */
 #define CROSS "ops_crossing"

@@ -117,10 +117,83 @@ CASE(smap)
 	serve_reads(vcpu_new(vm, 0, guest_smap, 0), 1);
 }
 
-/* An instruction outside the list: either it works or the host gets its bytes. */
-static void guest_vector_load(void)
+/* A selector that the device invents: the checks of a descriptor, and nothing is loaded. */
+static void guest_bad_selector(void)
 {
-	asm volatile("lddqu (%0), %%xmm0" : : "r"(HOLE_BASE) : "memory");
+	u16 before, after;
+
+	asm volatile("mov %%fs, %0" : "=r"(before));
+	TRY("mov (%0), %%fs", : : "r"(HOLE_BASE) : "memory");
+	GASSERT_TRAP(GP_VECTOR, 0x5c5c);
+	TRY("lss (%0), %%eax", : : "r"(HOLE_BASE) : "rax", "memory");
+	GASSERT_TRAP(GP_VECTOR, 0x5c5c);
+	asm volatile("mov %%fs, %0" : "=r"(after));
+	GASSERT_EQ(before, after);
+	GUEST_DONE();
+}
+
+CASE(bad_selector)
+{
+	serve_reads(vcpu_new(make_vm(0), 0, guest_bad_selector, 0), 2);
+}
+
+static void guest_divide(void)
+{
+	u32 a = ~0u, d = ~0u;
+
+	TRY("divl (%2)", : "+a"(a), "+d"(d) : "r"(HOLE_BASE) : "memory", "cc");
+	GASSERT_TRAP(DE_VECTOR, 0);
+	GASSERT_EQ(a, ~0u);
+	d = 0;
+	TRY("divl (%2)", : "+a"(a), "+d"(d) : "r"(HOLE_BASE) : "memory", "cc");
+	GASSERT_NOTRAP();
+	GASSERT_EQ(a, ~0u / 0x5c5c5c5c);
+	GUEST_DONE();
+}
+
+CASE(divide_error)
+{
+	serve_reads(vcpu_new(make_vm(0), 0, guest_divide, 0), 2);
+}
+
+/* A single step over MOV SS from a device: the trap comes behind it, or behind the next one. */
+static u64 step_rip;
+
+static void GUEST_HANDLER on_step(struct trap *t)
+{
+	step_rip = t->rip;
+	t->rflags &= ~RFLAGS_TF;
+}
+
+static void guest_step_ss(void)
+{
+	extern const u8 step_ss1[], step_ss2[];
+
+	guest_on(DB_VECTOR, on_step);
+	asm volatile("pushfq\n orl $0x100, (%%rsp)\n popfq\n"
+		     "mov (%0), %%ss\n step_ss1: nop\n step_ss2: nop"
+		     :
+		     : "r"(HOLE_BASE)
+		     : "memory", "cc");
+	GASSERT(step_rip == (u64)step_ss1 || step_rip == (u64)step_ss2);
+	GUEST_DONE();
+}
+
+CASE(step_over_mov_ss)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_step_ss, 0);
+
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.len, 2);
+	memset(v->run->mmio.data, 0, 8);
+	v->run->mmio.data[0] = SEL_DATA;
+	run_done(v);
+}
+
+/* An instruction outside the list: either it works or the host gets its bytes. */
+static void guest_vector_add(void)
+{
+	asm volatile("addps (%0), %%xmm0" : : "r"(HOLE_BASE) : "memory");
 	GUEST_DONE();
 }
 
@@ -153,9 +226,9 @@ static void works_or_says_so(void *fn, const u8 *bytes, size_t n)
 
 CASE(unsupported_vector)
 {
-	static const u8 lddqu[] = { 0xf2, 0x0f, 0xf0 };
+	static const u8 addps[] = { 0x0f, 0x58 };
 
-	works_or_says_so(guest_vector_load, lddqu, sizeof(lddqu));
+	works_or_says_so(guest_vector_add, addps, sizeof(addps));
 }
 
 CASE(unsupported_fpu)

@@ -25,6 +25,7 @@ struct op {
 #define F_SHIFT  "0x8c5"
 #define F_SHIFTN "0x0c5"
 #define F_MUL    "0x801"
+#define F_NONE   "0"
 
 /* One instruction, a HLT behind it, and its row in section @table. */
 #define OP(table, bits, kind, flags, insn)                        \
@@ -170,5 +171,20 @@ struct op {
 	OP(T, B, BX, F_SHIFTN, "shll $5, " M); \
 	OP(T, B, BX, F_SHIFTN, "sarl $5, " M); \
 	OP(T, B, BX, F_BT, "roll $3, " M)
+
+/* The dividends are small enough for any divisor but 0. */
+#define OPS_MULDIV(T, B, M)                                       \
+	OP(T, B, BX, F_MUL, "mulb " M);                           \
+	OP(T, B, BX, F_MUL, "mull " M);                           \
+	OP(T, B, BX, F_MUL, "imulw " M);                          \
+	OP(T, B, BX, F_MUL, "imull " M ", %ecx");                 \
+	OP(T, B, BX, F_MUL, "imull $-5, " M ", %edx");            \
+	OP(T, B, BX, F_NONE, "movzbw %al, %ax; divb " M);         \
+	OP(T, B, BX, F_NONE, "xorl %edx, %edx; divw " M);         \
+	OP(T, B, BX, F_NONE, "xorl %edx, %edx; divl " M);         \
+	OP(T, B, BX, F_NONE, "movzbl %al, %eax; cltd; idivl " M); \
+	OP(T, B, BX, F_ALL, "cmovbl " M ", %ecx");                \
+	OP(T, B, BX, F_ALL, "setnz " M);                          \
+	OP(T, B, BX, "0x40", "bsfl " M ", %ecx")
 
 #endif
