@@ -104,7 +104,7 @@ int halt_block(struct vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-static bool halt_yield_to(struct vcpu *target)
+bool halt_yield_to(struct vcpu *target)
 {
 	struct task_struct *task = NULL;
 	struct pid *pid;

@@ -46,7 +46,10 @@ static int run_requests(struct vcpu *vcpu)
 		backend_update_intercepts(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
 		lapic_timer_expired(vcpu);
-	clear_bit(REQ_CLOCK, &vcpu->requests);
+	if (vcpu_test_clear_request(vcpu, REQ_CLOCK))
+		clock_update(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_STEAL))
+		steal_update(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_INIT_SIPI) && vcpu->apic)
 		lapic_accept_init_sipi(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_SCAN_IOAPIC))

@@ -13,6 +13,8 @@ int halt_block(struct vcpu *vcpu);
 
 /* PAUSE in a loop: lend this processor's time to a sibling that was preempted. */
 void halt_yield(struct vcpu *vcpu);
+/* Lend it to this one, which is preempted; whether that was done. */
+bool halt_yield_to(struct vcpu *target);
 
 /* sync_regs.c: KVM_CAP_SYNC_REGS */
 int sync_regs_in(struct vcpu *vcpu);

@@ -6,6 +6,7 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <asm/tsc.h>
 
 #include "backend.h"
 #include "cpu/cpu.h"
@@ -28,7 +29,10 @@ static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 		if (vcpu->apic && vcpu->cpu >= 0)
 			lapic_vcpu_load(vcpu);
+		if (unlikely(check_tsc_unstable()))
+			vcpu_request(vcpu, REQ_CLOCK);
 	}
+	steal_arrive(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 }
 

@@ -226,16 +226,19 @@ static long do_get_tsc_khz(struct ioctl_call *call)
 	return call->vcpu->tsc.khz;
 }
 
-/* The guest has no paravirtual clock whose "paused" flag could be set. */
 static long do_kvmclock_ctrl(struct ioctl_call *call)
 {
-	return -EINVAL;
+	return clock_stopped(call->vcpu);
 }
 
-/* Capabilities of a single vCPU belong to interfaces that are not offered. */
 static long do_enable_cap(struct ioctl_call *call)
 {
-	return -EINVAL;
+	const struct kvm_enable_cap *cap = call->arg;
+
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	call->vcpu->pv.enforce = cap->args[0];
+	return 0;
 }
 
 /* The TSC's offset is the only attribute. */

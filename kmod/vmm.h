@@ -19,6 +19,7 @@
 #include "cpu/state.h"
 #include "memory/memory.h"
 #include "irq/irq.h"
+#include "pv/pv.h"
 #include "mgmt/stats.h"
 #include "bus.h"
 
@@ -151,7 +152,8 @@ enum vcpu_request {
 	REQ_INTERCEPTS,		/* policy.* changed: backend update_intercepts */
 	REQ_SCAN_IOAPIC,	/* EOI exit information changed */
 	REQ_TIMER,		/* the APIC timer expired */
-	REQ_CLOCK,		/* paravirtual clock must be written */
+	REQ_CLOCK,		/* clock_update(): the paravirtual clock must be written */
+	REQ_STEAL,		/* steal_update(): likewise steal time */
 	REQ_KICK,		/* leave the guest; nothing else to do */
 	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
 };
@@ -191,6 +193,7 @@ struct vcpu {
 	struct vcpu_fpu fpu;		/* [m] */
 	struct vcpu_debug debug;	/* [m] */
 	struct vcpu_tsc tsc;		/* [m] */
+	struct vcpu_pv pv;		/* [m] paravirtual features */
 	struct interp *interp;		/* [m] interpreter context, allocated at creation */
 	int (*complete)(struct vcpu *vcpu); /* [m] finishes an exit that user space served */
 	struct pio_state pio;		/* [m] the port access that waits for user space */

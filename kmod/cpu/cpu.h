@@ -128,7 +128,7 @@ void events_nmi(struct vcpu *vcpu);		/* any context */
 int events_user_interrupt(struct vcpu *vcpu, u32 vector); /* -EINVAL, -ENXIO, -EEXIST */
 int events_exception_exit(struct vcpu *vcpu);	/* an intercepted exception; RESUME_* */
 
-/* ---- tsc.c: TSC, KVM_GET/SET_CLOCK ---- */
+/* ---- tsc.c ---- */
 u64 tsc_read(struct vcpu *vcpu);		/* guest TSC now; any context */
 u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
 /* MSR_IA32_TSC; keeps the vCPUs of a VM in step */
@@ -137,9 +137,6 @@ void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);
 void tsc_offset_set(struct vcpu *vcpu, u64 offset);
 int tsc_set_khz(struct vcpu *vcpu, u32 khz);	/* -EINVAL: needs scaling that is not there */
 void tsc_vcpu_init(struct vcpu *vcpu);
-void clock_init(struct vmm *vm);			/* at VM creation */
-int clock_get(struct vmm *vm, struct kvm_clock_data *data);
-int clock_set(struct vmm *vm, const struct kvm_clock_data *data);
 u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta);
 
 #endif /* VMM_CPU_H */

@@ -205,10 +205,11 @@ static void leaf_signature(struct kvm_cpuid_entry2 *e)
 	e->edx = name[2];
 }
 
-/* pv/ has nothing yet. */
 static void leaf_pv_features(struct kvm_cpuid_entry2 *e)
 {
-	e->eax = 0;
+	e->eax = PV_FEATURES;
+	if (!IS_ENABLED(CONFIG_SCHED_INFO))
+		e->eax &= ~BIT(KVM_FEATURE_STEAL_TIME);
 	e->ebx = 0;
 	e->ecx = 0;
 	e->edx = 0;

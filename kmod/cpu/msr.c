@@ -217,6 +217,8 @@ static int cold_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 	if (ret == -ENOENT)
 		ret = mce_read(vcpu, msr, val);
 	if (ret == -ENOENT)
+		ret = pv_msr_read(vcpu, msr, val, host);
+	if (ret == -ENOENT)
 		ret = msr_ignored_read(msr, val);
 	return ret;
 }
@@ -424,6 +426,8 @@ static int cold_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 		ret = mtrr_write(vcpu, msr, val);
 	if (ret == -ENOENT)
 		ret = mce_write(vcpu, msr, val, host);
+	if (ret == -ENOENT)
+		ret = pv_msr_write(vcpu, msr, val, host);
 	if (ret == -ENOENT)
 		ret = msr_ignored_write(msr, val);
 	if (ret && host && host_restores(vcpu, msr, val))

@@ -154,6 +154,7 @@ static const struct {
 	u32 first, count;
 } saved_msrs[] = {
 	{ MSR_IA32_TSC, 1 },
+	{ MSR_KVM_WALL_CLOCK, 2 },	/* and SYSTEM_TIME */
 	{ MSR_IA32_APICBASE, 1 },
 	{ MSR_IA32_TSC_ADJUST, 1 },
 	{ MSR_IA32_SPEC_CTRL, 1 },
@@ -172,6 +173,8 @@ static const struct {
 	{ MSR_IA32_CR_PAT, 1 },
 	{ MSR_MTRR_DEF_TYPE, 1 },
 	{ MSR_IA32_TSC_DEADLINE, 1 },
+	{ MSR_KVM_WALL_CLOCK_NEW, 2 },	/* likewise */
+	{ MSR_KVM_STEAL_TIME, 1 },
 	{ MSR_EFER, 5 },		/* EFER, STAR, LSTAR, CSTAR, SFMASK */
 	{ MSR_FS_BASE, 4 },		/* FS, GS, kernel GS, TSC_AUX */
 	{ MSR_K7_HWCR, 1 },

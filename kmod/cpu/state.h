@@ -145,7 +145,12 @@ struct vcpu_tsc {
 };
 
 struct vm_clock {
-	s64 offset_ns;		/* guest clock = ktime_get_boottime_ns() + offset_ns */
+	/* pv/clock.c: the moment that the clock counts from, under its lock */
+	u64 base_tsc;		/* the host's TSC */
+	u64 base_boot;		/* ktime_get_boottime_ns() */
+	u64 base_ns;		/* the clock */
+	bool started;		/* a vCPU has a time page */
+	u64 wall;		/* MSR_KVM_WALL_CLOCK */
 	/* The last host write of a TSC in this VM, under tsc.c's lock: vCPUs are kept in step. */
 	bool tsc_written;
 	u32 tsc_khz;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The time stamp counter of a guest, and KVM_GET/SET_CLOCK.
+ * The time stamp counter of a guest.
  *
  * guest TSC = host TSC * ratio + offset. vCPUs of a VM whose TSC user space writes within a second
  * of each other, to values that fit together, get one offset: they stay in step exactly.
@@ -58,6 +58,9 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 	backend_set_tsc(vcpu);
 	if (vcpu->apic)
 		lapic_tsc_changed(vcpu);
+	/* Every vCPU's clock page says whether they are in step. */
+	if (READ_ONCE(vcpu->vm->clock.started))
+		vcpu_request_all(vcpu->vm, REQ_CLOCK, false);
 }
 
 /* Is this write meant to put the vCPU in step with those written before? */
@@ -197,6 +200,7 @@ int tsc_set_khz(struct vcpu *vcpu, u32 khz)
 	vcpu->tsc.ratio = ratio;
 	vcpu->tsc.offset -= tsc_scale(&vcpu->tsc, now);
 	backend_set_tsc(vcpu);
+	vcpu_request(vcpu, REQ_CLOCK);
 	if (vcpu->apic)
 		lapic_tsc_changed(vcpu);
 	return 0;
@@ -229,65 +233,4 @@ u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta)
 	if (delta / vcpu->tsc.khz >= max / 1000000)
 		return max;
 	return mul_u64_u64_div_u64(delta, 1000000, vcpu->tsc.khz);
-}
-
-/* ---- the VM's clock ---- */
-
-/**
- * clock_init() - the clock of a new VM starts at 0
- * @vm: the VM
- */
-void clock_init(struct vmm *vm)
-{
-	vm->clock.offset_ns = -(s64)ktime_get_boottime_ns();
-}
-
-/**
- * clock_get() - KVM_GET_CLOCK
- * @vm: the VM; vm->lock is held
- * @data: filled: clock in ns; with a stable TSC also the host's TSC and real time of that moment
- *
- * Return: 0
- */
-int clock_get(struct vmm *vm, struct kvm_clock_data *data)
-{
-	unsigned long flags;
-
-	memset(data, 0, sizeof(*data));
-	local_irq_save(flags);
-	data->clock = ktime_get_boottime_ns() + vm->clock.offset_ns;
-	data->realtime = ktime_get_real_ns();
-	data->host_tsc = rdtsc();
-	local_irq_restore(flags);
-	data->flags = KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC | KVM_CLOCK_TSC_STABLE;
-	if (!check_tsc_unstable())
-		return 0;
-	data->flags = KVM_CLOCK_REALTIME;
-	data->host_tsc = 0;
-	return 0;
-}
-
-/**
- * clock_set() - KVM_SET_CLOCK
- * @vm: the VM; vm->lock is held
- * @data: clock in ns; with KVM_CLOCK_REALTIME the time since then is added
- *
- * Return: 0; -EINVAL: unknown flags
- */
-int clock_set(struct vmm *vm, const struct kvm_clock_data *data)
-{
-	const u32 known = KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC | KVM_CLOCK_TSC_STABLE;
-	u64 clock = data->clock, real;
-
-	if (data->flags & ~known)
-		return -EINVAL;
-	if (data->flags & KVM_CLOCK_REALTIME) {
-		real = ktime_get_real_ns();
-		/* The guest's clock does not go backwards because the host's real time did. */
-		if (real > data->realtime)
-			clock += real - data->realtime;
-	}
-	vm->clock.offset_ns = clock - ktime_get_boottime_ns();
-	vcpu_request_all(vm, REQ_CLOCK, false);
-	return 0;
 }

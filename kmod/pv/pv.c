@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The MSRs of paravirtual features: who may use them, and where they lead. */
+#include "../backend.h"
+
+/**
+ * pv_allowed() - may the guest use a feature?
+ * @vcpu: the vCPU
+ * @feature: KVM_FEATURE_*
+ *
+ * CPUID says what is offered, and binds only where user space wants it so
+ * (KVM_CAP_ENFORCE_PV_FEATURE_CPUID).
+ */
+bool pv_allowed(struct vcpu *vcpu, u32 feature)
+{
+	return !vcpu->pv.enforce || vcpu->cpuid.pv_features & BIT(feature);
+}
+
+static bool msr_feature(u32 msr, u32 *feature)
+{
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_SYSTEM_TIME:
+		*feature = KVM_FEATURE_CLOCKSOURCE;
+		return true;
+	case MSR_KVM_WALL_CLOCK_NEW:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		*feature = KVM_FEATURE_CLOCKSOURCE2;
+		return true;
+	case MSR_KVM_STEAL_TIME:
+		*feature = KVM_FEATURE_STEAL_TIME;
+		return true;
+	}
+	return false;
+}
+
+/**
+ * pv_msr_read() - RDMSR, KVM_GET_MSRS of a paravirtual MSR
+ * @vcpu: the vCPU, loaded
+ * @msr: its number
+ * @val: the value
+ * @host: user space asks
+ *
+ * Return: 0; 1: #GP(0); -ENOENT: not one of them
+ */
+int pv_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
+{
+	u32 feature;
+
+	if (!msr_feature(msr, &feature))
+		return -ENOENT;
+	if (!host && !pv_allowed(vcpu, feature))
+		return 1;
+	if (feature == KVM_FEATURE_STEAL_TIME)
+		*val = vcpu->pv.steal_time;
+	else if (msr == MSR_KVM_WALL_CLOCK || msr == MSR_KVM_WALL_CLOCK_NEW)
+		*val = READ_ONCE(vcpu->vm->clock.wall);
+	else
+		*val = vcpu->pv.system_time;
+	return 0;
+}
+
+/**
+ * pv_msr_write() - WRMSR, KVM_SET_MSRS of a paravirtual MSR
+ * @vcpu: the vCPU, loaded
+ * @msr: its number
+ * @val: the value
+ * @host: user space writes
+ *
+ * Return: 0; 1: #GP(0), a reserved bit; -ENOENT: not one of them
+ */
+int pv_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
+{
+	u32 feature;
+
+	if (!msr_feature(msr, &feature))
+		return -ENOENT;
+	if (!host && !pv_allowed(vcpu, feature))
+		return 1;
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_NEW:
+		WRITE_ONCE(vcpu->vm->clock.wall, val);
+		if (val)
+			clock_wall_write(vcpu, val);
+		return 0;
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		clock_page_set(vcpu, val);
+		return 0;
+	default:
+		if (val & KVM_STEAL_RESERVED_MASK)
+			return 1;
+		vcpu->pv.steal_time = val;
+		vcpu_request(vcpu, REQ_STEAL);
+		return 0;
+	}
+}
