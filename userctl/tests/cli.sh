@@ -65,12 +65,25 @@ expect 65 "initrd $tmp/empty: the file is empty" "empty initrd" -- \
 	run --kernel "$kernel" --initrd "$tmp/empty"
 expect 66 "module $tmp/none" "missing module" -- run --kernel "$kernel" --module "$tmp/none a b"
 expect 65 "memory: 2M" "kernel larger than the memory" -- run --kernel "$kernel" --memory 2M
+# A file with a size that gives an error when it is read.
+expect 74 "kernel /sys/class/net/lo/speed: Invalid" "kernel that cannot be read" -- \
+	run --kernel /sys/class/net/lo/speed
 expect 69 "insmod.*doctor" "no device" -- run --kernel "$kernel" --device "$tmp/none"
 expect 69 "not the device of a hypervisor" "another device" -- \
 	run --kernel "$kernel" --device /dev/null
 expect 1 "^!! device *$tmp/none does not exist" "doctor without a device" -- doctor --device "$tmp/none"
 expect 1 '"ready":false' "doctor as JSON" -- doctor --json --device "$tmp/none"
 expect 64 "unexpected argument" "doctor with a stray argument" -- doctor now
+
+n=$((n + 1))
+"$VMCTL" --version >/dev/full 2>"$tmp/out"
+got=$?
+if [ $got = 74 ] && grep -q "standard output" "$tmp/out"; then
+	echo "ok $n - no space for the output"
+else
+	echo "not ok $n - no space for the output"
+	echo "# status $got: $(cat "$tmp/out")"
+fi
 
 # No permission: as another user, on a node of a group.
 cp "$VMCTL" "$tmp/vmctl" && cp "$kernel" "$tmp/kernel" && chmod 755 "$tmp"

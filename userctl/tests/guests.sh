@@ -209,6 +209,16 @@ verdict "statistics file"
 vm "statistics on standard error" 0 "^vmctl_exits [1-9]" --kernel "$mb" --append off --stats
 vm "statistics that cannot be written" 73 "$tmp/no/dir" --kernel "$mb" --append off \
 	--stats="$tmp/no/dir"
+echo "cannot reserve 1G of memory" >"$tmp/want"
+want=71
+: >"$tmp/out"
+(
+	ulimit -v 500000
+	exec "$VMCTL" run --kernel "$mb" --memory 1G --append off >"$tmp/out" 2>&1 </dev/null
+) &
+pid=$!
+finish "memory that the host refuses"
+
 # doctor NAME STATUS PATTERNS ARGUMENT...
 doctor() {
 	name=$1 want=$2
