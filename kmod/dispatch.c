@@ -163,10 +163,14 @@ static int on_nmi_window(struct vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
+/* The guest lowered its TPR: an APIC in user space may hold an interrupt for that level. */
 static int on_tpr(struct vcpu *vcpu)
 {
 	vcpu_request(vcpu, REQ_EVENT);
-	return RESUME_GUEST;
+	if (vcpu->apic)
+		return RESUME_GUEST;
+	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+	return RESUME_USER;
 }
 
 /* INIT and SMI of the host stay pending for the host (APM vol. 2, 15.13). */

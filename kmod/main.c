@@ -29,6 +29,7 @@ MODULE_PARM_DESC(pause_filter, "let short PAUSE loops of a guest pass, where pre
 
 const struct backend *backend;
 struct backend_caps backend_caps;
+EXPORT_FOR_TEST(backend_caps);
 DEFINE_PER_CPU(bool, cpu_virt_on);
 
 static const struct backend *const backends[] = { &svm_backend, &vmx_backend };

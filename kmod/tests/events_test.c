@@ -145,6 +145,8 @@ static void deliver_in_order(struct kunit *test)
 {
 	struct vcpu *vcpu = cpu_fixture_vcpu(test);
 	struct vcpu_events *ev = &vcpu->events;
+	/* Where the processor does not tell the end of an NMI's handler, its window does. */
+	u32 iret = backend_caps.vnmi ? 0 : WINDOW_NMI;
 
 	vcpu->state.rflags |= X86_EFLAGS_IF;
 	KUNIT_ASSERT_EQ(test, events_user_interrupt(vcpu, 0x30), 0);
@@ -153,12 +155,11 @@ static void deliver_in_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ | WINDOW_NMI);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, UD_VECTOR);
 	ev->injected.type = EVENT_NONE;
-	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ | WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_IRQ | iret);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_NMI);
 	KUNIT_EXPECT_TRUE(test, ev->nmi_masked);
 	ev->injected.type = EVENT_NONE;
-	/* The window tells the end of the NMI's handler. */
-	KUNIT_EXPECT_EQ(test, windows(vcpu), WINDOW_NMI);
+	KUNIT_EXPECT_EQ(test, windows(vcpu), iret);
 	KUNIT_EXPECT_EQ(test, ev->injected.type, EVENT_INTR);
 	KUNIT_EXPECT_EQ(test, ev->injected.vector, 0x30);
 	ev->injected.type = EVENT_NONE;

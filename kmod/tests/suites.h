@@ -14,6 +14,7 @@
 	X(msr_suite)		\
 	X(events_suite)		\
 	X(svm_suite)		\
+	X(vmx_suite)		\
 	X(interp_suite)		\
 	X(lapic_suite)		\
 	X(ioapic_suite)		\

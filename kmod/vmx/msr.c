@@ -76,6 +76,7 @@ void vmx_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
 	if (msr == MSR_IA32_SPEC_CTRL)
 		vmx->spec_passthrough = !wr && vmx_host_has_spec_ctrl();
 }
+EXPORT_FOR_TEST(vmx_msr_intercept);
 
 /**
  * vmx_msrs_init() - the bitmap of a new vCPU intercepts everything
@@ -85,6 +86,7 @@ void vmx_msrs_init(struct vcpu *vcpu)
 {
 	memset(to_vmx(vcpu)->msr_bitmap, 0xff, PAGE_SIZE);
 }
+EXPORT_FOR_TEST(vmx_msrs_init);
 
 /* ---- MSRs of the VMCS and of the entry ---- */
 
