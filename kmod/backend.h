@@ -101,6 +101,7 @@ struct backend_caps {
 	u8 tsc_ratio_frac_bits;
 	u64 tsc_ratio_max;
 	bool page_1g;
+	bool pml;		/* dirty bits of nested tables are logged; tdp_format has them */
 	bool vnmi;
 	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
 	u32 asids;

@@ -75,6 +75,8 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_X86_DISABLE_EXITS, DISABLE_EXITS_VALID },
 	{ KVM_CAP_MULTI_ADDRESS_SPACE, 1 },
+	{ KVM_CAP_DIRTY_LOG_RING, DIRTY_RING_MAX * sizeof(struct kvm_dirty_gfn) },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, DIRTY_RING_MAX * sizeof(struct kvm_dirty_gfn) },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, MANUAL_DIRTY_VALID },
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
@@ -180,6 +182,9 @@ int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
 		return enable_disabled_exits(vm, cap->args[0]);
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return enable_manual_dirty(vm, cap->args[0]);
+	case KVM_CAP_DIRTY_LOG_RING:
+	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return ring_enable(vm, cap->args[0]);
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		vm->policy.exception_payload = cap->args[0];
 		return 0;

@@ -260,7 +260,7 @@ static int (*const handlers[VMEXIT_COUNT])(struct vcpu *vcpu) = {
 	[VMEXIT_PREEMPTION_TIMER] = on_unknown,
 	[VMEXIT_APIC_WRITE] = on_unknown,
 	[VMEXIT_APIC_EOI] = on_unknown,
-	[VMEXIT_PML_FULL] = on_unknown,
+	[VMEXIT_PML_FULL] = on_ignored,
 };
 
 /**

@@ -52,6 +52,8 @@ static int run_requests(struct vcpu *vcpu)
 		steal_update(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_INIT_SIPI) && vcpu->apic)
 		lapic_accept_init_sipi(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_DIRTY_RING) && !ring_check(vcpu))
+		return RESUME_USER;
 	if (vcpu_test_clear_request(vcpu, REQ_SCAN_IOAPIC))
 		return run_eoi_exit(vcpu);
 	return RESUME_GUEST;

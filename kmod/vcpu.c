@@ -209,7 +209,7 @@ static int vcpu_alloc_pages(struct vcpu *vcpu)
 {
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->pio.data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	return vcpu->run && vcpu->pio.data ? 0 : -ENOMEM;
+	return vcpu->run && vcpu->pio.data ? ring_create(vcpu) : -ENOMEM;
 }
 
 static void vcpu_free(struct vcpu *vcpu)
@@ -217,6 +217,7 @@ static void vcpu_free(struct vcpu *vcpu)
 	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	free_page((unsigned long)vcpu->run);
 	free_page((unsigned long)vcpu->pio.data);
+	ring_destroy(vcpu);
 	kmem_cache_free(vcpu_cache, vcpu);
 }
 
@@ -303,9 +304,12 @@ static vm_fault_t vcpu_mmap_fault(struct vm_fault *vmf)
 		vcpu->run, vcpu->pio.data, vcpu->vm->coalesced.ring,
 	};
 
-	if (vmf->pgoff >= VCPU_MMAP_PAGES)
+	if (vmf->pgoff < VCPU_MMAP_PAGES)
+		vmf->page = virt_to_page(pages[array_index_nospec(vmf->pgoff, VCPU_MMAP_PAGES)]);
+	else if (vmf->pgoff >= KVM_DIRTY_LOG_PAGE_OFFSET)
+		vmf->page = ring_page(vcpu, vmf->pgoff - KVM_DIRTY_LOG_PAGE_OFFSET);
+	if (!vmf->page)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page(pages[array_index_nospec(vmf->pgoff, VCPU_MMAP_PAGES)]);
 	get_page(vmf->page);
 	return 0;
 }
@@ -316,6 +320,10 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	/* The dirty ring is data that both sides see. */
+	if (vma->vm_pgoff + vma_pages(vma) > KVM_DIRTY_LOG_PAGE_OFFSET &&
+	    (vma->vm_flags & (VM_EXEC | VM_SHARED)) != VM_SHARED)
+		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

@@ -39,6 +39,11 @@ static long do_clear_dirty_log(struct ioctl_call *call)
 	return memory_clear_dirty_log(call->vm, call->arg);
 }
 
+static long do_reset_rings(struct ioctl_call *call)
+{
+	return ring_reset(call->vm);
+}
+
 /* A task state segment for real mode is not needed: only the range is checked. */
 static long do_set_tss_addr(struct ioctl_call *call)
 {
@@ -200,6 +205,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_SET_USER_MEMORY_REGION, LOCK_SLOTS, .fn = do_set_memory },
 	{ KVM_GET_DIRTY_LOG, LOCK_SLOTS, .fn = do_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, LOCK_SLOTS, .fn = do_clear_dirty_log },
+	{ KVM_RESET_DIRTY_RINGS, LOCK_SLOTS | ARG_VALUE, .fn = do_reset_rings },
 	{ KVM_IRQFD, 0, .fn = do_irqfd },
 	{ KVM_IOEVENTFD, LOCK_SLOTS, .fn = do_ioeventfd },
 	{ KVM_REGISTER_COALESCED_MMIO, LOCK_SLOTS, .fn = do_coalesce },

@@ -155,6 +155,7 @@ enum vcpu_request {
 	REQ_CLOCK,		/* clock_update(): the paravirtual clock must be written */
 	REQ_STEAL,		/* steal_update(): likewise steal time */
 	REQ_KICK,		/* leave the guest; nothing else to do */
+	REQ_DIRTY_RING,		/* the dirty ring is nearly full: ring_check() */
 	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
 };
 
@@ -196,6 +197,7 @@ struct vcpu {
 	struct vcpu_pv pv;		/* [m] paravirtual features */
 	struct interp *interp;		/* [m] interpreter context, allocated at creation */
 	int (*complete)(struct vcpu *vcpu); /* [m] finishes an exit that user space served */
+	struct dirty_ring ring;
 	struct pio_state pio;		/* [m] the port access that waits for user space */
 	int mp_state;			/* [a] KVM_MP_STATE_* */
 	struct rcuwait wait;		/* [r] where HLT sleeps */

@@ -24,12 +24,12 @@ static int glue_phys_read(struct interp *in, gpa_t gpa, void *buf, unsigned int 
 
 static int glue_phys_write(struct interp *in, gpa_t gpa, const void *buf, unsigned int len)
 {
-	return memory_write(owner(in)->vm, gpa, buf, len) ? INTERP_NOT_MEMORY : 0;
+	return memory_write(owner(in), gpa, buf, len) ? INTERP_NOT_MEMORY : 0;
 }
 
 static int glue_phys_cmpxchg(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned int len)
 {
-	int r = memory_cmpxchg(owner(in)->vm, gpa, &old, new, len);
+	int r = memory_cmpxchg(owner(in), gpa, &old, new, len);
 
 	if (!r)
 		return 0;

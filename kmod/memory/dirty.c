@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "../backend.h"
 #include "../ioctl.h"
 #include "internal.h"
 
@@ -15,27 +16,74 @@
 #define CHUNK_WORDS	(PAGE_SIZE / sizeof(unsigned long))
 
 /**
- * slot_mark_dirty() - set a frame's bit
- * @vm: the VM
+ * slot_mark_dirty() - set a frame's bit, and put the frame into the ring if there is one
+ * @vcpu: who has written it
  * @slot: its slot
  * @gfn: a frame of the slot
  *
- * Context: any in which @slot is valid.
+ * The bit says that user space will hear of it: until it is cleared, further writes are no news.
+ *
+ * Context: the vCPU's thread; @slot is valid.
  */
-void slot_mark_dirty(struct vmm *vm, const struct memslot *slot, gfn_t gfn)
+void slot_mark_dirty(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn)
 {
 	unsigned long *dirty = READ_ONCE(slot->dirty);
 	u64 bit = gfn - slot->gfn;
 
-	if (!dirty || test_bit(bit, dirty))
+	if (!dirty || test_bit(bit, dirty) || test_and_set_bit(bit, dirty))
 		return;
-	set_bit(bit, dirty);
-	atomic64_inc(&vm->stats.dirty_pages_logged);
+	if (vcpu->vm->mem.ring_entries && !ring_push(vcpu, slot->id, bit))
+		clear_bit(bit, dirty);
+	atomic64_inc(&vcpu->vm->stats.dirty_pages_logged);
 }
 
+/**
+ * memory_pml() - log what a processor has written down
+ * @vcpu: the vCPU it ran
+ * @gpas: guest physical addresses (SDM vol. 3C, 29.3.6)
+ * @count: of them
+ *
+ * Context: the vCPU's thread; does not sleep.
+ */
+void memory_pml(struct vcpu *vcpu, const u64 *gpas, unsigned int count)
+{
+	struct memslot *slot;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < count; i++) {
+		slot = slot_find(&vcpu->vm->mem, gpas[i] >> PAGE_SHIFT);
+		if (slot)
+			slot_mark_dirty(vcpu, slot, gpas[i] >> PAGE_SHIFT);
+	}
+	rcu_read_unlock();
+}
+EXPORT_FOR_TEST(memory_pml);
+
+/**
+ * dirty_log_count() - a slot's log has begun or ended
+ * @vm: the VM
+ * @change: 1 or -1
+ *
+ * On return every processor logs writes (PML) if any slot is logged: only then may
+ * tdp_protect() rely on it.
+ *
+ * Context: slots_lock held; may sleep.
+ */
+void dirty_log_count(struct vmm *vm, int change)
+{
+	bool before = memory_logging(&vm->mem);
+
+	WRITE_ONCE(vm->mem.logged, vm->mem.logged + change);
+	if (before != memory_logging(&vm->mem))
+		vcpu_request_all(vm, REQ_INTERCEPTS, true);
+}
+
+/* A ring cannot say that all is dirty: its log begins empty. */
 static bool initially_set(const struct vmm *vm)
 {
-	return READ_ONCE(vm->policy.manual_dirty) & KVM_DIRTY_LOG_INITIALLY_SET;
+	return (READ_ONCE(vm->policy.manual_dirty) & KVM_DIRTY_LOG_INITIALLY_SET) &&
+	       !vm->mem.ring_entries;
 }
 
 /**
@@ -138,6 +186,9 @@ EXPORT_FOR_TEST(dirty_take);
 
 static int log_slot(struct vmm *vm, u32 id, struct memslot **slot)
 {
+	/* Rings are read instead. */
+	if (vm->mem.ring_entries)
+		return -ENXIO;
 	*slot = slot_by_id(&vm->mem, id);
 	if (IS_ERR(*slot))
 		return PTR_ERR(*slot);
@@ -176,8 +227,8 @@ static int copy_log(struct vmm *vm, const struct memslot *slot, void __user *to,
  * write sets them again.
  *
  * Context: slots_lock held; may sleep.
- * Return: 0; -EINVAL: no such slot can be; -ENOENT: no such slot, or it has no log; -EFAULT (bits
- * may be lost); -ENOMEM.
+ * Return: 0; -EINVAL: no such slot can be; -ENOENT: no such slot, or it has no log; -ENXIO: dirty
+ * rings are in use; -EFAULT (bits may be lost); -ENOMEM.
  */
 int memory_get_dirty_log(struct vmm *vm, const struct kvm_dirty_log *log)
 {
@@ -191,6 +242,9 @@ int memory_get_dirty_log(struct vmm *vm, const struct kvm_dirty_log *log)
 	buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!buf)
 		return -ENOMEM;
+	/* Have processors hand over what they hold. */
+	if (vm->mem.pml)
+		vcpu_request_all(vm, REQ_KICK, true);
 	ret = copy_log(vm, slot, log->dirty_bitmap, buf, &flush);
 	if (flush)
 		memory_flush(vm);
@@ -231,7 +285,7 @@ static int clear_log(struct vmm *vm, const struct memslot *slot,
  *
  * Context: slots_lock held; may sleep.
  * Return: 0; -EINVAL: no such slot can be, the range is not aligned to 64 pages or not in the
- * slot; -ENOENT: no such slot, or it has no log; -EFAULT; -ENOMEM.
+ * slot; -ENOENT: no such slot, or it has no log; -ENXIO: dirty rings are in use; -EFAULT; -ENOMEM.
  */
 int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log)
 {

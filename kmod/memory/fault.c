@@ -17,6 +17,7 @@
 #define FAULT_AROUND	16
 
 struct fault {
+	struct vcpu *vcpu;
 	struct vmm *vm;
 	gfn_t gfn;
 	bool write;
@@ -46,7 +47,7 @@ static enum tdp_result fault_upgrade(struct fault *f, const struct memslot *slot
 	if (ret != TDP_MAPPED)
 		return ret;
 	host_page_dirty(pfn);
-	slot_mark_dirty(f->vm, slot, f->gfn);
+	slot_mark_dirty(f->vcpu, slot, f->gfn);
 	return ret;
 }
 
@@ -151,7 +152,7 @@ static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 	if (map.write && !page->dirty && !page->special)
 		host_page_dirty(page->pfn);
 	if (map.write)
-		slot_mark_dirty(f->vm, slot, f->gfn);
+		slot_mark_dirty(f->vcpu, slot, f->gfn);
 	if (map.level == 1 && !f->paged_in)
 		fault_around(f, slot);
 	return FAULT_FIXED;
@@ -242,6 +243,7 @@ static int fault_resolve(struct fault *f, struct vcpu_stats *stats)
 int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error)
 {
 	struct fault f = {
+		.vcpu = vcpu,
 		.vm = vcpu->vm,
 		.gfn = gpa >> PAGE_SHIFT,
 		.write = error & TDP_FAULT_WRITE,

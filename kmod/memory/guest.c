@@ -26,16 +26,17 @@ static void __user *hva_ptr(hva_t hva)
 	return (void __user *)(unsigned long)hva;
 }
 
-static void mark_range_dirty(struct vmm *vm, const struct memslot *slot, gpa_t gpa, size_t len)
+static void mark_range_dirty(struct vcpu *vcpu, const struct memslot *slot, gpa_t gpa, size_t len)
 {
 	gfn_t gfn = gpa >> PAGE_SHIFT, last = (gpa + len - 1) >> PAGE_SHIFT;
 
 	for (; gfn <= last; gfn++)
-		slot_mark_dirty(vm, slot, gfn);
+		slot_mark_dirty(vcpu, slot, gfn);
 }
 
 /* One slot's part of an access; the bytes done, or -EFAULT. srcu is held. */
-static ssize_t access_part(struct vmm *vm, gpa_t gpa, void *to, const void *from, size_t len)
+static ssize_t access_part(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to,
+			   const void *from, size_t len)
 {
 	struct memslot *slot;
 	hva_t hva = gpa_to_hva(&vm->mem, gpa, !!from, &len, &slot);
@@ -45,14 +46,16 @@ static ssize_t access_part(struct vmm *vm, gpa_t gpa, void *to, const void *from
 	if (to)
 		return copy_from_user(to, hva_ptr(hva), len) ? -EFAULT : len;
 	if (copy_to_user(hva_ptr(hva), from, len)) {
-		mark_range_dirty(vm, slot, gpa, len);	/* some of it may have been written */
+		mark_range_dirty(vcpu, slot, gpa, len);	/* some of it may have been written */
 		return -EFAULT;
 	}
-	mark_range_dirty(vm, slot, gpa, len);
+	mark_range_dirty(vcpu, slot, gpa, len);
 	return len;
 }
 
-static int access_guest(struct vmm *vm, gpa_t gpa, void *to, const void *from, size_t len)
+/* vcpu: who writes. */
+static int access_guest(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to, const void *from,
+			size_t len)
 {
 	int idx;
 
@@ -61,7 +64,7 @@ static int access_guest(struct vmm *vm, gpa_t gpa, void *to, const void *from, s
 		return -EFAULT;
 	idx = srcu_read_lock(&vm->mem.srcu);
 	while (len) {
-		ssize_t done = access_part(vm, gpa, to, from, len);
+		ssize_t done = access_part(vm, vcpu, gpa, to, from, len);
 
 		if (done < 0)
 			break;
@@ -88,12 +91,12 @@ static int access_guest(struct vmm *vm, gpa_t gpa, void *to, const void *from, s
  */
 int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len)
 {
-	return access_guest(vm, gpa, buf, NULL, len);
+	return access_guest(vm, NULL, gpa, buf, NULL, len);
 }
 
 /**
  * memory_write() - write guest physical memory and log it as dirty
- * @vm: the VM
+ * @vcpu: who writes
  * @gpa: where to
  * @buf: where from
  * @len: bytes; may cross pages and slots
@@ -102,9 +105,9 @@ int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len)
  * Return: 0 or -EFAULT: somewhere there is no slot, a read-only one, or no page; a part may be
  * written.
  */
-int memory_write(struct vmm *vm, gpa_t gpa, const void *buf, size_t len)
+int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len)
 {
-	return access_guest(vm, gpa, NULL, buf, len);
+	return access_guest(vcpu->vm, vcpu, gpa, NULL, buf, len);
 }
 
 /* One function for each size: 0, -EFAULT, -EAGAIN. */
@@ -146,7 +149,7 @@ static int cmpxchg_user(hva_t hva, u64 *expected, u64 new, unsigned int size)
 
 /**
  * memory_cmpxchg() - compare and exchange guest physical memory
- * @vm: the VM
+ * @vcpu: who writes
  * @gpa: where, aligned to @size
  * @expected: what should be there; what was there, where the answer is -EAGAIN
  * @new: what shall be there
@@ -156,8 +159,9 @@ static int cmpxchg_user(hva_t hva, u64 *expected, u64 new, unsigned int size)
  * Return: 0; -EAGAIN: something else was there; -EFAULT: no slot, a read-only one, or no page, or
  * @size or @gpa are not as said.
  */
-int memory_cmpxchg(struct vmm *vm, gpa_t gpa, u64 *expected, u64 new, unsigned int size)
+int memory_cmpxchg(struct vcpu *vcpu, gpa_t gpa, u64 *expected, u64 new, unsigned int size)
 {
+	struct vmm *vm = vcpu->vm;
 	struct memslot *slot;
 	size_t len = size;
 	int idx, ret = -EFAULT;
@@ -170,7 +174,7 @@ int memory_cmpxchg(struct vmm *vm, gpa_t gpa, u64 *expected, u64 new, unsigned i
 	if (hva) {
 		ret = cmpxchg_user(hva, expected, new, size);
 		if (!ret)
-			slot_mark_dirty(vm, slot, gpa >> PAGE_SHIFT);
+			slot_mark_dirty(vcpu, slot, gpa >> PAGE_SHIFT);
 	}
 	srcu_read_unlock(&vm->mem.srcu, idx);
 	return ret;
@@ -268,22 +272,3 @@ hva_t memory_hva(struct vmm *vm, gfn_t gfn, bool write)
 	return gpa_to_hva(&vm->mem, gfn << PAGE_SHIFT, write, &len, NULL);
 }
 EXPORT_FOR_TEST(memory_hva);
-
-/**
- * memory_mark_dirty() - log a frame as written
- * @vm: the VM
- * @gfn: the frame; need not have a slot
- *
- * Context: any.
- */
-void memory_mark_dirty(struct vmm *vm, gfn_t gfn)
-{
-	struct memslot *slot;
-
-	rcu_read_lock();
-	slot = slot_find(&vm->mem, gfn);
-	if (slot)
-		slot_mark_dirty(vm, slot, gfn);
-	rcu_read_unlock();
-}
-EXPORT_FOR_TEST(memory_mark_dirty);

@@ -35,11 +35,15 @@ static inline hva_t slot_hva(const struct memslot *slot, gfn_t gfn)
 }
 
 /* ---- dirty.c ---- */
-void slot_mark_dirty(struct vmm *vm, const struct memslot *slot, gfn_t gfn);
+void slot_mark_dirty(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn);
 unsigned long *dirty_bitmap_alloc(struct vmm *vm, u64 npages);
+void dirty_log_count(struct vmm *vm, int change);
 void dirty_log_start(struct vmm *vm, const struct memslot *slot);
 bool dirty_take(struct vmm *vm, const struct memslot *slot, u64 first, unsigned long *buf,
 		unsigned int count);
+
+/* ---- ring.c ---- */
+bool ring_push(struct vcpu *vcpu, u32 slot, u64 offset);
 
 /* ---- host.c ---- */
 

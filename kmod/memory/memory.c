@@ -71,6 +71,7 @@ int memory_create(struct vmm *vm)
 
 	if (ret)
 		return ret;
+	vm->mem.pml = backend_caps.pml;
 	vm->mem.notifier.ops = &memory_notifier_ops;
 	ret = mmu_notifier_register(&vm->mem.notifier, vm->mm);
 	if (ret)

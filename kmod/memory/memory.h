@@ -25,6 +25,8 @@
 #include <linux/xarray.h>
 #include "../types.h"
 
+struct kvm_dirty_gfn;
+struct page;
 struct tdp_format;
 
 #define MEMSLOTS_MAX	32764	/* KVM_CAP_NR_MEMSLOTS */
@@ -43,6 +45,18 @@ struct memslot {
 	unsigned long *dirty;	/* [w] bitmap, NULL when not logged; its bits are atomic */
 	struct latch_tree_node by_gfn;
 	struct interval_tree_node by_hva;
+};
+
+/*
+ * struct dirty_ring - frames that a vCPU has written, for user space to collect (ring.c)
+ *	c	constant while the vCPU's file is open
+ *	s	changed under slots_lock
+ *	v	changed by the vCPU's thread
+ */
+struct dirty_ring {
+	struct kvm_dirty_gfn *gfns;	/* [c] mem.ring_entries of them, shared with user space */
+	u32 next;			/* [v] where the next one is written, counted on for ever */
+	u32 reset;			/* [s] entries before this one may be used again */
 };
 
 /* The last slot that was found; replaced with every change of the tree of slots. */
@@ -64,6 +78,9 @@ struct memory {
 	int tdp_level;			/* [c] its level: 4 */
 	int tdp_max_leaf;		/* [c] 1: 4K, 2: 2M, 3: 1G */
 	const struct tdp_format *tdp_format; /* [c] */
+	bool pml;			/* [c] vCPUs log the frames whose dirty bit they set */
+	u32 ring_entries;		/* of each vCPU, 0: no rings; [c] once there is a vCPU */
+	unsigned int logged;		/* [s] slots that have a dirty log */
 	long invalidate_count;		/* [m] invalidations in progress */
 	unsigned long invalidate_start;	/* [m] they lie in this range of HVAs */
 	unsigned long invalidate_end;	/* [m] */
@@ -88,6 +105,31 @@ int memory_get_dirty_log(struct vmm *vm, const struct kvm_dirty_log *log);
 int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log);
 
 /*
+ * Page-modification logging (VMX): processors write down whose dirty bit they set.
+ * memory_logging(): shall they? REQ_INTERCEPTS follows a change. memory_pml(): they have, to be
+ * called after the exit; any context.
+ */
+static inline bool memory_logging(const struct memory *mem)
+{
+	return mem->pml && READ_ONCE(mem->logged);
+}
+
+void memory_pml(struct vcpu *vcpu, const u64 *gpas, unsigned int count);
+
+/*
+ * Dirty rings (KVM_CAP_DIRTY_LOG_RING). ring_enable: vm->lock held. ring_reset: slots_lock held;
+ * the number of frames, or -EINVAL. ring_create, ring_destroy: with the vCPU. ring_page: a page of
+ * the vCPU's ring, NULL: behind its end. ring_check: answers REQ_DIRTY_RING, RESUME_*.
+ */
+#define DIRTY_RING_MAX	65536	/* entries of one ring */
+int ring_enable(struct vmm *vm, u64 bytes);
+int ring_create(struct vcpu *vcpu);
+void ring_destroy(struct vcpu *vcpu);
+struct page *ring_page(const struct vcpu *vcpu, unsigned long pgoff);
+int ring_check(struct vcpu *vcpu);
+long ring_reset(struct vmm *vm);
+
+/*
  * Nested page fault of the loaded vCPU; may sleep (host page-in), takes no mutex, no SRCU on memory
  * that is present. Counts pf_* and traces the fault. RESUME_GUEST: mapped or retry. errno: -EFAULT
  * (no host page), -ENOMEM, -EINTR (fatal signal). MEMORY_MMIO: no slot, or a write to a read-only
@@ -96,18 +138,20 @@ int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log
 #define MEMORY_MMIO	2
 int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error);
 
-/* Guest physical access by the core, slots only. May sleep. 0, or -EFAULT: no slot or no page. */
+/*
+ * Guest physical access by the core, slots only. May sleep. 0, or -EFAULT: no slot or no page. What
+ * is written is logged as written by the vCPU, which must be the caller's.
+ */
 int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len);
-int memory_write(struct vmm *vm, gpa_t gpa, const void *buf, size_t len);
+int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
 /* Compare and exchange size (1, 2, 4, 8, naturally aligned) bytes; 0, -EFAULT, -EAGAIN: lost. */
-int memory_cmpxchg(struct vmm *vm, gpa_t gpa, u64 *expected, u64 new, unsigned int size);
+int memory_cmpxchg(struct vcpu *vcpu, gpa_t gpa, u64 *expected, u64 new, unsigned int size);
 /* Is there a slot here (and is it writable)? For MMIO decisions; any context. */
 bool memory_has_slot(struct vmm *vm, gpa_t gpa, bool write);
 /* Read up to len bytes without sleeping (page faults off); number of bytes read, or -EFAULT. */
 int memory_read_atomic(struct vmm *vm, gpa_t gpa, void *buf, size_t len);
 /* The slot's HVA of a frame, or 0; caller holds srcu or RCU. */
 hva_t memory_hva(struct vmm *vm, gfn_t gfn, bool write);
-void memory_mark_dirty(struct vmm *vm, gfn_t gfn);	/* any context */
 
 /* Debug and introspection: nested translation as the tables stand, or ~0; may spin on mmu_lock. */
 hpa_t tdp_lookup(struct vmm *vm, gpa_t gpa, int *level);

@@ -257,6 +257,8 @@ static int slot_create(struct vmm *vm, const struct kvm_userspace_memory_region 
 	slot_link(mem, slot);
 	write_unlock(&mem->mmu_lock);
 	slots_publish(vm, slots);
+	if (slot->dirty)
+		dirty_log_count(vm, 1);
 	return 0;
 
 out_bitmap:
@@ -295,6 +297,8 @@ static int slot_delete(struct vmm *vm, struct memslot *slot)
 		return -ENOMEM;
 	xa_erase(&vm->mem.by_id, slot->id);
 	slot_replace(vm, slot, NULL, slots);
+	if (slot->dirty)
+		dirty_log_count(vm, -1);
 	slot_free(slot);
 	return 0;
 }
@@ -348,6 +352,7 @@ static int slot_log_start(struct vmm *vm, struct memslot *slot, u32 flags)
 	/* The bitmap is written before the pointer is seen. */
 	smp_store_release(&slot->dirty, dirty);
 	write_unlock(&mem->mmu_lock);
+	dirty_log_count(vm, 1);
 	dirty_log_start(vm, slot);
 	return 0;
 }
@@ -363,6 +368,7 @@ static int slot_log_stop(struct vmm *vm, struct memslot *slot, u32 flags)
 	/* So that large leaves come back. */
 	memory_zap_slot(vm, slot);
 	write_unlock(&mem->mmu_lock);
+	dirty_log_count(vm, -1);
 	slots_synchronize(mem);
 	kvfree(dirty);
 	return 0;

@@ -517,19 +517,21 @@ bool tdp_zap(struct memory *mem, gfn_t start, gfn_t end, struct list_head *table
 }
 EXPORT_FOR_TEST(tdp_zap);
 
+/* Large leaves are to be split by a fault: the processor would log one of their frames only. */
 static bool tdp_protect_leaf(struct memory *mem, u64 *ptep, int level)
 {
 	const struct tdp_format *fmt = mem->tdp_format;
+	u64 bits = mem->pml && level == 1 ? fmt->dirty : tdp_write_bits(fmt);
 
-	if (!(READ_ONCE(*ptep) & fmt->write))
+	if (!(READ_ONCE(*ptep) & bits))
 		return false;
 	/* The processor may set accessed and dirty at the same time. */
-	atomic64_andnot(tdp_write_bits(fmt), (atomic64_t *)ptep);
+	atomic64_andnot(bits, (atomic64_t *)ptep);
 	return true;
 }
 
 /**
- * tdp_protect() - forbid writes
+ * tdp_protect() - catch the next write: forbid it, or have the processor log it (PML)
  * @mem: the VM's memory
  * @start: first frame
  * @end: behind the last frame
@@ -537,7 +539,7 @@ static bool tdp_protect_leaf(struct memory *mem, u64 *ptep, int level)
  * Large leaves that overlap the range are protected whole.
  *
  * Context: mmu_lock held for writing.
- * Return: true: something was writable; flush.
+ * Return: true: something could be written unseen; flush.
  */
 bool tdp_protect(struct memory *mem, gfn_t start, gfn_t end)
 {

@@ -178,10 +178,10 @@ void clock_update(struct vcpu *vcpu)
 		info.flags |= PVCLOCK_TSC_STABLE_BIT;
 	vcpu->pv.stopped = false;
 	/* An odd version first, an even one last (pvclock-abi.h). */
-	memory_write(vcpu->vm, clock_gpa(vcpu), &info.version, sizeof(info.version));
-	memory_write(vcpu->vm, clock_gpa(vcpu), &info, sizeof(info));
+	memory_write(vcpu, clock_gpa(vcpu), &info.version, sizeof(info.version));
+	memory_write(vcpu, clock_gpa(vcpu), &info, sizeof(info));
 	vcpu->pv.clock_version = ++info.version;
-	memory_write(vcpu->vm, clock_gpa(vcpu), &info.version, sizeof(info.version));
+	memory_write(vcpu, clock_gpa(vcpu), &info.version, sizeof(info.version));
 }
 
 /**
@@ -219,13 +219,13 @@ void clock_wall_write(struct vcpu *vcpu, gpa_t gpa)
 	if (memory_read(vcpu->vm, gpa, &wall.version, sizeof(wall.version)))
 		return;
 	wall.version = (wall.version | 1) + 2;
-	memory_write(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	memory_write(vcpu, gpa, &wall.version, sizeof(wall.version));
 	clock_get(vcpu->vm, &now);
 	wall.sec = div_u64_rem(now.realtime - now.clock, NSEC_PER_SEC, &nsec);
 	wall.nsec = nsec;
-	memory_write(vcpu->vm, gpa, &wall, sizeof(wall));
+	memory_write(vcpu, gpa, &wall, sizeof(wall));
 	wall.version++;
-	memory_write(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	memory_write(vcpu, gpa, &wall.version, sizeof(wall.version));
 }
 
 /**

@@ -36,11 +36,11 @@ void steal_update(struct vcpu *vcpu)
 		return;
 	/* Odd while it changes. */
 	st.version = (st.version | 1) + 2;
-	memory_write(vcpu->vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
+	memory_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &st.version,
 		     sizeof(st.version));
 	st.steal += stolen;
-	memory_write(vcpu->vm, gpa, &st.steal, sizeof(st.steal));
+	memory_write(vcpu, gpa, &st.steal, sizeof(st.steal));
 	st.version++;
-	memory_write(vcpu->vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
+	memory_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &st.version,
 		     sizeof(st.version));
 }

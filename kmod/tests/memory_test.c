@@ -12,23 +12,42 @@
 #define PFN	0x100000ULL
 #define LOG	KVM_MEM_LOG_DIRTY_PAGES
 
+/* A VM with one vCPU that never runs. */
 static int vm_init(struct kunit *test)
 {
 	struct vmm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+	struct vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
 	int ret;
 
-	if (!vm)
+	if (!vm || !vcpu)
 		return -ENOMEM;
+	vcpu->vm = vm;
+	vcpu->cpu = -1;
+	xa_init(&vm->vcpus);
+	ret = xa_err(xa_store(&vm->vcpus, 0, vcpu, GFP_KERNEL));
+	if (ret)
+		return ret;
+	atomic_set(&vm->online_vcpus, 1);
 	ret = memory_init(vm, test_format(test), 3);
 	if (!ret)
 		test->priv = vm;
 	return ret;
 }
 
+static struct vcpu *only_vcpu(struct vmm *vm)
+{
+	return xa_load(&vm->vcpus, 0);
+}
+
 static void vm_exit(struct kunit *test)
 {
-	if (test->priv)
-		memory_fini(test->priv);
+	struct vmm *vm = test->priv;
+
+	if (!vm)
+		return;
+	ring_destroy(only_vcpu(vm));
+	xa_destroy(&vm->vcpus);
+	memory_fini(vm);
 }
 
 static int set_region(struct vmm *vm, u32 id, u64 gpa, u64 size, u64 hva, u32 flags)
@@ -67,6 +86,13 @@ static int id_at(struct vmm *vm, gfn_t gfn)
 static struct memslot *slot(struct vmm *vm, u32 id)
 {
 	return xa_load(&vm->mem.by_id, id);
+}
+
+static void mark_dirty(struct vmm *vm, gfn_t gfn)
+{
+	u64 gpa = gfn << PAGE_SHIFT;
+
+	memory_pml(only_vcpu(vm), &gpa, 1);
 }
 
 static void map_at(struct vmm *vm, gfn_t gfn, int level, bool write)
@@ -171,7 +197,7 @@ static void move(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, set_pages(vm, 1, 100, 10, LOG), 0);
 	KUNIT_EXPECT_EQ(test, set_pages(vm, 2, 200, 10, 0), 0);
-	memory_mark_dirty(vm, 103);
+	mark_dirty(vm, 103);
 	map_at(vm, 103, 1, true);
 	map_at(vm, 200, 1, true);
 
@@ -318,13 +344,13 @@ static void log_words(struct kunit *test)
 
 	/* Starts at a frame that is no multiple of 64, ends in the middle of a word. */
 	KUNIT_ASSERT_EQ(test, set_pages(vm, 1, 1000, 200, LOG), 0);
-	memory_mark_dirty(vm, 999);
-	memory_mark_dirty(vm, 1000);
-	memory_mark_dirty(vm, 1063);
-	memory_mark_dirty(vm, 1064);
-	memory_mark_dirty(vm, 1199);
-	memory_mark_dirty(vm, 1200);
-	memory_mark_dirty(vm, 1199);
+	mark_dirty(vm, 999);
+	mark_dirty(vm, 1000);
+	mark_dirty(vm, 1063);
+	mark_dirty(vm, 1064);
+	mark_dirty(vm, 1199);
+	mark_dirty(vm, 1200);
+	mark_dirty(vm, 1199);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&vm->stats.dirty_pages_logged), 4LL);
 	map_at(vm, 1000, 1, true);
 	map_at(vm, 1001, 1, true);
@@ -354,7 +380,7 @@ static void log_clear_some(struct kunit *test)
 	for (g = 0; g < 64; g++) {
 		map_at(vm, g, 1, true);
 		if (g != 62)
-			memory_mark_dirty(vm, g);
+			mark_dirty(vm, g);
 	}
 	KUNIT_EXPECT_TRUE(test, dirty_take(vm, slot(vm, 1), 0, &buf, 1));
 	KUNIT_EXPECT_EQ(test, buf, (~0UL << 60 | 2) & ~(1UL << 62));
@@ -370,7 +396,7 @@ static void log_starts_and_stops(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, set_pages(vm, 1, 512, 1024, 0), 0);
 	map_at(vm, 512, 2, true);
 	map_at(vm, 1024, 1, true);
-	memory_mark_dirty(vm, 512);
+	mark_dirty(vm, 512);
 	KUNIT_EXPECT_EQ(test, set_pages(vm, 1, 512, 1024, LOG), 0);
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(slot(vm, 1)->dirty, 1024));
 	KUNIT_EXPECT_TRUE(test, mapped(vm, 600));
@@ -396,6 +422,137 @@ static void log_initially_set(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, slot(vm, 1)->dirty[0], ~0UL);
 	KUNIT_EXPECT_EQ(test, slot(vm, 1)->dirty[1], 0x3fUL);
 	KUNIT_EXPECT_TRUE(test, writable(vm, 3));
+}
+
+/* The processor logs: what was written stays writable, but for a large leaf. */
+static void log_by_processor(struct kunit *test)
+{
+	struct vmm *vm = test->priv;
+	unsigned long all = ~0UL;
+
+	vm->mem.pml = true;
+	KUNIT_ASSERT_EQ(test, set_pages(vm, 1, 0, 1024, 0), 0);
+	map_at(vm, 3, 1, true);
+	map_at(vm, 512, 2, true);
+	KUNIT_EXPECT_FALSE(test, memory_logging(&vm->mem));
+	KUNIT_EXPECT_EQ(test, set_pages(vm, 1, 0, 1024, LOG), 0);
+	KUNIT_EXPECT_TRUE(test, memory_logging(&vm->mem));
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_INTERCEPTS, &only_vcpu(vm)->requests));
+	KUNIT_EXPECT_TRUE(test, writable(vm, 3));
+	KUNIT_EXPECT_FALSE(test, writable(vm, 512));
+	mark_dirty(vm, 3);
+	KUNIT_EXPECT_FALSE(test, dirty_take(vm, slot(vm, 1), 0, &all, 1));
+	KUNIT_EXPECT_EQ(test, all, BIT(3));
+	clear_bit(REQ_INTERCEPTS, &only_vcpu(vm)->requests);
+	KUNIT_EXPECT_EQ(test, set_pages(vm, 1, 0, 0, 0), 0);
+	KUNIT_EXPECT_FALSE(test, memory_logging(&vm->mem));
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_INTERCEPTS, &only_vcpu(vm)->requests));
+}
+
+/* ---- dirty rings ---- */
+
+#define RING_ENTRIES	256
+
+static struct dirty_ring *ring_init(struct kunit *test)
+{
+	struct vmm *vm = test->priv;
+
+	KUNIT_ASSERT_EQ(test, ring_enable(vm, RING_ENTRIES * sizeof(struct kvm_dirty_gfn)), 0);
+	KUNIT_ASSERT_EQ(test, ring_create(only_vcpu(vm)), 0);
+	KUNIT_ASSERT_EQ(test, set_pages(vm, 7, 1000, 1024, LOG), 0);
+	return &only_vcpu(vm)->ring;
+}
+
+static long reset_rings(struct vmm *vm)
+{
+	long ret;
+
+	mutex_lock(&vm->mem.slots_lock);
+	ret = ring_reset(vm);
+	mutex_unlock(&vm->mem.slots_lock);
+	return ret;
+}
+
+static void ring_sizes(struct kunit *test)
+{
+	struct vmm *vm = test->priv;
+
+	KUNIT_EXPECT_EQ(test, reset_rings(vm), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, PAGE_SIZE / 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 3 * PAGE_SIZE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 32 * DIRTY_RING_MAX), -E2BIG);
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, BIT_ULL(63)), -E2BIG);
+	/* All that a processor may have logged must fit too. */
+	vm->mem.pml = true;
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 2 * PAGE_SIZE), -EINVAL);
+	vm->created_vcpus = 1;
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 16 * PAGE_SIZE), -EINVAL);
+	vm->created_vcpus = 0;
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 16 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, ring_enable(vm, 16 * PAGE_SIZE), -EINVAL);
+}
+
+static void ring_fills(struct kunit *test)
+{
+	struct vmm *vm = test->priv;
+	struct dirty_ring *ring = ring_init(test);
+	struct vcpu *vcpu = only_vcpu(vm);
+	u64 i;
+
+	for (i = 0; i < RING_ENTRIES - 64; i++) {
+		KUNIT_ASSERT_FALSE(test, test_bit(REQ_DIRTY_RING, &vcpu->requests));
+		mark_dirty(vm, 1000 + i);
+		mark_dirty(vm, 1000 + i);
+		KUNIT_ASSERT_EQ(test, ring->gfns[i].flags, (u32)KVM_DIRTY_GFN_F_DIRTY);
+		KUNIT_ASSERT_EQ(test, ring->gfns[i].slot, 7U);
+		KUNIT_ASSERT_EQ(test, ring->gfns[i].offset, i);
+	}
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_DIRTY_RING, &vcpu->requests));
+	vcpu->run = kunit_kzalloc(test, sizeof(*vcpu->run), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, vcpu->run);
+	KUNIT_EXPECT_EQ(test, ring_check(vcpu), RESUME_USER);
+	KUNIT_EXPECT_EQ(test, vcpu->run->exit_reason, (u32)KVM_EXIT_DIRTY_RING_FULL);
+	/* What does not fit is not lost: its bit stays clear, and it is logged another time. */
+	for (; i < RING_ENTRIES + 5; i++)
+		mark_dirty(vm, 1000 + i);
+	KUNIT_EXPECT_EQ(test, ring->next, (u32)RING_ENTRIES);
+	KUNIT_EXPECT_FALSE(test, test_bit(RING_ENTRIES, slot(vm, 7)->dirty));
+	KUNIT_EXPECT_EQ(test, reset_rings(vm), 0L);
+	KUNIT_EXPECT_EQ(test, ring_check(vcpu), RESUME_USER);
+	ring->gfns[0].flags |= KVM_DIRTY_GFN_F_RESET;
+	ring->gfns[2].flags |= KVM_DIRTY_GFN_F_RESET;
+	KUNIT_EXPECT_EQ(test, reset_rings(vm), 1L);
+	for (i = 1; i < RING_ENTRIES; i++)
+		ring->gfns[i].flags |= KVM_DIRTY_GFN_F_RESET;
+	KUNIT_EXPECT_EQ(test, reset_rings(vm), RING_ENTRIES - 1L);
+	KUNIT_EXPECT_EQ(test, ring_check(vcpu), RESUME_GUEST);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(slot(vm, 7)->dirty, 1024));
+}
+
+/* Once reset, the next write is caught; what user space made of the entries is checked. */
+static void ring_resets(struct kunit *test)
+{
+	struct vmm *vm = test->priv;
+	struct dirty_ring *ring = ring_init(test);
+	u64 i;
+
+	for (i = 0; i < 130; i++) {
+		map_at(vm, 1000 + i, 1, true);
+		mark_dirty(vm, 1000 + i);
+		ring->gfns[i].flags |= KVM_DIRTY_GFN_F_RESET;
+	}
+	ring->gfns[5].slot = 8;
+	ring->gfns[6].slot = ~0U;
+	ring->gfns[70].offset = 1024;
+	ring->gfns[71].offset = ~0ULL;
+	ring->gfns[130].flags = KVM_DIRTY_GFN_F_RESET;
+	KUNIT_EXPECT_EQ(test, reset_rings(vm), 130L);
+	KUNIT_EXPECT_EQ(test, ring->reset, 130U);
+	for (i = 0; i < 130; i++)
+		KUNIT_EXPECT_EQ(test, writable(vm, 1000 + i),
+				i == 5 || i == 6 || i == 70 || i == 71);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&vm->stats.remote_tlb_flushes), 1LL);
 }
 
 /* ---- the MMU notifier ---- */
@@ -479,6 +636,10 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE_PARAM(log_clear_some, format_gen_params),
 	KUNIT_CASE_PARAM(log_starts_and_stops, format_gen_params),
 	KUNIT_CASE_PARAM(log_initially_set, format_gen_params),
+	KUNIT_CASE(log_by_processor),
+	KUNIT_CASE(ring_sizes),
+	KUNIT_CASE(ring_fills),
+	KUNIT_CASE(ring_resets),
 	KUNIT_CASE_PARAM(invalidate, format_gen_params),
 	KUNIT_CASE_PARAM(age, format_gen_params),
 	KUNIT_CASE_PARAM(release, format_gen_params),

@@ -310,6 +310,24 @@ static void protect(struct kunit *test)
 	finish(test, mem);
 }
 
+/* The processor logs 4K leaves as it sets their dirty bit; large ones are write-protected. */
+static void protect_by_dirty_bit(struct kunit *test)
+{
+	struct memory *mem = new_tables_of(test, &ept);
+
+	mem->pml = true;
+	map(mem, GFN, PFN, 1, true);
+	map(mem, GFN + 1, PFN + 1, 1, false);
+	map(mem, GFN + G2M, PFN + G2M, 2, true);
+	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, GFN, GFN + G2M));
+	KUNIT_EXPECT_EQ(test, entry_at(mem, GFN, 1) & (ept.write | ept.dirty), ept.write);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 1, 1) & ept.write);
+	KUNIT_EXPECT_FALSE(test, tdp_protect(mem, GFN, GFN + G2M));
+	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, GFN, GFN + 2 * G2M));
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + G2M, 2) & (ept.write | ept.dirty));
+	finish(test, mem);
+}
+
 static void age(struct kunit *test)
 {
 	struct memory *mem = new_tables(test);
@@ -467,6 +485,7 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE_PARAM(upgrade, format_gen_params),
 	KUNIT_CASE_PARAM(zap_ranges, format_gen_params),
 	KUNIT_CASE_PARAM(protect, format_gen_params),
+	KUNIT_CASE(protect_by_dirty_bit),
 	KUNIT_CASE_PARAM(age, format_gen_params),
 	KUNIT_CASE_PARAM(map_ahead, format_gen_params),
 	KUNIT_CASE_PARAM(cache_first, format_gen_params),
