@@ -280,10 +280,12 @@ static int __init vmm_init(void)
 	if (err)
 		return err;
 	cpuid_setup();
-	msr_setup();
-	err = vcpu_module_init();
+	err = irqfd_module_init();
 	if (err)
 		goto err_backend;
+	err = vcpu_module_init();
+	if (err)
+		goto err_irqfd;
 	err = cpus_register();
 	if (err)
 		goto err_vcpu;
@@ -297,6 +299,8 @@ err_cpus:
 	cpus_unregister();
 err_vcpu:
 	vcpu_module_exit();
+err_irqfd:
+	irqfd_module_exit();
 err_backend:
 	backend->unprobe();
 	return err;
@@ -307,6 +311,7 @@ static void __exit vmm_exit(void)
 	device_nodes_remove();
 	cpus_unregister();
 	vcpu_module_exit();
+	irqfd_module_exit();
 	machine_check_sync();
 	backend->unprobe();
 }

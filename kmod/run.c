@@ -273,7 +273,7 @@ static void run_publish(struct vcpu *vcpu)
 	run->if_flag = !!(vcpu->state.rflags & X86_EFLAGS_IF);
 	run->flags = 0;
 	run->cr8 = vcpu->apic ? lapic_tpr(vcpu) >> 4 : vcpu->state.cr8;
-	run->apic_base = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
+	run->apic_base = vcpu->msrs.apic_base;
 	run->ready_for_interrupt_injection = !irqchip_user_pic(&vcpu->vm->irq) ||
 		(!vcpu->events.exception.pending && run_user_window_open(vcpu));
 	if (unlikely(run->kvm_valid_regs))

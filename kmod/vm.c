@@ -22,6 +22,7 @@ static void vm_init(struct vmm *vm)
 	mmgrab(vm->mm);
 	vm->id = atomic64_inc_return(&vm_serial);
 	clock_init(vm);
+	irq_vm_init(vm);
 	snprintf(vm->stats_name, sizeof(vm->stats_name), "kvm-%d-%llu", task_pid_nr(current),
 		 vm->id);
 }
@@ -41,13 +42,8 @@ static int vm_create_parts(struct vmm *vm)
 	err = memory_create(vm);
 	if (err)
 		goto err_backend;
-	err = irq_vm_create(vm);
-	if (err)
-		goto err_memory;
 	return 0;
 
-err_memory:
-	memory_destroy(vm);
 err_backend:
 	backend_vm_destroy(vm);
 err_coalesced:

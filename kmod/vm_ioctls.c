@@ -90,12 +90,12 @@ static long do_create_irqchip(struct ioctl_call *call)
 
 static long do_get_irqchip(struct ioctl_call *call)
 {
-	return irqchip_get(call->vm, call->arg);
+	return irqchip_state(call->vm, call->arg, false);
 }
 
 static long do_set_irqchip(struct ioctl_call *call)
 {
-	return irqchip_set(call->vm, call->arg);
+	return irqchip_state(call->vm, call->arg, true);
 }
 
 static long do_create_pit(struct ioctl_call *call)

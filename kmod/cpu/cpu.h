@@ -56,7 +56,6 @@ int msr_index_list(struct kvm_msr_list *list, u32 room);		/* -E2BIG sets nmsrs *
 int msr_feature_index_list(struct kvm_msr_list *list, u32 room);
 int msr_feature_read(u32 msr, u64 *val);	/* system KVM_GET_MSRS: 0 or 1 */
 void msr_init(struct vcpu *vcpu);		/* pass-through map of a new vCPU */
-void msr_setup(void);
 /* TSC_AUX: the guest's from the first entry until the thread leaves the processor or KVM_RUN. */
 void msr_tsc_aux_load(struct vcpu *vcpu);
 void msr_tsc_aux_put(struct vcpu *vcpu);

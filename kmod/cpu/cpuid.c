@@ -231,14 +231,14 @@ static void put_bit(u32 *reg, u32 bit, bool on)
 static void update_leaf_1(struct vcpu *vcpu, struct vcpu_cpuid *id)
 {
 	struct kvm_cpuid_entry2 *e = cpuid_find(id, 1, 0);
-	u64 base = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
 
 	if (!e)
 		return;
 	put_bit(&e->ecx, BIT(X86_FEATURE_OSXSAVE % 32),
 		caps_has(id, X86_FEATURE_XSAVE) &&
 		(state_get(vcpu, STATE_CRS)->cr4 & X86_CR4_OSXSAVE));
-	put_bit(&e->edx, BIT(X86_FEATURE_APIC % 32), base & MSR_IA32_APICBASE_ENABLE);
+	put_bit(&e->edx, BIT(X86_FEATURE_APIC % 32),
+		vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE);
 	/* The quirk keeps MWAIT as user space set it. */
 	if (vcpu->vm->policy.disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
 		put_bit(&e->ecx, BIT(X86_FEATURE_MWAIT % 32),

@@ -59,7 +59,6 @@ bool cr_valid_state(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 		return false;
 	return cr3_valid(vcpu, cr3, lma);
 }
-EXPORT_FOR_TEST(cr_valid_state);
 
 /* ---- CR0 ---- */
 

@@ -182,7 +182,6 @@ bool events_interrupt_allowed(struct vcpu *vcpu)
 {
 	return (vcpu->state.rflags & X86_EFLAGS_IF) && !vcpu->state.int_shadow;
 }
-EXPORT_FOR_TEST(events_interrupt_allowed);
 
 /**
  * events_nmi_allowed() - would the guest take an NMI now

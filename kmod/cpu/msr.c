@@ -151,12 +151,6 @@ static int state_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 
 /* ---- reads ---- */
 
-static int apic_base_read(struct vcpu *vcpu, u64 *val)
-{
-	*val = vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
-	return 0;
-}
-
 static bool guest_has_tsc_aux(struct vcpu *vcpu)
 {
 	return guest_has(vcpu, X86_FEATURE_RDTSCP) || guest_has(vcpu, X86_FEATURE_RDPID);
@@ -171,7 +165,8 @@ static int soft_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 		*val = state_get(vcpu, STATE_CRS)->efer;
 		return 0;
 	case MSR_IA32_APICBASE:
-		return apic_base_read(vcpu, val);
+		*val = m->apic_base;
+		return 0;
 	case MSR_TSC_AUX:
 		*val = m->tsc_aux;
 		return !host && !guest_has_tsc_aux(vcpu);
@@ -227,7 +222,7 @@ static int deadline_read(struct vcpu *vcpu, u64 *val, bool host)
 {
 	if (!host && !guest_has(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
 		return 1;
-	*val = vcpu->apic ? lapic_tsc_deadline_get(vcpu) : 0;
+	*val = lapic_tsc_deadline_get(vcpu);
 	return 0;
 }
 
@@ -259,24 +254,6 @@ int msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 EXPORT_FOR_TEST(msr_read);
 
 /* ---- writes ---- */
-
-static int apic_base_write(struct vcpu *vcpu, u64 val, bool host)
-{
-	int ret;
-
-	if (vcpu->apic) {
-		ret = lapic_base_set(vcpu, val, host);
-	} else {
-		/* User space has the APIC: only the address and the two bits of the old one. */
-		ret = !!(val & ~(GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, 12) |
-				 MSR_IA32_APICBASE_ENABLE | MSR_IA32_APICBASE_BSP));
-		if (!ret)
-			vcpu->msrs.apic_base = val;
-	}
-	if (!ret)
-		cpuid_update(vcpu);
-	return ret;
-}
 
 static bool host_has_tsc_aux(void)
 {
@@ -374,7 +351,7 @@ static int soft_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 	case MSR_EFER:
 		return efer_write(vcpu, val, host);
 	case MSR_IA32_APICBASE:
-		return apic_base_write(vcpu, val, host);
+		return lapic_base_set(vcpu, val, host);
 	case MSR_TSC_AUX:
 		return tsc_aux_write(vcpu, val, host);
 	case MSR_IA32_MISC_ENABLE:
@@ -573,11 +550,4 @@ void msr_init(struct vcpu *vcpu)
 
 	for (i = 0; i < ARRAY_SIZE(passed); i++)
 		msr_pass(vcpu, passed[i]);
-}
-
-/**
- * msr_setup() - at load
- */
-void msr_setup(void)
-{
 }

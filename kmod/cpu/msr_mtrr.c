@@ -31,7 +31,6 @@ bool pat_valid(u64 val)
 {
 	return memory_types_valid(val, true);
 }
-EXPORT_FOR_TEST(pat_valid);
 
 /* Place of a fixed-range MTRR in msrs.mtrr_fixed, -1: it is none. */
 static int mtrr_fixed_index(u32 msr)

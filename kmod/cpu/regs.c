@@ -37,7 +37,6 @@ void segment_to_kvm(const struct segment *seg, struct kvm_segment *out)
 		.unusable = !!(seg->attr & SEG_UNUSABLE) || !(seg->attr & SEG_P),
 	};
 }
-EXPORT_FOR_TEST(segment_to_kvm);
 
 /**
  * segment_from_kvm() - take a segment register from user space
@@ -56,7 +55,6 @@ void segment_from_kvm(const struct kvm_segment *in, struct segment *seg)
 		     (in->l & 1 ? SEG_L : 0) | (in->db & 1 ? SEG_DB : 0) |
 		     (in->g & 1 ? SEG_G : 0) | (usable ? SEG_P : SEG_UNUSABLE);
 }
-EXPORT_FOR_TEST(segment_from_kvm);
 
 /* struct kvm_segment members of SREGS and SREGS2, by our number; the two begin alike. */
 static struct kvm_segment *sregs_segment(struct kvm_sregs *sregs, int nr)
@@ -123,11 +121,6 @@ int regs_set(struct vcpu *vcpu, const struct kvm_regs *regs)
 
 /* ---- KVM_GET/SET_SREGS ---- */
 
-static u64 apic_base_get(struct vcpu *vcpu)
-{
-	return vcpu->apic ? lapic_base_get(vcpu) : vcpu->msrs.apic_base;
-}
-
 /* All that SREGS and SREGS2 have in common; interrupt_bitmap is left alone. */
 static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
@@ -146,7 +139,7 @@ static void sregs_get_common(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	sregs->cr4 = st->cr4;
 	sregs->cr8 = cr_read(vcpu, 8);
 	sregs->efer = st->efer;
-	sregs->apic_base = apic_base_get(vcpu);
+	sregs->apic_base = vcpu->msrs.apic_base;
 }
 
 /* The interrupt that was acknowledged and not yet delivered, -1: none. */
@@ -198,13 +191,6 @@ static u8 sregs_cpl(const struct kvm_sregs *sregs, u64 rflags)
 	return sregs->ss.dpl & 3;
 }
 
-static int apic_base_set(struct vcpu *vcpu, u64 val)
-{
-	if (val == apic_base_get(vcpu))
-		return 0;
-	return msr_write(vcpu, MSR_IA32_APICBASE, val, true) ? -EINVAL : 0;
-}
-
 static bool sregs_pae(u64 cr0, u64 cr4, u64 efer)
 {
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
@@ -215,7 +201,8 @@ static int sregs_set_common(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	struct vcpu_state *st;
 	int i;
 
-	if (!sregs_valid(vcpu, sregs) || apic_base_set(vcpu, sregs->apic_base))
+	if (!sregs_valid(vcpu, sregs) || (sregs->apic_base != vcpu->msrs.apic_base &&
+					  lapic_base_set(vcpu, sregs->apic_base, true)))
 		return -EINVAL;
 	st = state_get(vcpu, STATE_SEGS | STATE_TABLES | STATE_CRS);
 	for (i = 0; i < SEG_COUNT; i++)
@@ -394,8 +381,7 @@ static void reset_msrs(struct vcpu *vcpu)
 	memset(&vcpu->msrs, 0, sizeof(vcpu->msrs));
 	vcpu->msrs.apic_base = apic_base;
 	if (!vcpu->apic)
-		vcpu->msrs.apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
-			(vcpu->id == vcpu->vm->boot_vcpu_id ? MSR_IA32_APICBASE_BSP : 0);
+		lapic_reset(vcpu, false);
 	vcpu->msrs.misc_enable = MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
 				 MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
 	vcpu->msrs.mcg_cap = CPU_MCE_BANKS;

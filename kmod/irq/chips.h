@@ -20,9 +20,7 @@ u32 irq_pin_gsi(struct vmm *vm, unsigned int chip, unsigned int pin);
 void irq_notify_unmask(struct vmm *vm, unsigned int chip, unsigned int pin);
 
 /* ---- irqfd.c, ioeventfd.c ---- */
-int irqfd_vm_create(struct vmm *vm);
 void irqfd_vm_release(struct vmm *vm);
-void irqfd_vm_destroy(struct vmm *vm);
 void irqfd_resample(struct vmm *vm, u32 gsi);
 void ioeventfd_vm_destroy(struct vmm *vm);
 
@@ -47,14 +45,12 @@ struct pic {
 };
 
 struct pic *pic_alloc(struct vmm *vm);
-int pic_register(struct pic *pic);
-void pic_unregister(struct pic *pic);
 int pic_set_pin(struct pic *pic, unsigned int pin, int source, bool level);
 int pic_acknowledge(struct pic *pic);
 void pic_port_write(struct pic *pic, u16 port, u8 val);
 u8 pic_port_read(struct pic *pic, u16 port);
 void pic_get(struct pic *pic, unsigned int half, struct kvm_pic_state *out);
-void pic_set(struct pic *pic, unsigned int half, const struct kvm_pic_state *in);
+void pic_set(struct pic *pic, unsigned int half, struct kvm_pic_state *in);
 
 /* ---- ioapic.c ---- */
 
@@ -104,8 +100,6 @@ struct ioapic {
 };
 
 struct ioapic *ioapic_alloc(struct vmm *vm);
-int ioapic_register(struct ioapic *ioapic);
-void ioapic_unregister(struct ioapic *ioapic);
 void ioapic_release(struct ioapic *ioapic);
 int ioapic_set_pin(struct ioapic *ioapic, unsigned int pin, int source, bool level);
 void ioapic_eoi(struct ioapic *ioapic, u8 vector);
@@ -113,7 +107,7 @@ void ioapic_scan(struct ioapic *ioapic);
 u32 ioapic_reg_read(struct ioapic *ioapic, u32 off);
 void ioapic_reg_write(struct ioapic *ioapic, u32 off, u32 val);
 void ioapic_get(struct ioapic *ioapic, struct kvm_ioapic_state *out);
-void ioapic_set(struct ioapic *ioapic, const struct kvm_ioapic_state *in);
+void ioapic_set(struct ioapic *ioapic, struct kvm_ioapic_state *in);
 
 /* ---- pit.c ---- */
 #define PIT_HZ		1193182

@@ -171,7 +171,6 @@ void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 		ioapic_end(ioapic, pin);
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 }
-EXPORT_FOR_TEST(ioapic_eoi);
 
 /* Which EOIs matter here: of level entries, and where a device waits for them. */
 static void ioapic_update_eoi(struct ioapic *ioapic)
@@ -360,26 +359,6 @@ struct ioapic *ioapic_alloc(struct vmm *vm)
 }
 
 /**
- * ioapic_register() - put it on the memory bus
- * @ioapic: the I/O APIC; slots_lock is held
- *
- * Return: as bus_add().
- */
-int ioapic_register(struct ioapic *ioapic)
-{
-	return bus_add(ioapic->vm, BUS_MMIO, &ioapic->dev);
-}
-
-/**
- * ioapic_unregister() - take it off again
- * @ioapic: the I/O APIC; slots_lock is held
- */
-void ioapic_unregister(struct ioapic *ioapic)
-{
-	bus_remove(ioapic->vm, BUS_MMIO, &ioapic->dev);
-}
-
-/**
  * ioapic_release() - no delayed re-delivery runs after this
  * @ioapic: the I/O APIC; guests may still send EOIs; may sleep
  */
@@ -423,7 +402,7 @@ void ioapic_get(struct ioapic *ioapic, struct kvm_ioapic_state *out)
  * @ioapic: the I/O APIC
  * @in: new state; lines in irr are sent, as far as entries let them
  */
-void ioapic_set(struct ioapic *ioapic, const struct kvm_ioapic_state *in)
+void ioapic_set(struct ioapic *ioapic, struct kvm_ioapic_state *in)
 {
 	unsigned long flags;
 	unsigned int pin;

@@ -40,14 +40,7 @@ static int ioeventfd_write(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr
 	return 0;
 }
 
-static int ioeventfd_read(struct vcpu *vcpu, struct bus_device *dev, gpa_t addr, int len,
-			  void *val)
-{
-	return -EOPNOTSUPP;
-}
-
 static const struct bus_ops ioeventfd_ops = {
-	.read = ioeventfd_read,
 	.write = ioeventfd_write,
 };
 
@@ -78,19 +71,11 @@ static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
 {
 	if (args->flags & ~IOEVENTFD_FLAGS)
 		return false;
-	switch (args->len) {
-	case 0:	/* nothing to compare with */
-		if (args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH)
-			return false;
-		break;
-	case 1:
-	case 2:
-	case 4:
-	case 8:
-		break;
-	default:
+	/* Without a length there is nothing to compare with. */
+	if (!args->len && args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH)
 		return false;
-	}
+	if (args->len > 8 || (args->len && !is_power_of_2(args->len)))
+		return false;
 	return args->addr + args->len >= args->addr;
 }
 
@@ -170,7 +155,6 @@ int ioeventfd_assign(struct vmm *vm, const struct kvm_ioeventfd *args)
 		eventfd_ctx_put(eventfd);
 	return ret;
 }
-EXPORT_FOR_TEST(ioeventfd_assign);
 
 /**
  * ioeventfd_vm_destroy() - free what is left

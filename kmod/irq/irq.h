@@ -54,14 +54,13 @@ struct irq_msg {
 };
 
 /* ---- irqchip lifetime (irqchip.c) ---- */
-int irq_vm_create(struct vmm *vm);
+void irq_vm_init(struct vmm *vm);
 /* The VM fd is gone: eventfds and timers off, before vCPUs go. */
 void irq_vm_release(struct vmm *vm);
 void irq_vm_destroy(struct vmm *vm);
 int irqchip_create(struct vmm *vm);			/* vm->lock; -EEXIST, -EINVAL */
 int irqchip_split(struct vmm *vm, u32 pins);		/* KVM_CAP_SPLIT_IRQCHIP */
-int irqchip_get(struct vmm *vm, struct kvm_irqchip *chip);	/* -ENXIO: none, -EINVAL: id */
-int irqchip_set(struct vmm *vm, const struct kvm_irqchip *chip);
+int irqchip_state(struct vmm *vm, struct kvm_irqchip *chip, bool set); /* -ENXIO, -EINVAL */
 static inline bool irqchip_in_kernel(const struct irqchip *irq)
 {
 	return READ_ONCE(irq->mode) != IRQCHIP_NONE;
@@ -88,6 +87,8 @@ int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg);
 void irq_notify_ack(struct vmm *vm, unsigned int chip, unsigned int pin); /* EOI: resample */
 
 /* ---- irqfd.c, ioeventfd.c ---- */
+int irqfd_module_init(void);	/* -ENOMEM */
+void irqfd_module_exit(void);
 int irqfd_assign(struct vmm *vm, const struct kvm_irqfd *args);
 int ioeventfd_assign(struct vmm *vm, const struct kvm_ioeventfd *args);	/* slots_lock */
 
@@ -97,7 +98,6 @@ void lapic_destroy(struct vcpu *vcpu);
 void lapic_reset(struct vcpu *vcpu, bool init);
 int lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *s);
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s);
-u64 lapic_base_get(struct vcpu *vcpu);
 int lapic_base_set(struct vcpu *vcpu, u64 val, bool host);	/* 0 or 1 (#GP) */
 /* Highest deliverable vector (IRR above PPR), or -1; PIC's ExtINT included in irq_pending(). */
 int lapic_pending(struct vcpu *vcpu);

@@ -18,12 +18,10 @@
 #include "lapic.h"
 
 /**
- * irq_vm_create() - prepare a new VM's irqchip; it has none yet
- * @vm: zeroed; may sleep
- *
- * Return: 0 or -ENOMEM.
+ * irq_vm_init() - prepare a new VM's irqchip; it has none yet
+ * @vm: zeroed
  */
-int irq_vm_create(struct vmm *vm)
+void irq_vm_init(struct vmm *vm)
 {
 	struct irqchip *irq = &vm->irq;
 
@@ -32,9 +30,8 @@ int irq_vm_create(struct vmm *vm)
 	INIT_LIST_HEAD(&irq->irqfds);
 	INIT_LIST_HEAD(&irq->resamplers);
 	INIT_LIST_HEAD(&irq->ioeventfds);
-	return irqfd_vm_create(vm);
 }
-EXPORT_FOR_TEST(irq_vm_create);
+EXPORT_FOR_TEST(irq_vm_init);
 
 /**
  * irq_vm_release() - the VM file is closed: nothing outside drives its interrupts any more
@@ -61,7 +58,6 @@ void irq_vm_destroy(struct vmm *vm)
 	struct irqchip *irq = &vm->irq;
 
 	irq_vm_release(vm);
-	irqfd_vm_destroy(vm);
 	ioeventfd_vm_destroy(vm);
 	kfree(irq->pit);
 	kfree(irq->ioapic);
@@ -77,25 +73,18 @@ EXPORT_FOR_TEST(irq_vm_destroy);
 
 static int irqchip_register(struct vmm *vm, struct pic *pic, struct ioapic *ioapic)
 {
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
 	mutex_lock(&vm->mem.slots_lock);
-	ret = pic_register(pic);
-	if (!ret) {
-		ret = ioapic_register(ioapic);
-		if (ret)
-			pic_unregister(pic);
-	}
+	for (i = 0; !ret && i < ARRAY_SIZE(pic->dev); i++)
+		ret = bus_add(vm, BUS_PIO, &pic->dev[i]);
+	if (!ret)
+		ret = bus_add(vm, BUS_MMIO, &ioapic->dev);
+	while (ret && i--)
+		bus_remove(vm, BUS_PIO, &pic->dev[i]);
 	mutex_unlock(&vm->mem.slots_lock);
 	return ret;
-}
-
-static void irqchip_unregister(struct vmm *vm, struct pic *pic, struct ioapic *ioapic)
-{
-	mutex_lock(&vm->mem.slots_lock);
-	ioapic_unregister(ioapic);
-	pic_unregister(pic);
-	mutex_unlock(&vm->mem.slots_lock);
 }
 
 /**
@@ -117,25 +106,21 @@ int irqchip_create(struct vmm *vm)
 		return -EINVAL;
 	pic = pic_alloc(vm);
 	ioapic = ioapic_alloc(vm);
-	if (!pic || !ioapic)
-		goto free;
-	ret = irqchip_register(vm, pic, ioapic);
-	if (ret)
-		goto free;
-	ret = irq_set_default_routes(vm);
-	if (ret)
-		goto unregister;
+	if (pic && ioapic)
+		ret = irq_set_default_routes(vm);
+	/* Routes without an irqchip are not looked at. */
+	if (!ret)
+		ret = irqchip_register(vm, pic, ioapic);
+	if (ret) {
+		kfree(ioapic);
+		kfree(pic);
+		return ret;
+	}
 	irq->pic = pic;
 	irq->ioapic = ioapic;
 	/* Pairs with the READ_ONCE() of whoever finds the mode and then uses the chips. */
 	smp_store_release(&irq->mode, IRQCHIP_KERNEL);
 	return 0;
-unregister:
-	irqchip_unregister(vm, pic, ioapic);
-free:
-	kfree(ioapic);
-	kfree(pic);
-	return ret;
 }
 EXPORT_FOR_TEST(irqchip_create);
 
@@ -166,54 +151,31 @@ int irqchip_split(struct vmm *vm, u32 pins)
 EXPORT_FOR_TEST(irqchip_split);
 
 /**
- * irqchip_get() - KVM_GET_IRQCHIP
+ * irqchip_state() - KVM_GET_IRQCHIP, KVM_SET_IRQCHIP
  * @vm: the VM
- * @chip: chip_id says which; the state is filled in
+ * @chip: chip_id says which; its state
+ * @set: take the state, else fill it in
  *
  * Return: 0; -ENXIO: no PIC and I/O APIC in the kernel; -EINVAL: no such chip.
  */
-int irqchip_get(struct vmm *vm, struct kvm_irqchip *chip)
+int irqchip_state(struct vmm *vm, struct kvm_irqchip *chip, bool set)
 {
-	if (READ_ONCE(vm->irq.mode) != IRQCHIP_KERNEL)
+	if (irqchip_user_pic(&vm->irq))
 		return -ENXIO;
 	switch (chip->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
 	case KVM_IRQCHIP_PIC_SLAVE:
-		pic_get(vm->irq.pic, chip->chip_id == KVM_IRQCHIP_PIC_SLAVE, &chip->chip.pic);
+		(set ? pic_set : pic_get)(vm->irq.pic, chip->chip_id == KVM_IRQCHIP_PIC_SLAVE,
+					  &chip->chip.pic);
 		return 0;
 	case KVM_IRQCHIP_IOAPIC:
-		ioapic_get(vm->irq.ioapic, &chip->chip.ioapic);
+		(set ? ioapic_set : ioapic_get)(vm->irq.ioapic, &chip->chip.ioapic);
 		return 0;
 	default:
 		return -EINVAL;
 	}
 }
-EXPORT_FOR_TEST(irqchip_get);
-
-/**
- * irqchip_set() - KVM_SET_IRQCHIP
- * @vm: the VM
- * @chip: chip_id and state
- *
- * Return: as irqchip_get().
- */
-int irqchip_set(struct vmm *vm, const struct kvm_irqchip *chip)
-{
-	if (READ_ONCE(vm->irq.mode) != IRQCHIP_KERNEL)
-		return -ENXIO;
-	switch (chip->chip_id) {
-	case KVM_IRQCHIP_PIC_MASTER:
-	case KVM_IRQCHIP_PIC_SLAVE:
-		pic_set(vm->irq.pic, chip->chip_id == KVM_IRQCHIP_PIC_SLAVE, &chip->chip.pic);
-		return 0;
-	case KVM_IRQCHIP_IOAPIC:
-		ioapic_set(vm->irq.ioapic, &chip->chip.ioapic);
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
-EXPORT_FOR_TEST(irqchip_set);
+EXPORT_FOR_TEST(irqchip_state);
 
 static bool irq_extint(struct vcpu *vcpu)
 {

@@ -23,44 +23,18 @@ struct irqfd {
 	struct work_struct remove;
 };
 
-/* Removal runs here; it lives while there are VMs. */
-static DEFINE_MUTEX(irqfd_wq_lock);
+/* Removal runs here. */
 static struct workqueue_struct *irqfd_wq;
-static unsigned int irqfd_wq_users;
 
-/**
- * irqfd_vm_create() - a VM may have irqfds
- * @vm: the VM; may sleep
- *
- * Return: 0 or -ENOMEM.
- */
-int irqfd_vm_create(struct vmm *vm)
+int irqfd_module_init(void)
 {
-	int ret = 0;
-
-	mutex_lock(&irqfd_wq_lock);
-	if (!irqfd_wq_users)
-		irqfd_wq = alloc_workqueue("vmm-irqfd", 0, 0);
-	if (irqfd_wq)
-		irqfd_wq_users++;
-	else
-		ret = -ENOMEM;
-	mutex_unlock(&irqfd_wq_lock);
-	return ret;
+	irqfd_wq = alloc_workqueue("vmm-irqfd", 0, 0);
+	return irqfd_wq ? 0 : -ENOMEM;
 }
 
-/**
- * irqfd_vm_destroy() - undo irqfd_vm_create()
- * @vm: the VM, without irqfds
- */
-void irqfd_vm_destroy(struct vmm *vm)
+void irqfd_module_exit(void)
 {
-	mutex_lock(&irqfd_wq_lock);
-	if (!--irqfd_wq_users) {
-		destroy_workqueue(irqfd_wq);
-		irqfd_wq = NULL;
-	}
-	mutex_unlock(&irqfd_wq_lock);
+	destroy_workqueue(irqfd_wq);
 }
 
 /* ---- a signal, and the resampling of a level ---- */
@@ -303,4 +277,3 @@ int irqfd_assign(struct vmm *vm, const struct kvm_irqfd *args)
 	fput(file);
 	return ret;
 }
-EXPORT_FOR_TEST(irqfd_assign);

@@ -11,7 +11,6 @@
 
 #define REG_BIT(off)	BIT_ULL(LAPIC_REG(off))
 #define LVT_FIRST	LAPIC_REG(APIC_LVTT)
-#define LVT_LAST	LAPIC_REG(APIC_LVTERR)
 
 /* Registers of 256 bits are eight places each. */
 #define REGS_256	(0xffull << LAPIC_REG(APIC_ISR) | 0xffull << LAPIC_REG(APIC_TMR) |	\
@@ -36,8 +35,22 @@
 /* Reserved bits of the xAPIC ICR stay as written. */
 #define ICR_WRITABLE	(~(u32)APIC_ICR_BUSY)
 
-/* Writable bits of LVTT .. LVTERR, and those that are read-only but may be written back. */
-static const u32 lvt_writable[] = { 0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff };
+/* Writable bits. */
+static const u32 writable[LAPIC_REGS] = {
+	[LAPIC_REG(APIC_ID)] = 0xff000000,
+	[LAPIC_REG(APIC_TASKPRI)] = 0xff,
+	[LAPIC_REG(APIC_LDR)] = 0xff000000,
+	[LAPIC_REG(APIC_DFR)] = 0xf0000000,
+	[LAPIC_REG(APIC_SPIV)] = 0x3ff | APIC_SPIV_DIRECTED_EOI,
+	[LAPIC_REG(APIC_LVTCMCI)] = 0x107ff,
+	[LAPIC_REG(APIC_ICR)] = ICR_WRITABLE,
+	[LAPIC_REG(APIC_ICR2)] = 0xff000000,
+	[LAPIC_REG(APIC_LVTT)] = 0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff,
+	[LAPIC_REG(APIC_TMICT)] = ~0u,
+	[LAPIC_REG(APIC_TDCR)] = 0xb,
+};
+
+/* LVTs: read-only, but may be written back. */
 #define LVT_READONLY	(APIC_SEND_PENDING | APIC_LVT_REMOTE_IRR)
 
 /* ---- IRR, ISR, PPR ---- */
@@ -128,7 +141,6 @@ int lapic_take(struct lapic *apic)
 	apic->isr_count++;
 	return vector;
 }
-EXPORT_FOR_TEST(lapic_take);
 
 /**
  * lapic_blocked_by_tpr() - must a write of CR8 exit?
@@ -291,13 +303,6 @@ static void lapic_write_tpr(struct lapic *apic, u32 tpr)
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
-static u32 lapic_svr_mask(const struct lapic *apic)
-{
-	bool directed = lapic_reg(apic, APIC_LVR) & APIC_LVR_DIRECTED_EOI;
-
-	return 0x3ff | (directed ? APIC_SPIV_DIRECTED_EOI : 0);
-}
-
 /**
  * lapic_writable() - which bits of a register can be written?
  * @apic: the APIC
@@ -307,35 +312,13 @@ static u32 lapic_svr_mask(const struct lapic *apic)
  */
 u32 lapic_writable(struct lapic *apic, u32 off)
 {
-	u32 mask;
+	u32 mask = writable[LAPIC_REG(off)];
 
-	switch (off) {
-	case APIC_ID:
-	case APIC_LDR:
-	case APIC_ICR2:
-		return 0xff000000;
-	case APIC_DFR:
-		return 0xf0000000;
-	case APIC_TASKPRI:
-		return 0xff;
-	case APIC_SPIV:
-		return lapic_svr_mask(apic);
-	case APIC_ICR:
-		return ICR_WRITABLE;
-	case APIC_TMICT:
-		return ~0u;
-	case APIC_TDCR:
-		return 0xb;
-	case APIC_LVTCMCI:
-		return 0x107ff;
-	case APIC_LVTT ... APIC_LVTERR:
-		mask = lvt_writable[LAPIC_REG(off) - LVT_FIRST];
-		if (off == APIC_LVTT && !guest_has(apic->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
-			mask &= ~APIC_LVT_TIMER_TSCDEADLINE;
-		return mask;
-	default:
-		return 0;
-	}
+	if (off == APIC_SPIV && !(lapic_reg(apic, APIC_LVR) & APIC_LVR_DIRECTED_EOI))
+		mask &= ~APIC_SPIV_DIRECTED_EOI;
+	if (off == APIC_LVTT && !guest_has(apic->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
+		mask &= ~APIC_LVT_TIMER_TSCDEADLINE;
+	return mask;
 }
 
 static void lapic_write_svr(struct lapic *apic, u32 val)
@@ -431,14 +414,14 @@ static void lapic_x1_write(struct lapic *apic, u32 off, u32 val)
 		lapic_reg_set(apic, APIC_ICR, val);
 		lapic_send_icr(apic, val, lapic_reg(apic, APIC_ICR2) >> 24);
 		break;
-	case APIC_ICR2:
-		lapic_reg_set(apic, off, val);
-		break;
 	case APIC_DFR:
 		val |= 0x0fffffff;
 		fallthrough;
-	case APIC_ID:
 	case APIC_LDR:
+	case APIC_ICR2:
+		lapic_reg_set(apic, off, val);
+		break;
+	case APIC_ID:
 		lapic_reg_set(apic, off, val);
 		lapic_map_rebuild(apic->vcpu->vm);
 		break;
@@ -486,7 +469,6 @@ int lapic_x2_write(struct lapic *apic, u32 off, u64 val)
 	lapic_reg_write(apic, off, val & ~readonly);
 	return 0;
 }
-EXPORT_FOR_TEST(lapic_x2_write);
 
 /* ---- the two ways in ---- */
 

@@ -3,8 +3,8 @@
  * Interrupt messages: which APICs one is meant for, and what they do with it (SDM vol. 3, 10.6).
  *
  * struct lapic_map turns a destination into vCPUs without a search. It is rebuilt, and published
- * by RCU, when an id, an LDR, a DFR or a mode changes; where it cannot say (two APICs with one id,
- * mixed modes, a vCPU newer than the map, no memory for it), every APIC is asked instead.
+ * by RCU, when an id or a mode changes; where it cannot say (logical ids of xAPICs, which are few;
+ * two APICs with one id; a vCPU newer than the map; no memory for it), every APIC is asked instead.
  */
 #include <linux/nospec.h>
 #include <linux/slab.h>
@@ -15,8 +15,6 @@
 #define BROADCAST_X1	0xffu
 #define BROADCAST_X2	0xffffffffu
 
-enum logical_mode { LOGICAL_EMPTY, LOGICAL_FLAT, LOGICAL_CLUSTER, LOGICAL_X2, LOGICAL_SEARCH };
-
 /**
  * struct lapic_map - destinations of one VM
  * @rcu: for its removal
@@ -24,8 +22,6 @@ enum logical_mode { LOGICAL_EMPTY, LOGICAL_FLAT, LOGICAL_CLUSTER, LOGICAL_X2, LO
  * @ids: size of @id, a multiple of 16
  * @search: physical ids are ambiguous
  * @x1: some APIC is in xAPIC mode
- * @mode: how logical destinations are read
- * @logical: xAPIC logical ids: [bit], or [cluster * 4 + bit]
  * @id: by physical id
  */
 struct lapic_map {
@@ -34,8 +30,6 @@ struct lapic_map {
 	u32 ids;
 	bool search;
 	bool x1;
-	u8 mode;
-	struct vcpu *logical[64];
 	struct vcpu *id[];
 };
 
@@ -46,46 +40,6 @@ struct target_set {
 };
 
 /* ---- the map ---- */
-
-static enum logical_mode lapic_logical_mode(struct lapic *apic)
-{
-	if (apic->x2apic)
-		return LOGICAL_X2;
-	return lapic_reg(apic, APIC_DFR) >> 28 == 0xf ? LOGICAL_FLAT : LOGICAL_CLUSTER;
-}
-
-/* Where an xAPIC's logical id stands in map->logical; -1: it has none; -2: more than one. */
-static int lapic_logical_slot(struct lapic *apic, enum logical_mode mode)
-{
-	u32 ldr = lapic_reg(apic, APIC_LDR) >> 24;
-	u32 bits = mode == LOGICAL_FLAT ? ldr : ldr & 0xf;
-
-	if (!bits || (mode == LOGICAL_CLUSTER && ldr >> 4 == 0xf))
-		return -1;
-	if (!is_power_of_2(bits))
-		return -2;
-	return __ffs(bits) + (mode == LOGICAL_FLAT ? 0 : (ldr >> 4) * 4);
-}
-
-static void lapic_map_add_logical(struct lapic_map *map, struct lapic *apic)
-{
-	enum logical_mode mode = lapic_logical_mode(apic);
-	int slot;
-
-	if (mode != LOGICAL_X2) {
-		slot = lapic_logical_slot(apic, mode);
-		if (slot == -1)
-			return;
-		if (slot == -2 || map->logical[slot])
-			map->mode = LOGICAL_SEARCH;
-		else
-			map->logical[slot] = apic->vcpu;
-	}
-	if (map->mode == LOGICAL_EMPTY)
-		map->mode = mode;
-	else if (map->mode != mode)
-		map->mode = LOGICAL_SEARCH;
-}
 
 static void lapic_map_add(struct lapic_map *map, struct lapic *apic)
 {
@@ -98,7 +52,6 @@ static void lapic_map_add(struct lapic_map *map, struct lapic *apic)
 		map->search = true;
 	else
 		map->id[id] = apic->vcpu;
-	lapic_map_add_logical(map, apic);
 }
 
 static struct lapic_map *lapic_map_build(struct vmm *vm)
@@ -252,14 +205,11 @@ static bool lapic_matches_logical(struct lapic *apic, u32 dest)
 {
 	u32 ldr = lapic_reg(apic, APIC_LDR);
 
-	switch (lapic_logical_mode(apic)) {
-	case LOGICAL_X2:
+	if (apic->x2apic)
 		return ldr >> 16 == dest >> 16 && ldr & dest & 0xffff;
-	case LOGICAL_FLAT:
+	if (lapic_reg(apic, APIC_DFR) >> 28 == 0xf)	/* the flat model */
 		return ldr >> 24 & dest;
-	default:
-		return ldr >> 28 == dest >> 4 && ldr >> 24 & dest & 0xf;
-	}
+	return ldr >> 28 == dest >> 4 && ldr >> 24 & dest & 0xf;
 }
 
 /**
@@ -273,7 +223,6 @@ bool lapic_matches(struct lapic *apic, const struct irq_msg *msg)
 		return true;
 	return msg->logical ? lapic_matches_logical(apic, msg->dest) : lapic_id(apic) == msg->dest;
 }
-EXPORT_FOR_TEST(lapic_matches);
 
 /*
  * Is it for everybody? 0xff is, also where APICs are in x2APIC mode, unless an x2APIC sent it or
@@ -291,36 +240,14 @@ static bool msg_broadcast(struct vmm *vm, struct vcpu *from, const struct irq_ms
 /* Look a destination up. false: the map cannot say. */
 static bool map_lookup(struct lapic_map *map, const struct irq_msg *msg, struct target_set *set)
 {
-	u32 slot = 0;
+	u32 first = msg->logical ? msg->dest >> 16 << 4 : msg->dest;
 
-	if (!msg->logical) {
-		if (map->search)
-			return false;
-		set->bits = msg->dest < map->ids;
-		set->base = &map->id[array_index_nospec(msg->dest, map->ids)];
-		return true;
-	}
-	switch (map->mode) {
-	case LOGICAL_EMPTY:
-		set->bits = 0;
-		return true;
-	case LOGICAL_FLAT:
-		set->bits = msg->dest & 0xff;
-		set->base = map->logical;
-		return true;
-	case LOGICAL_CLUSTER:
-		slot = (msg->dest >> 4 & 0xf) * 4;
-		set->bits = msg->dest & 0xf;
-		set->base = &map->logical[slot];
-		return true;
-	case LOGICAL_X2:
-		slot = msg->dest >> 16 << 4;
-		set->bits = slot < map->ids ? msg->dest & 0xffff : 0;
-		set->base = &map->id[array_index_nospec(slot, map->ids)];
-		return true;
-	default:
+	if (msg->logical ? map->x1 : map->search)
 		return false;
-	}
+	/* An x2APIC's logical id follows from its id: 16 to a cluster (SDM vol. 3, 10.12.10.2). */
+	set->bits = first >= map->ids ? 0 : msg->logical ? msg->dest & 0xffff : 1;
+	set->base = &map->id[array_index_nospec(first, map->ids)];
+	return true;
 }
 
 /* Lowest priority: of two candidates the one whose task priority is lower, else the first. */
@@ -333,41 +260,48 @@ static struct vcpu *lower_priority(struct vcpu *a, struct vcpu *b)
 	return lapic_reg(b->apic, APIC_TASKPRI) < lapic_reg(a->apic, APIC_TASKPRI) ? b : a;
 }
 
-static int deliver_set(const struct target_set *set, const struct irq_msg *msg)
+/*
+ * struct delivery - a message on its way
+ * @best: so far the one to take it, where only one may
+ * @ret: of irq_deliver()
+ */
+struct delivery {
+	const struct irq_msg *msg;
+	struct vcpu *best;
+	int ret;
+};
+
+static void deliver_to(struct delivery *d, struct vcpu *vcpu)
 {
-	struct vcpu *vcpu, *best = NULL;
+	if (d->msg->delivery == DELIVERY_LOWEST)
+		d->best = lower_priority(d->best, vcpu);
+	else
+		d->ret = max(d->ret, 0) + lapic_accept(vcpu->apic, d->msg);
+}
+
+static void deliver_set(struct delivery *d, const struct target_set *set)
+{
+	struct vcpu *vcpu;
 	unsigned int i;
-	int ret = -1;
 
 	for_each_set_bit(i, &set->bits, 16) {
 		vcpu = READ_ONCE(set->base[i]);
-		if (!vcpu)
-			continue;
-		if (msg->delivery == DELIVERY_LOWEST)
-			best = lower_priority(best, vcpu);
-		else
-			ret = max(ret, 0) + lapic_accept(vcpu->apic, msg);
+		if (vcpu)
+			deliver_to(d, vcpu);
 	}
-	return best ? lapic_accept(best->apic, msg) : ret;
 }
 
-static int deliver_search(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg, bool all)
+static void deliver_search(struct delivery *d, struct vmm *vm, struct vcpu *from, bool all)
 {
-	struct vcpu *vcpu, *best = NULL;
+	struct vcpu *vcpu;
 	unsigned long i;
-	int ret = -1;
 
 	KVM_VCPUS_FOR_EACH(i, vcpu, vm) {
-		if (!lapic_enabled(vcpu) || (vcpu == from && msg->shorthand == SHORTHAND_OTHERS))
+		if (!lapic_enabled(vcpu) || (vcpu == from && d->msg->shorthand == SHORTHAND_OTHERS))
 			continue;
-		if (!all && !lapic_matches(vcpu->apic, msg))
-			continue;
-		if (msg->delivery == DELIVERY_LOWEST)
-			best = lower_priority(best, vcpu);
-		else
-			ret = max(ret, 0) + lapic_accept(vcpu->apic, msg);
+		if (all || lapic_matches(vcpu->apic, d->msg))
+			deliver_to(d, vcpu);
 	}
-	return best ? lapic_accept(best->apic, msg) : ret;
 }
 
 /**
@@ -383,10 +317,10 @@ static int deliver_search(struct vmm *vm, struct vcpu *from, const struct irq_ms
  */
 int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg)
 {
+	struct delivery d = { .msg = msg, .ret = -1 };
 	struct target_set set;
 	struct lapic_map *map;
 	bool all;
-	int ret;
 
 	if (msg->shorthand == SHORTHAND_SELF)
 		return lapic_accept(from->apic, msg);
@@ -395,11 +329,11 @@ int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg)
 	map = rcu_dereference(vm->irq.map);
 	if (all || !map || map->vcpus != atomic_read(&vm->online_vcpus) ||
 	    (msg->dest == BROADCAST_X1 && map->x1) || !map_lookup(map, msg, &set))
-		ret = deliver_search(vm, from, msg, all);
+		deliver_search(&d, vm, from, all);
 	else
-		ret = deliver_set(&set, msg);
+		deliver_set(&d, &set);
 	rcu_read_unlock();
-	return ret;
+	return d.best ? lapic_accept(d.best->apic, msg) : d.ret;
 }
 EXPORT_FOR_TEST(irq_deliver);
 

@@ -72,23 +72,13 @@ static void lapic_apply_base(struct lapic *apic, u64 base)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
-/**
- * lapic_base_get() - IA32_APIC_BASE
- * @vcpu: the loaded vCPU, with or without in-kernel APIC
- */
-u64 lapic_base_get(struct vcpu *vcpu)
-{
-	return vcpu->msrs.apic_base;
-}
-EXPORT_FOR_TEST(lapic_base_get);
-
 static bool lapic_base_valid(struct vcpu *vcpu, u64 val, bool host)
 {
 	u64 mode = XAPIC_ENABLE | X2APIC_ENABLE;
 	u64 old = vcpu->msrs.apic_base & mode;
 	u64 reserved = 0x2ff | GENMASK_ULL(63, 52) | vcpu->cpuid.reserved_gpa;
 
-	if (!guest_has(vcpu, X86_FEATURE_X2APIC))
+	if (!vcpu->apic || !guest_has(vcpu, X86_FEATURE_X2APIC))
 		reserved |= X2APIC_ENABLE;
 	val &= mode | reserved;
 	if (val & reserved || val == X2APIC_ENABLE)
@@ -134,7 +124,7 @@ EXPORT_FOR_TEST(lapic_enabled);
 
 /**
  * lapic_reset() - state after RESET or INIT (SDM vol. 3, 10.4.7.1 and 10.4.7.3)
- * @vcpu: the vCPU's own thread
+ * @vcpu: the vCPU's own thread; without in-kernel APIC it has IA32_APIC_BASE all the same
  * @init: INIT: IA32_APIC_BASE and the APIC id stay
  */
 void lapic_reset(struct vcpu *vcpu, bool init)
@@ -157,28 +147,20 @@ void lapic_reset(struct vcpu *vcpu, bool init)
 EXPORT_FOR_TEST(lapic_reset);
 
 /**
- * lapic_create() - give a vCPU its APIC, where the VM has an in-kernel irqchip
+ * lapic_create() - give a vCPU its APIC
  * @vcpu: being created; id, vm and vm->boot_vcpu_id are known; may sleep
- *
- * Also sets mp_state: processors that the boot processor must start are UNINITIALIZED.
  *
  * Return: 0 or -ENOMEM.
  */
 int lapic_create(struct vcpu *vcpu)
 {
-	struct lapic *apic;
+	struct lapic *apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
 
-	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
-	if (irqchip_in_kernel(&vcpu->vm->irq)) {
-		apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
-		if (!apic)
-			return -ENOMEM;
-		apic->vcpu = vcpu;
-		lapic_timer_create(apic);
-		vcpu->apic = apic;
-		if (vcpu->id != vcpu->vm->boot_vcpu_id)
-			vcpu->mp_state = KVM_MP_STATE_UNINITIALIZED;
-	}
+	if (!apic)
+		return -ENOMEM;
+	apic->vcpu = vcpu;
+	lapic_timer_create(apic);
+	vcpu->apic = apic;
 	lapic_reset(vcpu, false);
 	return 0;
 }
@@ -208,10 +190,10 @@ static bool lapic_short_id(struct lapic *apic)
 
 /**
  * lapic_get_state() - KVM_GET_LAPIC
- * @vcpu: the loaded vCPU
+ * @vcpu: the loaded vCPU, with in-kernel APIC
  * @s: out: the first KiB of the xAPIC page
  *
- * Return: 0, or -EINVAL: no in-kernel APIC.
+ * Return: 0
  */
 int lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *s)
 {
@@ -219,8 +201,6 @@ int lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *s)
 	u32 *page = (u32 *)s->regs;
 	unsigned int i;
 
-	if (!apic)
-		return -EINVAL;
 	memset(s, 0, sizeof(*s));
 	for (i = 0; i < LAPIC_REGS; i++)
 		page[i * 4] = lapic_reg_read(apic, i << 4);
@@ -245,10 +225,10 @@ static void lapic_load_bitmaps(struct lapic *apic, const u32 *page)
 
 /**
  * lapic_set_state() - KVM_SET_LAPIC
- * @vcpu: the loaded vCPU; IA32_APIC_BASE is set first
+ * @vcpu: the loaded vCPU, with in-kernel APIC; IA32_APIC_BASE is set first
  * @s: as lapic_get_state() gave it; read-only registers are ignored
  *
- * Return: 0, or -EINVAL: no in-kernel APIC, or an x2APIC id that is not the vCPU's.
+ * Return: 0, or -EINVAL: an x2APIC id that is not the vCPU's.
  */
 int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 {
@@ -259,8 +239,6 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 	struct lapic *apic = vcpu->apic;
 	unsigned int i;
 
-	if (!apic)
-		return -EINVAL;
 	if (apic->x2apic &&
 	    page[APIC_ID / 4] != (lapic_short_id(apic) ? vcpu->id << 24 : vcpu->id))
 		return -EINVAL;

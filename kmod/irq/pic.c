@@ -400,42 +400,6 @@ struct pic *pic_alloc(struct vmm *vm)
 	}
 	return pic;
 }
-EXPORT_FOR_TEST(pic_alloc);
-
-/**
- * pic_register() - put the pair on the port bus
- * @pic: the pair; slots_lock is held
- *
- * Return: as bus_add(); on failure it is on no bus.
- */
-int pic_register(struct pic *pic)
-{
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < ARRAY_SIZE(pic->dev); i++) {
-		ret = bus_add(pic->vm, BUS_PIO, &pic->dev[i]);
-		if (ret)
-			goto undo;
-	}
-	return 0;
-undo:
-	while (i--)
-		bus_remove(pic->vm, BUS_PIO, &pic->dev[i]);
-	return ret;
-}
-
-/**
- * pic_unregister() - take it off again
- * @pic: the pair; slots_lock is held
- */
-void pic_unregister(struct pic *pic)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(pic->dev); i++)
-		bus_remove(pic->vm, BUS_PIO, &pic->dev[i]);
-}
 
 /**
  * pic_get() - KVM_GET_IRQCHIP
@@ -458,7 +422,7 @@ void pic_get(struct pic *pic, unsigned int half, struct kvm_pic_state *out)
  * @half: 0 master, 1 slave
  * @in: new state; what no controller can hold is cut off
  */
-void pic_set(struct pic *pic, unsigned int half, const struct kvm_pic_state *in)
+void pic_set(struct pic *pic, unsigned int half, struct kvm_pic_state *in)
 {
 	struct kvm_pic_state s = *in;
 	unsigned long flags;

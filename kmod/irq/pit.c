@@ -74,7 +74,6 @@ bool pit_channel_out(const struct kvm_pit_channel_state *ch, u64 ticks)
 
 	switch (ch->mode) {
 	case 0:
-		return ticks >= count;
 	case 1:	/* no trigger has come: the gates of 0 and 1 are wired high */
 		return ticks >= count;
 	case 2:	/* low for the last tick */
@@ -231,62 +230,38 @@ static void channel_write(struct pit *pit, unsigned int nr, u8 val)
 {
 	struct kvm_pit_channel_state *ch = &pit->ch[nr];
 
-	switch (ch->write_state) {
-	case RW_LSB:
-		channel_load(pit, nr, val);
-		break;
-	case RW_MSB:
-		channel_load(pit, nr, val << 8);
-		break;
-	case RW_WORD0:
+	u8 state = ch->write_state;
+
+	if (state == RW_WORD0) {
 		ch->write_latch = val;
 		ch->write_state = RW_WORD1;
-		break;
-	case RW_WORD1:
+		return;
+	}
+	if (state == RW_WORD1)
 		ch->write_state = RW_WORD0;
-		channel_load(pit, nr, ch->write_latch | val << 8);
-		break;
-	}
-}
-
-static u8 channel_read_latched(struct kvm_pit_channel_state *ch)
-{
-	switch (ch->count_latched) {
-	case RW_WORD0:
-		ch->count_latched = RW_MSB;
-		return ch->latched_count;
-	case RW_MSB:
-		ch->count_latched = 0;
-		return ch->latched_count >> 8;
-	default:
-		ch->count_latched = 0;
-		return ch->latched_count;
-	}
+	channel_load(pit, nr, state == RW_LSB ? val : val << 8 |
+		     (state == RW_WORD1 ? ch->write_latch : 0));
 }
 
 static u8 channel_read(struct kvm_pit_channel_state *ch)
 {
+	u8 state = ch->count_latched;
 	u16 count;
 
 	if (ch->status_latched) {
 		ch->status_latched = 0;
 		return ch->status;
 	}
-	if (ch->count_latched)
-		return channel_read_latched(ch);
-	count = pit_channel_count(ch, channel_ticks(ch));
-	switch (ch->read_state) {
-	case RW_MSB:
-		return count >> 8;
-	case RW_WORD0:
-		ch->read_state = RW_WORD1;
-		return count;
-	case RW_WORD1:
-		ch->read_state = RW_WORD0;
-		return count >> 8;
-	default:
-		return count;
+	if (state) {
+		count = ch->latched_count;
+		ch->count_latched = state == RW_WORD0 ? RW_MSB : 0;
+	} else {
+		count = pit_channel_count(ch, channel_ticks(ch));
+		state = ch->read_state;
+		if (state >= RW_WORD0)
+			ch->read_state = state ^ RW_WORD0 ^ RW_WORD1;
 	}
+	return state == RW_MSB || state == RW_WORD1 ? count >> 8 : count;
 }
 
 static void pit_write_system(struct pit *pit, u8 val)
@@ -412,7 +387,6 @@ struct pit *pit_alloc(struct vmm *vm)
 	pit->speaker_dev = (struct bus_device){ .ops = &pit_ops, .addr = PORT_SYSTEM, .len = 1 };
 	return pit;
 }
-EXPORT_FOR_TEST(pit_alloc);
 
 /**
  * pit_release() - its timer is off and stays off
@@ -436,15 +410,12 @@ static int pit_register(struct pit *pit, bool speaker)
 
 	mutex_lock(&vm->mem.slots_lock);
 	ret = bus_add(vm, BUS_PIO, &pit->dev);
-	if (!ret && speaker) {
+	if (!ret && speaker)
 		ret = bus_add(vm, BUS_PIO, &pit->speaker_dev);
-		if (ret)
-			bus_remove(vm, BUS_PIO, &pit->dev);
-	}
-	if (!ret) {
-		/* Guests may already run: their EOIs find it here, complete. */
+	if (ret)
+		bus_remove(vm, BUS_PIO, &pit->dev);
+	else	/* Guests may already run: their EOIs find it here, complete. */
 		smp_store_release(&vm->irq.pit, pit);
-	}
 	mutex_unlock(&vm->mem.slots_lock);
 	return ret;
 }

@@ -20,6 +20,7 @@
 enum { ROUTE_PIC, ROUTE_IOAPIC, ROUTE_MSI };
 
 struct irq_route {
+	struct hlist_node node;
 	u8 type;
 	u8 pin;		/* PIC: 0 to 15 */
 	struct {
@@ -31,14 +32,12 @@ struct irq_route {
  * struct irq_routes - one generation of routes
  * @gsis: GSIs below this may have routes
  * @pin_gsi: the GSI of a chip's pin, NO_GSI: none
- * @route: sorted by GSI
- * @first: of GSI i: first[i] up to first[i + 1]
+ * @gsi: the routes of each; they stand behind this array
  */
 struct irq_routes {
 	u32 gsis;
 	u16 pin_gsi[KVM_NR_IRQCHIPS][IOAPIC_PINS];
-	struct irq_route *route;
-	u32 first[];
+	struct hlist_head gsi[];
 };
 
 /* ---- messages ---- */
@@ -115,16 +114,16 @@ static int route_set(struct vmm *vm, const struct irq_route *route, int source, 
  */
 int irq_set_gsi(struct vmm *vm, u32 gsi, int source, bool level)
 {
+	const struct irq_route *route;
 	struct irq_routes *routes;
 	int ret = -1, one;
-	u32 i;
 
 	rcu_read_lock();
 	routes = rcu_dereference(vm->irq.routes);
 	if (routes && gsi < routes->gsis) {
 		gsi = array_index_nospec(gsi, routes->gsis);
-		for (i = routes->first[gsi]; i < routes->first[gsi + 1]; i++) {
-			one = route_set(vm, &routes->route[i], source, level);
+		hlist_for_each_entry(route, &routes->gsi[gsi], node) {
+			one = route_set(vm, route, source, level);
 			if (one >= 0)
 				ret = max(ret, 0) + one;
 		}
@@ -197,20 +196,16 @@ void irq_notify_unmask(struct vmm *vm, unsigned int chip, unsigned int pin)
  */
 bool irq_route_has_vector(struct vmm *vm, u8 vector)
 {
+	const struct irq_route *route;
 	struct irq_routes *routes;
 	bool found = false;
-	u32 i, end = 0;
+	u32 gsi;
 
 	rcu_read_lock();
 	routes = rcu_dereference(vm->irq.routes);
-	if (routes)
-		end = routes->first[min(routes->gsis, vm->irq.split_pins)];
-	for (i = 0; i < end && !found; i++) {
-		u32 data = routes->route[i].msi.data;
-
-		found = routes->route[i].type == ROUTE_MSI && data & MSI_DATA_LEVEL &&
-			(data & 0xff) == vector;
-	}
+	for (gsi = 0; routes && gsi < min(routes->gsis, vm->irq.split_pins); gsi++)
+		hlist_for_each_entry(route, &routes->gsi[gsi], node)
+			found |= route->msi.data & MSI_DATA_LEVEL && (u8)route->msi.data == vector;
 	rcu_read_unlock();
 	return found;
 }
@@ -246,95 +241,54 @@ static bool route_valid(const struct vmm *vm, const struct kvm_irq_routing_entry
 	}
 }
 
-/* Where the next route of e's GSI goes; NULL: the GSI leads there already, or to a message. */
-static struct irq_route *route_place(struct irq_routes *routes, u32 *used,
-				     const struct kvm_irq_routing_entry *e)
+/* false: the GSI leads there already, or to a message. */
+static bool route_add(struct irq_routes *routes, struct irq_route *route,
+		      const struct kvm_irq_routing_entry *e)
 {
-	struct irq_route *first = &routes->route[routes->first[e->gsi]];
-	u8 type = ROUTE_MSI;
-	u32 i;
+	struct hlist_head *head = &routes->gsi[e->gsi];
+	u32 chip = e->u.irqchip.irqchip, pin = e->u.irqchip.pin;
+	struct irq_route *other;
 
-	if (e->type == KVM_IRQ_ROUTING_IRQCHIP)
-		type = e->u.irqchip.irqchip == KVM_IRQCHIP_IOAPIC ? ROUTE_IOAPIC : ROUTE_PIC;
-	for (i = 0; i < used[e->gsi]; i++)
-		if (first[i].type == type || first[i].type == ROUTE_MSI || type == ROUTE_MSI)
-			return NULL;
-	used[e->gsi]++;
-	first[i].type = type;
-	return &first[i];
-}
-
-static int routes_fill(struct irq_routes *routes, u32 *used,
-		       const struct kvm_irq_routing_entry *e, u32 n)
-{
-	struct irq_route *route;
-	u32 i, chip;
-
-	for (i = 0; i < n; i++, e++) {
-		route = route_place(routes, used, e);
-		if (!route)
-			return -EINVAL;
-		if (e->type == KVM_IRQ_ROUTING_MSI) {
-			route->msi.lo = e->u.msi.address_lo;
-			route->msi.hi = e->u.msi.address_hi;
-			route->msi.data = e->u.msi.data;
-			continue;
-		}
-		chip = e->u.irqchip.irqchip;
-		route->pin = e->u.irqchip.pin + (chip == KVM_IRQCHIP_PIC_SLAVE ? 8 : 0);
-		routes->pin_gsi[chip][e->u.irqchip.pin] = e->gsi;
+	if (e->type == KVM_IRQ_ROUTING_MSI) {
+		route->type = ROUTE_MSI;
+		route->msi.lo = e->u.msi.address_lo;
+		route->msi.hi = e->u.msi.address_hi;
+		route->msi.data = e->u.msi.data;
+	} else {
+		route->type = chip == KVM_IRQCHIP_IOAPIC ? ROUTE_IOAPIC : ROUTE_PIC;
+		route->pin = pin + (chip == KVM_IRQCHIP_PIC_SLAVE ? 8 : 0);
+		if (routes->pin_gsi[chip][pin] == NO_GSI)
+			routes->pin_gsi[chip][pin] = e->gsi;
 	}
-	return 0;
-}
-
-static void routes_free(struct irq_routes *routes)
-{
-	if (!routes)
-		return;
-	kvfree(routes->route);
-	kvfree(routes);
-}
-
-/* A table with room for these entries, each GSI's place known. */
-static struct irq_routes *routes_alloc(const struct kvm_irq_routing_entry *e, u32 n)
-{
-	struct irq_routes *routes;
-	u32 i, gsis = 0;
-
-	for (i = 0; i < n; i++)
-		gsis = max(gsis, e[i].gsi + 1);
-	routes = kvzalloc(struct_size(routes, first, gsis + 1), GFP_KERNEL_ACCOUNT);
-	if (!routes)
-		return NULL;
-	routes->route = kvcalloc(max(n, 1u), sizeof(*routes->route), GFP_KERNEL_ACCOUNT);
-	if (!routes->route) {
-		kvfree(routes);
-		return NULL;
-	}
-	routes->gsis = gsis;
-	for (i = 0; i < KVM_NR_IRQCHIPS * IOAPIC_PINS; i++)
-		(&routes->pin_gsi[0][0])[i] = NO_GSI;
-	for (i = 0; i < n; i++)
-		routes->first[e[i].gsi + 1]++;
-	for (i = 0; i < gsis; i++)
-		routes->first[i + 1] += routes->first[i];
-	return routes;
+	hlist_for_each_entry(other, head, node)
+		if (other->type == route->type || other->type == ROUTE_MSI ||
+		    route->type == ROUTE_MSI)
+			return false;
+	hlist_add_head(&route->node, head);
+	return true;
 }
 
 static struct irq_routes *routes_build(const struct kvm_irq_routing_entry *e, u32 n)
 {
-	struct irq_routes *routes = routes_alloc(e, n);
-	u32 *used;
-	int ret;
+	struct irq_routes *routes;
+	struct irq_route *route;
+	u32 i, gsis = 0;
 
+	for (i = 0; i < n; i++)
+		gsis = max(gsis, e[i].gsi + 1);
+	routes = kvzalloc(struct_size(routes, gsi, gsis) + n * sizeof(*route), GFP_KERNEL_ACCOUNT);
 	if (!routes)
 		return ERR_PTR(-ENOMEM);
-	used = kvcalloc(routes->gsis + 1, sizeof(*used), GFP_KERNEL_ACCOUNT);
-	ret = used ? routes_fill(routes, used, e, n) : -ENOMEM;
-	kvfree(used);
-	if (ret) {
-		routes_free(routes);
-		return ERR_PTR(ret);
+	routes->gsis = gsis;
+	for (i = 0; i < KVM_NR_IRQCHIPS * IOAPIC_PINS; i++)
+		(&routes->pin_gsi[0][0])[i] = NO_GSI;
+	route = (struct irq_route *)&routes->gsi[gsis];
+	/* Backwards, as each goes to the head of its list. */
+	for (i = n; i--;) {
+		if (!route_add(routes, &route[i], &e[i])) {
+			kvfree(routes);
+			return ERR_PTR(-EINVAL);
+		}
 	}
 	return routes;
 }
@@ -371,7 +325,7 @@ int irq_set_routing(struct vmm *vm, const struct kvm_irq_routing_entry *e, u32 n
 		ioapic_scan(vm->irq.ioapic);
 	if (old) {
 		synchronize_rcu_expedited();
-		routes_free(old);
+		kvfree(old);
 	}
 	return 0;
 }
@@ -381,23 +335,19 @@ EXPORT_FOR_TEST(irq_set_routing);
 int irq_set_default_routes(struct vmm *vm)
 {
 	struct kvm_irq_routing_entry *e;
-	u32 gsi, n = 0;
+	u32 n = 16 + IOAPIC_PINS, i, pin;
 	int ret;
 
-	e = kcalloc(16 + IOAPIC_PINS, sizeof(*e), GFP_KERNEL);
+	e = kcalloc(n, sizeof(*e), GFP_KERNEL);
 	if (!e)
 		return -ENOMEM;
-	for (gsi = 0; gsi < IOAPIC_PINS; gsi++) {
-		e[n].gsi = gsi;
-		e[n].type = KVM_IRQ_ROUTING_IRQCHIP;
-		e[n].u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
-		e[n++].u.irqchip.pin = gsi;
-		if (gsi >= 16)
-			continue;
-		e[n].gsi = gsi;
-		e[n].type = KVM_IRQ_ROUTING_IRQCHIP;
-		e[n].u.irqchip.irqchip = gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE;
-		e[n++].u.irqchip.pin = gsi & 7;
+	for (i = 0; i < n; i++) {
+		pin = i < IOAPIC_PINS ? i : i - IOAPIC_PINS;
+		e[i].gsi = pin;
+		e[i].type = KVM_IRQ_ROUTING_IRQCHIP;
+		e[i].u.irqchip.pin = i < IOAPIC_PINS ? pin : pin & 7;
+		e[i].u.irqchip.irqchip = i < IOAPIC_PINS ? KVM_IRQCHIP_IOAPIC :
+					 pin < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE;
 	}
 	ret = irq_set_routing(vm, e, n, 0);
 	kfree(e);
@@ -407,6 +357,6 @@ int irq_set_default_routes(struct vmm *vm)
 /* The VM goes: nobody drives a line any more. */
 void irq_free_routes(struct vmm *vm)
 {
-	routes_free(rcu_dereference_protected(vm->irq.routes, true));
+	kvfree(rcu_dereference_protected(vm->irq.routes, true));
 	RCU_INIT_POINTER(vm->irq.routes, NULL);
 }

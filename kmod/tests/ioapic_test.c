@@ -207,7 +207,7 @@ static void state(struct kunit *test)
 	ioapic_set_pin(ioapic, 8, USER, true);
 	KUNIT_EXPECT_EQ(test, irq_receivers(f, 0x81), 1);
 	chip->chip_id = KVM_IRQCHIP_IOAPIC;
-	KUNIT_EXPECT_EQ(test, irqchip_get(&f->vm, chip), 0);
+	KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, chip, false), 0);
 	KUNIT_EXPECT_EQ(test, chip->chip.ioapic.base_address, 0xfec00000ull);
 	KUNIT_EXPECT_EQ(test, chip->chip.ioapic.irr, BIT(7));
 	KUNIT_EXPECT_EQ(test, chip->chip.ioapic.redirtbl[7].bits, 0x71 | RTE_LEVEL | RTE_MASKED);
@@ -215,13 +215,13 @@ static void state(struct kunit *test)
 	chip->chip.ioapic.redirtbl[9].bits = ~0ull;
 	chip->chip.ioapic.irr = ~0u;
 	chip->chip.ioapic.ioregsel = ~0u;
-	KUNIT_EXPECT_EQ(test, irqchip_set(&f->vm, chip), 0);
+	KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, chip, true), 0);
 	KUNIT_EXPECT_EQ(test, ioapic_reg_read(ioapic, 0), 0xff);
 	KUNIT_EXPECT_EQ(test, irq_receivers(f, 0x81), 1);
 	KUNIT_EXPECT_EQ(test, irq_receivers(f, 0x71), 1);
 	chip->chip_id = 3;
-	KUNIT_EXPECT_EQ(test, irqchip_get(&f->vm, chip), -EINVAL);
-	KUNIT_EXPECT_EQ(test, irqchip_set(&f->vm, chip), -EINVAL);
+	KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, chip, false), -EINVAL);
+	KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, chip, true), -EINVAL);
 }
 
 static struct kunit_case ioapic_cases[] = {

@@ -240,8 +240,8 @@ static void hostile_state(struct kunit *test)
 	for (half = 0; half < 2; half++) {
 		state->chip_id = half;
 		memset(&state->chip.pic, 0xff, sizeof(state->chip.pic));
-		KUNIT_EXPECT_EQ(test, irqchip_set(&f->vm, state), 0);
-		KUNIT_EXPECT_EQ(test, irqchip_get(&f->vm, state), 0);
+		KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, state, true), 0);
+		KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, state, false), 0);
 		KUNIT_EXPECT_EQ(test, state->chip.pic.elcr_mask, half ? 0xde : 0xf8);
 		KUNIT_EXPECT_EQ(test, state->chip.pic.elcr, half ? 0xde : 0xf8);
 		KUNIT_EXPECT_EQ(test, state->chip.pic.priority_add, 7);

@@ -126,8 +126,8 @@ static void irqchip_once(struct kunit *test)
 	struct kvm_irqchip *chip = kunit_kzalloc(test, sizeof(*chip), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, chip);
-	KUNIT_EXPECT_EQ(test, irqchip_get(&f->vm, chip), -ENXIO);
-	KUNIT_EXPECT_EQ(test, irqchip_set(&f->vm, chip), -ENXIO);
+	KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, chip, false), -ENXIO);
+	KUNIT_EXPECT_EQ(test, irqchip_state(&f->vm, chip, true), -ENXIO);
 	f->vm.created_vcpus = 1;
 	KUNIT_EXPECT_EQ(test, irqchip_create(&f->vm), -EINVAL);
 	KUNIT_EXPECT_EQ(test, irqchip_split(&f->vm, 24), -EEXIST);
