@@ -19,7 +19,7 @@
 
 static DEFINE_SPINLOCK(clock_lock);	/* vm->clock.base_*, .started */
 
-/* A factor from ticks to ns: (ticks << shift) * mul >> 32, or >> -shift; mul has its top bit set. */
+/* From ticks to ns: (ticks << shift) * mul >> 32, or >> -shift; the top bit of mul is set. */
 static void clock_scale(u32 khz, u32 *mul, s8 *shift)
 {
 	u64 ns = 1000000, ticks = khz;

@@ -39,7 +39,7 @@ int clock_set(struct vmm *vm, const struct kvm_clock_data *data);
 void clock_page_set(struct vcpu *vcpu, u64 val);	/* MSR_KVM_SYSTEM_TIME */
 void clock_wall_write(struct vcpu *vcpu, gpa_t gpa);	/* MSR_KVM_WALL_CLOCK */
 void clock_update(struct vcpu *vcpu);			/* REQ_CLOCK */
-int clock_stopped(struct vcpu *vcpu);			/* KVM_KVMCLOCK_CTRL: 0, -EINVAL: no clock */
+int clock_stopped(struct vcpu *vcpu);			/* KVM_KVMCLOCK_CTRL: -EINVAL */
 
 /* steal.c */
 void steal_arrive(struct vcpu *vcpu);			/* preemption off: has time been lost? */
