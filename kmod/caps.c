@@ -10,6 +10,10 @@
 #define GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
 			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
 #define DISABLE_EXITS_VALID (KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
+/* Not CD_NW_CLEARED: both bits are always kept from the processor. */
+#define QUIRKS_VALID	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE |	\
+			 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT |	\
+			 KVM_X86_QUIRK_FIX_HYPERCALL_INSN | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 #define MANUAL_DIRTY_VALID (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
 #define X2APIC_API_VALID (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
@@ -20,6 +24,9 @@ static const struct {
 } caps[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_MCE, CPU_MCE_BANKS },
+	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },
+	{ KVM_CAP_DISABLE_QUIRKS, 1 },
+	{ KVM_CAP_DISABLE_QUIRKS2, QUIRKS_VALID },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
@@ -201,6 +208,16 @@ int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
 		if (cap->args[0] & ~(u64)USER_MSRS_VALID)
 			return -EINVAL;
 		WRITE_ONCE(vm->policy.user_msrs, cap->args[0]);
+		return 0;
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		vm->policy.platform_info_hidden = !cap->args[0];
+		return 0;
+	case KVM_CAP_DISABLE_QUIRKS2:
+		if (cap->args[0] & ~(u64)QUIRKS_VALID)
+			return -EINVAL;
+		fallthrough;
+	case KVM_CAP_DISABLE_QUIRKS:
+		vm->policy.disabled_quirks = cap->args[0];
 		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(vm, cap->args[0]);

@@ -185,6 +185,21 @@ static int on_skip(struct vcpu *vcpu)
 	return dispatch_skip(vcpu);
 }
 
+/* No monitoring: a guest that asks for it all the same spins. */
+static int on_mwait(struct vcpu *vcpu)
+{
+	u32 eax = 1, ebx, ecx = 0, edx;
+
+	if (vcpu->vm->policy.disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) {
+		cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
+		if (!(ecx & BIT(X86_FEATURE_MWAIT % 32))) {
+			events_raise(vcpu, X86_TRAP_UD);
+			return RESUME_GUEST;
+		}
+	}
+	return dispatch_skip(vcpu);
+}
+
 static int on_undefined(struct vcpu *vcpu)
 {
 	events_raise(vcpu, X86_TRAP_UD);
@@ -252,8 +267,8 @@ static int (*const handlers[VMEXIT_COUNT])(struct vcpu *vcpu) = {
 	[VMEXIT_RDPMC] = on_rdpmc,
 	[VMEXIT_RDTSC] = on_unknown,
 	[VMEXIT_RDTSCP] = on_unknown,
-	[VMEXIT_MONITOR] = on_skip,
-	[VMEXIT_MWAIT] = on_skip,
+	[VMEXIT_MONITOR] = on_mwait,
+	[VMEXIT_MWAIT] = on_mwait,
 	[VMEXIT_TASK_SWITCH] = on_task_switch,
 	[VMEXIT_UNDEFINED] = on_undefined,
 	[VMEXIT_INVALID_STATE] = on_invalid_state,

@@ -17,7 +17,7 @@
 #include "../interp/interp.h"
 #include "internal.h"
 
-#define ALWAYS_INTERCEPTED (BIT(DB_VECTOR) | BIT(AC_VECTOR))
+#define ALWAYS_INTERCEPTED (BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(UD_VECTOR))
 #define GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
 			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
 /* Bits of user space's DR7 that are obeyed: GD would catch the guest's own accesses. */

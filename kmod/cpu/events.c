@@ -9,6 +9,7 @@
 #include <asm/processor-flags.h>
 
 #include "internal.h"
+#include "../pv/hypercall.h"
 #include "../trace.h"
 
 #define NMI_VECTOR	2
@@ -426,6 +427,8 @@ int events_exception_exit(struct vcpu *vcpu)
 
 	if (vector == DB_VECTOR || vector == BP_VECTOR)
 		return debug_exception(vcpu);
+	if (vector == UD_VECTOR && hypercall_fix(vcpu))
+		return RESUME_GUEST;
 	events_raise_payload(vcpu, vector, vcpu->exit.exception.has_error,
 			     vcpu->exit.exception.error, vcpu->exit.exception.payload);
 	return RESUME_GUEST;

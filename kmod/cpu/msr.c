@@ -173,6 +173,9 @@ static int soft_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 	case MSR_IA32_MISC_ENABLE:
 		*val = m->misc_enable;
 		return 0;
+	case MSR_PLATFORM_INFO:
+		*val = m->platform_info;
+		return !host && vcpu->vm->policy.platform_info_hidden;
 	case MSR_IA32_SPEC_CTRL:
 		return spec_ctrl_read(vcpu, val, host);
 	case MSR_IA32_ARCH_CAPABILITIES:
@@ -356,6 +359,10 @@ static int soft_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 		return tsc_aux_write(vcpu, val, host);
 	case MSR_IA32_MISC_ENABLE:
 		return misc_enable_write(vcpu, val, host);
+	case MSR_PLATFORM_INFO:
+		if (host)
+			m->platform_info = val;
+		return !host;
 	case MSR_IA32_SPEC_CTRL:
 		return spec_ctrl_write(vcpu, val, host);
 	case MSR_IA32_PRED_CMD:

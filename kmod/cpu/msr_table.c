@@ -36,7 +36,6 @@ static const struct ignored {
 	/* SMIs are not counted */
 	{ MSR_SMI_COUNT, MSR_SMI_COUNT, 0, true },
 	/* CPUID faulting and ring 3 MWAIT are not offered */
-	{ MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, 0, true },
 	{ MSR_MISC_FEATURES_ENABLES, MSR_MISC_FEATURES_ENABLES, 0, true },
 	/* AMD: the four old counters, which every model is taken to have */
 	{ MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, 0, false },

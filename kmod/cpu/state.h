@@ -107,6 +107,7 @@ struct vcpu_cpuid {
 struct vcpu_msrs {
 	u64 apic_base;
 	u64 misc_enable;
+	u64 platform_info;	/* what user space put there */
 	u64 tsc_aux;
 	bool tsc_aux_loaded;	/* the processor has the guest's */
 	u64 tsc_adjust;
@@ -166,6 +167,7 @@ struct vm_policy {
 	u64 disabled_quirks;	/* KVM_X86_QUIRK_* */
 	u64 manual_dirty;	/* KVM_DIRTY_LOG_* */
 	bool x2apic_ids, x2apic_no_broadcast_quirk;
+	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO is switched off */
 	bool exception_payload, triple_fault_event;
 	u32 max_vcpu_ids;
 	unsigned int halt_poll_ns_max;

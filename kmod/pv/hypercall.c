@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The dispatcher of hypercalls: each that is there is advertised (virt/kvm/x86/hypercalls.rst). */
+#include <linux/mm.h>
 #include <uapi/linux/kvm_para.h>
 
 #include "../backend.h"
+#include "../interp/interp.h"
 #include "../run.h"
 #include "../trace.h"
 #include "hypercall.h"
@@ -41,4 +43,35 @@ int hypercall_exit(struct vcpu *vcpu)
 	if (!(state_code(vcpu)->seg[SEG_CS].attr & SEG_L))
 		state->gpr[REG_RAX] = (u32)ret;
 	return dispatch_skip(vcpu);
+}
+
+/**
+ * hypercall_fix() - put a hypercall right that is the other vendor's instruction
+ * @vcpu: the vCPU; the instruction at RIP is #UD
+ *
+ * A guest may have chosen VMCALL or VMMCALL by another processor's CPUID. Not for user programs,
+ * not where the guest itself could not write, and not with KVM_X86_QUIRK_FIX_HYPERCALL_INSN
+ * switched off.
+ *
+ * Return: true: it is this processor's instruction now
+ */
+bool hypercall_fix(struct vcpu *vcpu)
+{
+	static const u8 vmcall[] = { 0x0f, 0x01, 0xc1 }, vmmcall[] = { 0x0f, 0x01, 0xd9 };
+	bool intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
+	const struct segment *cs = &state_code(vcpu)->seg[SEG_CS];
+	bool writeable = false, user;
+	u8 insn[sizeof(vmcall)];
+	gpa_t gpa;
+
+	if (vcpu->state.cpl ||
+	    vcpu->vm->policy.disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
+		return false;
+	gpa = interp_translate(vcpu, vcpu->state.rip + (cs->attr & SEG_L ? 0 : cs->base),
+			       &writeable, &user);
+	if (gpa == INVALID_GPA || !writeable || offset_in_page(gpa) > PAGE_SIZE - sizeof(insn) ||
+	    memory_read(vcpu->vm, gpa, insn, sizeof(insn)) ||
+	    memcmp(insn, intel ? vmmcall : vmcall, sizeof(insn)))
+		return false;
+	return !memory_write(vcpu->vm, gpa, intel ? vmcall : vmmcall, sizeof(insn));
 }

@@ -8,4 +8,7 @@
 /* VMMCALL, VMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI; answer in RAX. RESUME_*. */
 int hypercall_exit(struct vcpu *vcpu);
 
+/* #UD: was it the other vendor's instruction, and is it put right now? Then try again. */
+bool hypercall_fix(struct vcpu *vcpu);
+
 #endif /* VMM_HYPERCALL_H */
