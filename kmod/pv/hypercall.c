@@ -73,5 +73,5 @@ bool hypercall_fix(struct vcpu *vcpu)
 	    memory_read(vcpu->vm, gpa, insn, sizeof(insn)) ||
 	    memcmp(insn, intel ? vmmcall : vmcall, sizeof(insn)))
 		return false;
-	return !memory_write(vcpu->vm, gpa, intel ? vmcall : vmmcall, sizeof(insn));
+	return !memory_write(vcpu, gpa, intel ? vmcall : vmmcall, sizeof(insn));
 }
