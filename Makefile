@@ -102,6 +102,7 @@ bench:
 build-unit:
 	@mkdir -p $B/unit
 	$(call part,selftests/unit,$B/unit)
+	$(call part,selftests/fuzz,$B/fuzz)
 	$(call part,userctl,$B/userctl,all tests)
 	$(call part,userctl,$B/userctl,SANITIZE=address$(comma)undefined tests)
 build-abi:

@@ -73,7 +73,7 @@ def unit_user(run):
     """Unit tests that run here."""
     run.make('build-unit')
     cases = run.local([os.path.join(HERE, 'hosts/tap_test.py')])
-    for folder in ('unit', 'userctl/tests', 'userctl/sanitize/tests'):
+    for folder in ('unit', 'fuzz', 'userctl/tests', 'userctl/sanitize/tests'):
         for name in programs(os.path.join(BUILD, folder)):
             cases += [Case(f'{folder}/{name}.{c.name}', c.result, c.why)
                       for c in run.local([os.path.join(BUILD, folder, name)])]

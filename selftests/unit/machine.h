@@ -5,8 +5,10 @@
 
 #include "insn.h"
 
-#define MACHINE_MEMORY  0x200000
-#define MACHINE_ROM     0x1f0000   /* from here on memory is read-only */
+#ifndef MACHINE_MEMORY
+#define MACHINE_MEMORY 0x200000
+#define MACHINE_ROM    0x1f0000 /* from here on memory is read-only */
+#endif
 #define MACHINE_DEVICES 0x10000000 /* device window; served by "user space" when user is set */
 #define MACHINE_EVENTS  64
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A fuzzer as a test: a bounded number of runs, and TAP. With arguments it is libFuzzer's own. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef unsigned char u8;
+
+int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*run)(const u8 *data, size_t size));
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+static unsigned long runs;
+static bool quiet;
+
+static int run_one(const u8 *data, size_t size)
+{
+	runs++;
+	return LLVMFuzzerTestOneInput(data, size);
+}
+
+/* libFuzzer ends a good run by exit(), a bad one without. */
+static void report(void)
+{
+	if (quiet)
+		printf("%s 1 - %lu runs\n", runs >= FUZZ_RUNS ? "ok" : "not ok", runs);
+}
+
+#define STRING(x) #x
+#define EXPAND(x) STRING(x)
+
+int main(int argc, char **argv)
+{
+	char *bounded[] = {
+		"fuzz",          "-runs=" EXPAND(FUZZ_RUNS), "-seed=1",
+		"-max_len=2048", "-len_control=0",           "-artifact_prefix=/tmp/vmm-fuzz-",
+		"-verbosity=0",  "-print_final_stats=0",     NULL,
+	};
+	char **args = argv;
+
+	quiet = argc == 1;
+	if (quiet) {
+		args = bounded;
+		argc = sizeof(bounded) / sizeof(bounded[0]) - 1;
+		puts("TAP version 13\n1..1");
+		fflush(stdout);
+	}
+	atexit(report);
+	return LLVMFuzzerRunDriver(&argc, &args, run_one);
+}
