@@ -173,7 +173,7 @@ static int on_tpr(struct vcpu *vcpu)
 	return RESUME_USER;
 }
 
-/* INIT and SMI of the host stay pending for the host (APM vol. 2, 15.13). */
+/* INIT and SMI of the host stay pending for the host (APM vol. 2, 15.13); PML has been drained. */
 static int on_ignored(struct vcpu *vcpu)
 {
 	return RESUME_GUEST;

@@ -54,6 +54,7 @@ static const u16 vmx_kinds[] = {
 	[EXIT_REASON_INVVPID] = INSN | VMEXIT_UNDEFINED,
 	[EXIT_REASON_WBINVD] = INSN | VMEXIT_WBINVD,
 	[EXIT_REASON_XSETBV] = INSN | VMEXIT_XSETBV,
+	[EXIT_REASON_PML_FULL] = VECT | QUAL | VMEXIT_PML_FULL,
 };
 
 #define KIND_MASK	0x3f
@@ -261,7 +262,7 @@ static bool vmx_nmi_unblocked(const struct vmx_exit *raw, const struct vm_exit *
 {
 	if (exit->vectoring.type != EVENT_NONE)
 		return false;
-	if (exit->kind == VMEXIT_TDP_FAULT)
+	if (exit->kind == VMEXIT_TDP_FAULT || exit->kind == VMEXIT_PML_FULL)
 		return raw->qualification & EPT_NMI_UNBLOCKED;
 	return exit->kind == VMEXIT_EXCEPTION && exit->exception.vector != X86_TRAP_DF &&
 	       (raw->intr_info & INTR_NMI_UNBLOCKED);
@@ -300,6 +301,8 @@ void vmx_exit_decode(struct vcpu *vcpu)
 	if (unlikely(vmx->reason == EXIT_REASON_EXCEPTION_NMI))
 		vmx_read_exception(vmx, &raw);
 	vmx_decode(&raw, exit);
+	if (unlikely(vmx->ctl[VMX_PROC2] & PROC2_PML))
+		vmx_drain_pml(vcpu);
 	if (unlikely(vmx->reason == REASON_ENTRY_FAILURE))
 		exit->hw_reason = vmx->error;
 	if (unlikely(vmx_nmi_unblocked(&raw, exit)))

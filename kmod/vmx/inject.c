@@ -230,6 +230,38 @@ static void vmx_update_pause_loop(struct vmx_vcpu *vmx, bool on)
 	vmx_control_change(vmx, VMX_PROC2, PROC2_PAUSE_LOOP, on ? PROC2_PAUSE_LOOP : 0);
 }
 
+/* ---- page-modification logging (29.3.6) ---- */
+
+#define PML_LAST	(PAGE_SIZE / sizeof(u64) - 1)
+
+static void vmx_update_pml(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 on = vmx->pml && memory_logging(&vcpu->vm->mem) ? PROC2_PML : 0;
+
+	if ((vmx->ctl[VMX_PROC2] & PROC2_PML) == on)
+		return;
+	vmcs_write(PML_ADDRESS, __pa(vmx->pml));
+	vmcs_write(GUEST_PML_INDEX, PML_LAST);
+	vmx_control_change(vmx, VMX_PROC2, PROC2_PML, on);
+}
+
+/**
+ * vmx_drain_pml() - hand over what the processor has logged since the entry
+ * @vcpu: the vCPU; the index counts down, and is -1 when the log is full
+ *
+ * Context: loaded, after an exit
+ */
+void vmx_drain_pml(struct vcpu *vcpu)
+{
+	unsigned int first = (u16)(vmcs_read(GUEST_PML_INDEX) + 1);
+
+	if (first > PML_LAST)
+		return;
+	memory_pml(vcpu, to_vmx(vcpu)->pml + first, PML_LAST + 1 - first);
+	vmcs_write(GUEST_PML_INDEX, PML_LAST);
+}
+
 /**
  * vmx_update_intercepts() - compute the intercepts from policy
  * @vcpu: the vCPU
@@ -248,6 +280,7 @@ void vmx_update_intercepts(struct vcpu *vcpu)
 
 	vmx_control_change(vmx, VMX_PROC, POLICY_PROC, vmx_proc_intercepts(policy));
 	vmx_update_pause_loop(vmx, policy->pause);
+	vmx_update_pml(vcpu);
 	if (vmx->exceptions != exceptions) {
 		vmx->exceptions = exceptions;
 		vmcs_write(EXCEPTION_BITMAP, exceptions);

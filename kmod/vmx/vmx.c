@@ -64,7 +64,9 @@ static int vmx_alloc_vcpu(struct vmx_vcpu *vmx)
 	vmx->vmcs = vmx_vmcs_alloc(NUMA_NO_NODE, GFP_KERNEL_ACCOUNT);
 	vmx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->apic_page)
+	if (vmx_has.pml)
+		vmx->pml = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->apic_page || (vmx_has.pml && !vmx->pml))
 		return -ENOMEM;
 	vpid = ida_alloc_range(&vmx_vpids, 1, VPID_MAX, GFP_KERNEL_ACCOUNT);
 	if (vpid < 0)
@@ -80,6 +82,7 @@ static void vmx_free_vcpu(struct vmx_vcpu *vmx)
 	free_page((unsigned long)vmx->vmcs);
 	free_page((unsigned long)vmx->msr_bitmap);
 	free_page((unsigned long)vmx->apic_page);
+	free_page((unsigned long)vmx->pml);
 	kfree(vmx);
 }
 

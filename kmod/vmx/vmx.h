@@ -135,6 +135,7 @@ struct vmx_hw {
  * @cstar: MSR_CSTAR, which no Intel processor uses
  * @msr_bitmap: 4 KiB
  * @apic_page: the virtual-APIC page
+ * @pml: where the processor logs pages it dirties, filled from the end; NULL without PML
  * @cpu: processor the VMCS is active on, -1: none
  * @loaded: in vmx_cpu.loaded of that processor
  * @serial: unique among all vCPUs ever
@@ -161,6 +162,7 @@ struct vmx_vcpu {
 	u64 cstar;
 	unsigned long *msr_bitmap;
 	u8 *apic_page;
+	u64 *pml;
 	int cpu;
 	struct list_head loaded;
 	u64 serial;
@@ -245,6 +247,7 @@ void vmx_inject(struct vcpu *vcpu, const struct event *ev);
 void vmx_inject_cancel(struct vcpu *vcpu);
 void vmx_set_windows(struct vcpu *vcpu, u32 windows);
 void vmx_update_intercepts(struct vcpu *vcpu);
+void vmx_drain_pml(struct vcpu *vcpu);		/* after an exit, with PROC2_PML */
 /*
  * Around an entry, interrupts off, only while fixups, or TF with an interrupt shadow, ask for it.
  * entry: hw.rip, hw.rflags and hw.interruptibility are what the VMCS has; exit: state.rip, rflags

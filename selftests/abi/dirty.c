@@ -103,6 +103,39 @@ static void check_get_resets(struct vm *vm, struct vcpu *v)
 	expect_pages(bm, one, 1);
 }
 
+/* More pages than a processor that logs for itself has room for (512): each time anew. */
+#define MANY 1280ull
+
+static void guest_fills(u64 base)
+{
+	u64 i;
+
+	for (;;) {
+		for (i = 0; i < MANY; i++)
+			if (i % 3)
+				*(volatile u64 *)(base + i * PAGE_SIZE) += i;
+		GUEST_SYNC(0);
+	}
+}
+
+CASE(many_pages)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_fills, AREA);
+	u64 bm[MANY / 64], i, round;
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bm };
+
+	vm_add_ram(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, MANY * PAGE_SIZE);
+	for (round = 0; round < 3; round++) {
+		run_sync(v, 0);
+		memset(bm, 0xff, sizeof(bm));
+		OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+		for (i = 0; i < MANY; i++)
+			if (!!(bm[i / 64] & BIT(i % 64)) != !!(i % 3))
+				FAIL("round %llu, page %llu: %#llx", round, i, bm[i / 64]);
+	}
+}
+
 CASE(get_resets)
 {
 	struct vm *vm = vm_create(0);
