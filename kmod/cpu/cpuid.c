@@ -14,48 +14,17 @@
 #define CPUID_EXT	0x80000000u
 #define CPUID_PV_FEATURES 0x40000001u
 
-/* Where the words of <asm/cpufeatures.h> come from; words without a row are never offered. */
-static const struct {
-	u8 word;
-	u32 function, index;
-	u8 reg;		/* 0 EAX, 1 EBX, 2 ECX, 3 EDX */
-} cap_words[] = {
-	{ 0, 0x1, 0, 3 },
-	{ 1, 0x80000001, 0, 3 },
-	{ 4, 0x1, 0, 2 },
-	{ 6, 0x80000001, 0, 2 },
-	{ 9, 0x7, 0, 1 },
-	{ 10, 0xd, 1, 0 },
-	{ 12, 0x7, 1, 0 },
-	{ 13, 0x80000008, 0, 1 },
-	{ 16, 0x7, 0, 2 },
-	{ 18, 0x7, 0, 3 },
-	{ 20, 0x80000021, 0, 0 },
-};
-
 /* ---- finding an entry ---- */
 
 /* The slot that holds a function's first entry, NULL where functions are not indexed. */
 static u16 *cpuid_slot(struct vcpu_cpuid *id, u32 function)
 {
-	u32 n = function & ~(CPUID_EXT | CPUID_HYPER);
+	u32 range = function >> 30, n = function & ~(CPUID_EXT | CPUID_HYPER);
 
-	switch (function & (CPUID_EXT | CPUID_HYPER)) {
-	case 0:
-		if (n >= ARRAY_SIZE(id->basic))
-			return NULL;
-		return &id->basic[array_index_nospec(n, ARRAY_SIZE(id->basic))];
-	case CPUID_EXT:
-		if (n >= ARRAY_SIZE(id->ext))
-			return NULL;
-		return &id->ext[array_index_nospec(n, ARRAY_SIZE(id->ext))];
-	case CPUID_HYPER:
-		if (n >= ARRAY_SIZE(id->hyper))
-			return NULL;
-		return &id->hyper[array_index_nospec(n, ARRAY_SIZE(id->hyper))];
-	default:
+	if (range >= ARRAY_SIZE(id->slot) || n >= ARRAY_SIZE(id->slot[0]))
 		return NULL;
-	}
+	return &id->slot[array_index_nospec(range, ARRAY_SIZE(id->slot))]
+			[array_index_nospec(n, ARRAY_SIZE(id->slot[0]))];
 }
 
 static struct kvm_cpuid_entry2 *cpuid_find(struct vcpu_cpuid *id, u32 function, u32 index)
@@ -93,9 +62,7 @@ static void cpuid_index(struct vcpu_cpuid *id)
 	u16 *slot;
 	u32 i;
 
-	memset(id->basic, 0, sizeof(id->basic));
-	memset(id->hyper, 0, sizeof(id->hyper));
-	memset(id->ext, 0, sizeof(id->ext));
+	memset(id->slot, 0, sizeof(id->slot));
 	for (i = id->nent; i-- > 0; ) {
 		slot = cpuid_slot(id, id->entries[i].function);
 		if (slot)
@@ -105,26 +72,16 @@ static void cpuid_index(struct vcpu_cpuid *id)
 
 /* ---- what follows from the entries ---- */
 
-static u32 cpuid_reg(const struct kvm_cpuid_entry2 *entry, u8 reg)
-{
-	switch (reg) {
-	case 0: return entry->eax;
-	case 1: return entry->ebx;
-	case 2: return entry->ecx;
-	default: return entry->edx;
-	}
-}
-
 static void derive_caps(struct vcpu_cpuid *id)
 {
-	const struct kvm_cpuid_entry2 *entry;
-	int i;
+	const struct feature_word *w;
+	struct kvm_cpuid_entry2 *entry;
 
 	memset(id->caps, 0, sizeof(id->caps));
-	for (i = 0; i < ARRAY_SIZE(cap_words); i++) {
-		entry = cpuid_find(id, cap_words[i].function, cap_words[i].index);
+	for (w = cpuid_words; w < cpuid_words + CPUID_WORDS; w++) {
+		entry = cpuid_find(id, w->function, w->index);
 		if (entry)
-			id->caps[cap_words[i].word] = cpuid_reg(entry, cap_words[i].reg);
+			id->caps[w->word] = *cpuid_reg(entry, w->reg);
 	}
 }
 
@@ -293,7 +250,7 @@ static int cpuid_check_unchanged(struct vcpu *vcpu, const struct vcpu_cpuid *id)
 static int cpuid_check(struct vcpu_cpuid *id)
 {
 	const struct kvm_cpuid_entry2 *e = cpuid_find(id, 0x80000008, 0);
-	u32 bits = e ? (e->eax >> 8) & 0xff : 0;
+	u8 bits = e ? e->eax >> 8 : 0;
 
 	/* Canonical addresses have 48 or 57 bits. */
 	return bits == 0 || bits == 48 || bits == 57 ? 0 : -EINVAL;
@@ -410,26 +367,19 @@ static struct kvm_cpuid_entry2 *cpuid_out_of_range(struct vcpu_cpuid *id, u32 fu
  */
 void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
+	static const struct kvm_cpuid_entry2 none;
 	struct vcpu_cpuid *id = &vcpu->cpuid;
 	u32 function = *eax, index = *ecx;
 	const struct kvm_cpuid_entry2 *e = cpuid_find(id, function, index);
 
-	if (!e)
-		e = cpuid_out_of_range(id, function, index);
-	if (e) {
-		*eax = e->eax;
-		*ebx = e->ebx;
-		*ecx = e->ecx;
-		*edx = e->edx;
-		return;
-	}
-	*eax = 0;
-	*ebx = 0;
-	*ecx = 0;
-	*edx = 0;
-	if (function != 0xb && function != 0x1f)
-		return;
+	e = e ?: cpuid_out_of_range(id, function, index) ?: &none;
+	*eax = e->eax;
+	*ebx = e->ebx;
+	*ecx = e->ecx;
+	*edx = e->edx;
 	/* A topology level that does not exist still names itself and the x2APIC id. */
+	if (e != &none || (function != 0xb && function != 0x1f))
+		return;
 	e = cpuid_find(id, function, 0);
 	if (e) {
 		*ecx = index & 0xff;

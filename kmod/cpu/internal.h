@@ -34,6 +34,31 @@
 
 #define PAT_RESET	0x0007040600070406ull
 
+/**
+ * struct feature_word - a register of feature bits that CPUID has
+ * @function: the leaf
+ * @index: of the leaf
+ * @reg: EAX, EBX, ECX, EDX: 0 to 3
+ * @word: of <asm/cpufeatures.h>: what the host's kernel has switched off is not offered
+ * @host: offered where the host has it
+ * @emulated: offered always
+ * @avx: only where AVX's state is switched
+ * @avx512: only where AVX-512's state is switched
+ */
+struct feature_word {
+	u32 function, index;
+	u8 reg, word;
+	u32 host, emulated, avx, avx512;
+};
+
+/* cpuid_supported.c */
+#define CPUID_WORDS 10
+extern const struct feature_word cpuid_words[CPUID_WORDS];
+static inline u32 *cpuid_reg(struct kvm_cpuid_entry2 *entry, u8 reg)
+{
+	return &entry->eax + reg;	/* EAX, EBX, ECX, EDX stand in a row */
+}
+
 /* cpuid.c */
 void cpuid_derive(struct vcpu *vcpu);		/* what follows from the entries: masks, index */
 bool cpuid_value(struct vcpu *vcpu, u32 function, u32 index, struct kvm_cpuid_entry2 *out);

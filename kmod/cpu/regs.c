@@ -59,19 +59,23 @@ void segment_from_kvm(const struct kvm_segment *in, struct segment *seg)
 /* struct kvm_segment members of SREGS and SREGS2, by our number; the two begin alike. */
 static struct kvm_segment *sregs_segment(struct kvm_sregs *sregs, int nr)
 {
-	switch (nr) {
-	case SEG_ES: return &sregs->es;
-	case SEG_CS: return &sregs->cs;
-	case SEG_SS: return &sregs->ss;
-	case SEG_DS: return &sregs->ds;
-	case SEG_FS: return &sregs->fs;
-	case SEG_GS: return &sregs->gs;
-	case SEG_LDTR: return &sregs->ldt;
-	default: return &sregs->tr;
-	}
+	/* cs, ds, es, fs, gs, ss, tr, ldt stand in a row. */
+	static const u8 place[SEG_COUNT] = {
+		[SEG_CS] = 0, [SEG_DS] = 1, [SEG_ES] = 2, [SEG_FS] = 3, [SEG_GS] = 4,
+		[SEG_SS] = 5, [SEG_TR] = 6, [SEG_LDTR] = 7,
+	};
+
+	BUILD_BUG_ON(offsetof(struct kvm_sregs, ldt) != 7 * sizeof(struct kvm_segment));
+	return (struct kvm_segment *)sregs + place[nr];
 }
 
 /* ---- KVM_GET/SET_REGS ---- */
+
+/* The order in which struct kvm_regs has the general registers, from its beginning. */
+static const u8 kvm_gpr[REG_COUNT] = {
+	REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_RSP, REG_RBP,
+	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
 
 /**
  * regs_get() - KVM_GET_REGS
@@ -80,17 +84,13 @@ static struct kvm_segment *sregs_segment(struct kvm_sregs *sregs, int nr)
  */
 void regs_get(struct vcpu *vcpu, struct kvm_regs *regs)
 {
-	const u64 *gpr = vcpu->state.gpr;
+	u64 *gpr = (u64 *)regs;
+	int i;
 
-	*regs = (struct kvm_regs) {
-		.rax = gpr[REG_RAX], .rbx = gpr[REG_RBX], .rcx = gpr[REG_RCX],
-		.rdx = gpr[REG_RDX], .rsi = gpr[REG_RSI], .rdi = gpr[REG_RDI],
-		.rsp = gpr[REG_RSP], .rbp = gpr[REG_RBP],
-		.r8 = gpr[REG_R8], .r9 = gpr[REG_R9], .r10 = gpr[REG_R10], .r11 = gpr[REG_R11],
-		.r12 = gpr[REG_R12], .r13 = gpr[REG_R13], .r14 = gpr[REG_R14],
-		.r15 = gpr[REG_R15],
-		.rip = vcpu->state.rip, .rflags = vcpu->state.rflags,
-	};
+	for (i = 0; i < REG_COUNT; i++)
+		gpr[i] = vcpu->state.gpr[kvm_gpr[i]];
+	regs->rip = vcpu->state.rip;
+	regs->rflags = vcpu->state.rflags;
 }
 
 /**
@@ -102,16 +102,12 @@ void regs_get(struct vcpu *vcpu, struct kvm_regs *regs)
  */
 int regs_set(struct vcpu *vcpu, const struct kvm_regs *regs)
 {
-	const u64 gpr[REG_COUNT] = {
-		[REG_RAX] = regs->rax, [REG_RCX] = regs->rcx, [REG_RDX] = regs->rdx,
-		[REG_RBX] = regs->rbx, [REG_RSP] = regs->rsp, [REG_RBP] = regs->rbp,
-		[REG_RSI] = regs->rsi, [REG_RDI] = regs->rdi, [REG_R8] = regs->r8,
-		[REG_R9] = regs->r9, [REG_R10] = regs->r10, [REG_R11] = regs->r11,
-		[REG_R12] = regs->r12, [REG_R13] = regs->r13, [REG_R14] = regs->r14,
-		[REG_R15] = regs->r15,
-	};
+	const u64 *gpr = (const u64 *)regs;
+	int i;
 
-	memcpy(vcpu->state.gpr, gpr, sizeof(gpr));
+	BUILD_BUG_ON(offsetof(struct kvm_regs, r15) != (REG_COUNT - 1) * sizeof(u64));
+	for (i = 0; i < REG_COUNT; i++)
+		vcpu->state.gpr[kvm_gpr[i]] = gpr[i];
 	vcpu->state.rip = regs->rip;
 	vcpu->state.rflags = (regs->rflags & RFLAGS_SETTABLE) | RFLAGS_ONES;
 	vcpu->events.exception.pending = false;
@@ -347,18 +343,11 @@ static void reset_registers(struct vcpu *vcpu, bool init)
 	struct kvm_cpuid_entry2 id;
 	u64 cache = init ? st->cr0 & (X86_CR0_CD | X86_CR0_NW) : X86_CR0_CD | X86_CR0_NW;
 
-	memset(st->gpr, 0, sizeof(st->gpr));
+	memset(st, 0, offsetof(struct vcpu_state, star));
 	st->gpr[REG_RDX] = cpuid_value(vcpu, 1, 0, &id) ? id.eax : RESET_SIGNATURE;
 	st->rip = 0xfff0;
 	st->rflags = RFLAGS_ONES;
-	st->int_shadow = 0;
-	st->cpl = 0;
-	st->cr8 = 0;
 	st->cr0 = X86_CR0_ET | cache;
-	st->cr2 = 0;
-	st->cr3 = 0;
-	st->cr4 = 0;
-	st->efer = 0;
 	reset_segments(st);
 }
 
@@ -368,14 +357,7 @@ static void reset_msrs(struct vcpu *vcpu)
 	struct vcpu_state *st = &vcpu->state;
 	u64 apic_base = vcpu->msrs.apic_base;
 
-	st->star = 0;
-	st->lstar = 0;
-	st->cstar = 0;
-	st->sfmask = 0;
-	st->kernel_gs_base = 0;
-	st->sysenter_cs = 0;
-	st->sysenter_esp = 0;
-	st->sysenter_eip = 0;
+	memset(&st->star, 0, sizeof(*st) - offsetof(struct vcpu_state, star));
 	st->pat = PAT_RESET;
 	st->xcr0 = XFEATURE_MASK_FP;
 	memset(&vcpu->msrs, 0, sizeof(vcpu->msrs));

@@ -36,7 +36,7 @@ struct vcpu_state {
 	struct dtable gdtr, idtr;
 	u64 cr0, cr2, cr3, cr4, efer;
 	u64 pdpte[4];		/* with STATE_CRS, of PAE paging: backend_caps.pdptes */
-	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 star, lstar, cstar, sfmask, kernel_gs_base;	/* INIT keeps these and what follows */
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 pat;
 	u64 dr6, dr7;
@@ -96,9 +96,7 @@ struct vcpu_cpuid {
 	u32 pv_features;	/* KVM_CPUID_FEATURES EAX the guest was given */
 	u32 caps[NCAPINTS];	/* guest_has(): the words of <asm/cpufeatures.h> */
 	/* First entry of a function plus 1, 0 where there is none: CPUID is a hot exit. */
-	u16 basic[0x20];	/* 0x00000000.. */
-	u16 hyper[0x10];	/* 0x40000000.. */
-	u16 ext[0x24];		/* 0x80000000.. */
+	u16 slot[3][0x24];	/* 0x00000000.., 0x40000000.., 0x80000000.. */
 };
 
 #define CPU_MCE_BANKS	32	/* most machine-check banks of a vCPU: KVM_CAP_MCE */
