@@ -193,9 +193,12 @@ void vmx_set_windows(struct vcpu *vcpu, u32 windows)
 	vmx_control_change(vmx, VMX_PROC, PROC_INTR_WINDOW | PROC_NMI_WINDOW,
 			   (windows & WINDOW_IRQ ? PROC_INTR_WINDOW : 0) |
 			   (windows & WINDOW_NMI ? PROC_NMI_WINDOW : 0));
-	vmx->fixups &= ~FIXUP_TPR;
-	if (windows & WINDOW_TPR)
+	if (windows & WINDOW_TPR) {
 		vmx->fixups |= FIXUP_TPR;
+	} else if (vmx->fixups & FIXUP_TPR) {
+		vmx->fixups &= ~FIXUP_TPR;
+		vmcs_write(TPR_THRESHOLD, 0);
+	}
 }
 
 /* ---- intercepts ---- */

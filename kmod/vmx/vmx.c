@@ -157,7 +157,6 @@ static void vmx_init_control(struct vmx_vcpu *vmx)
 	vmcs_write(VPID, vmx->vpid);
 	vmcs_write(MSR_BITMAP, __pa(vmx->msr_bitmap));
 	vmcs_write(VIRTUAL_APIC_PAGE, __pa(vmx->apic_page));
-	vmcs_write(TPR_THRESHOLD, 0);
 	vmcs_write(CR3_TARGET_COUNT, 0);
 	vmcs_write(PF_ERROR_MASK, 0);
 	vmcs_write(PF_ERROR_MATCH, 0);
@@ -186,6 +185,7 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmcs_write(GUEST_RSP, 0);
 	vmcs_write(GUEST_RFLAGS, X86_EFLAGS_FIXED);
 	vmcs_write(GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write(TPR_THRESHOLD, 0);
 	vmx->hw = (struct vmx_hw) { .rflags = X86_EFLAGS_FIXED };
 	vmx->windows = 0;
 	vmx->fixups = 0;
