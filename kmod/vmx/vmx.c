@@ -468,8 +468,10 @@ static void vmx_run(struct vcpu *vcpu)
 		vmx_exit_failed(vmx);
 		return;
 	}
-	vmx->entry.flags |= ENTRY_RESUME;
 	vmx->reason = vmcs_read(EXIT_REASON);
+	/* An entry that failed late does not count as a launch (27.8). */
+	if (likely(!(vmx->reason & REASON_ENTRY_FAILURE)))
+		vmx->entry.flags |= ENTRY_RESUME;
 	vmx_exit_registers(vcpu, vmx);
 	if (unlikely(vmx->fixups))
 		vmx_exit_fixup(vcpu);

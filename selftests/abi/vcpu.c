@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* KVM_RUN, registers, and what can be injected into a vCPU. api.rst, 4.10 to 4.16. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -219,6 +220,61 @@ CASE(invalid_guest_state, .tcg = "TCG enters a code segment with both L and D se
 	s.cs.db = 0;
 	set_sregs(v, &s);
 	run_done(v);
+}
+
+/* Does the kernel log, from here on, say so? */
+static void expect_logged(int kmsg, const char *text)
+{
+	char line[1024];
+	ssize_t n;
+
+	while ((n = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		if (strstr(line, text))
+			return;
+	}
+	FAIL("the kernel log does not say \"%s\"", text);
+}
+
+/* Not entered, told why, and none the worse for it. */
+static void refused(struct vcpu *v, const struct kvm_sregs *bad, const char *check)
+{
+	struct kvm_sregs good = get_sregs(v);
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	CHECK(kmsg >= 0);
+	CHECK(lseek(kmsg, 0, SEEK_END) >= 0);
+	set_sregs(v, bad);
+	vcpu_run_exit(v, KVM_EXIT_FAIL_ENTRY);
+	CHECK_EQ(v->run->fail_entry.hardware_entry_failure_reason, 0x80000021);
+	if (!test_is_oracle())
+		expect_logged(kmsg, check);
+	close(kmsg);
+	set_sregs(v, &good);
+	run_sync(v, 0);
+}
+
+static void guest_syncs(void)
+{
+	for (;;)
+		GUEST_SYNC(0);
+}
+
+/* What an Intel processor refuses to enter (SDM vol. 3C, 27.3.1.2); AMD's looks less closely. */
+CASE(entry_refused)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_syncs, 0);
+	struct kvm_sregs s = get_sregs(v);
+	u32 r[4];
+
+	guest_cpuid(0, 0, r);
+	if (r[1] != 0x756e6547) /* "Genu" */
+		SKIP("not an Intel processor");
+	s.cs.base = BIT(40);
+	refused(v, &s, "fails: CS: base");
+	s = get_sregs(v);
+	s.gs.base = BIT(62);
+	refused(v, &s, "fails: GS:");
 }
 
 CASE(immediate_exit)
