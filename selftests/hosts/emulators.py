@@ -208,8 +208,9 @@ info: action=ignore
         os.link(self.initramfs, os.path.join(top, 'initrd'))
         for path in self.ISOLINUX:
             shutil.copy(path, os.path.join(top, 'isolinux'))
-        # There is no way to have Bochs end at a reset, so a panic waits to be seen.
-        append = APPEND + (f'panic=0 nokaslr norandmaps tsc_early_khz={self.RATE // 1000} '
+        # There is no way to have Bochs end at a reset, so a panic waits to be seen. A processor
+        # that comes back waits by MWAIT, and is never woken.
+        append = APPEND + (f'panic=0 idle=halt nokaslr norandmaps tsc_early_khz={self.RATE // 1000} '
                            + self.MODELS[self.args.host][1] + self.args.append)
         self._write('iso/isolinux/isolinux.cfg', 'default k\nprompt 0\nlabel k\nkernel /kernel\n'
                     f'append initrd=/initrd {append}\n')
