@@ -16,6 +16,14 @@
 #endif
 #endif
 
+/* Intel's buffers (MDS and its kin) are cleared on the way to guests as on that to user space. */
+.macro VMX_CLEAR_CPU_BUFFERS
+	VM_CLEAR_CPU_BUFFERS
+#ifdef CLEAR_CPU_BUFFERS
+	CLEAR_CPU_BUFFERS
+#endif
+.endm
+
 /* Branch history injection: 6.9 and stable kernels of 2024. */
 #ifndef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 .macro CLEAR_BRANCH_HISTORY_VMEXIT

@@ -179,6 +179,21 @@ static bool vmx_may(enum vmx_control ctl, u32 bits)
 	return (vmx_caps.may[ctl] & bits) == bits;
 }
 
+/*
+ * L1 terminal fault: a guest's page tables can read what lies in the L1 data cache, so it is
+ * emptied before each entry; "l1tf=off" on the kernel's command line forgoes that.
+ */
+static bool vmx_must_flush_l1d(void)
+{
+	if (!boot_cpu_has_bug(X86_BUG_L1TF) || l1tf_mitigation == L1TF_MITIGATION_OFF ||
+	    (vmx_cap_msr(MSR_IA32_ARCH_CAPABILITIES) & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH))
+		return false;
+	if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+		return true;
+	pr_warn("guests can read this processor's L1 data cache (L1TF), and its microcode cannot flush it: update it\n");
+	return false;
+}
+
 static void vmx_fill_features(void)
 {
 	vmx_has.tsc_scale = backend_options.tsc_scale && vmx_may(VMX_PROC2, PROC2_TSC_SCALING);
@@ -188,7 +203,7 @@ static void vmx_fill_features(void)
 	vmx_has.preemption_timer = preemption_timer && vmx_may(VMX_PIN, PIN_PREEMPTION_TIMER);
 	vmx_has.rdtscp = vmx_may(VMX_PROC2, PROC2_RDTSCP);
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
-	vmx_has.xsaves = vmx_may(VMX_PROC2, PROC2_XSAVES);
+	vmx_has.flush_l1d = vmx_must_flush_l1d();
 }
 
 static void vmx_fill_caps(void)

@@ -51,7 +51,7 @@ SYM_FUNC_START(vmx_enter)
 	mov	GPR_RAX(%rdi), %rax
 	LOAD_GUEST_GPRS
 
-	VM_CLEAR_CPU_BUFFERS
+	VMX_CLEAR_CPU_BUFFERS
 	jc	.Lresume
 	vmlaunch
 	jmp	.Lfailed

@@ -216,6 +216,7 @@ u64 vmx_kernel_gs_base(struct vmx_vcpu *vmx)
  * @vmx: the vCPU; entry.flags are set, but for ENTRY_RESUME
  *
  * SPEC_CTRL is written only while guest and host differ, read only while the guest may write it.
+ * What runs from here to the entry may be read by a guest on a processor with L1TF.
  *
  * Context: interrupts off
  */
@@ -223,6 +224,8 @@ void vmx_entry_spec(struct vmx_vcpu *vmx)
 {
 	u64 host = this_cpu_read(x86_spec_ctrl_current);
 
+	if (unlikely(vmx_has.flush_l1d))
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	vmx->entry.flags &= ENTRY_RESUME;
 	if (unlikely(vmx->spec_passthrough))
 		vmx->entry.flags |= ENTRY_SPEC_WRITE | ENTRY_SPEC_READ;

@@ -47,7 +47,7 @@ struct vmx_caps {
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
 	bool tsc_scale, pause_loop, pml, preemption_timer, apic_registers, virtual_intr,
-	     posted_intr, xsaves, rdtscp, invpcid, ept_dirty;
+	     posted_intr, rdtscp, invpcid, ept_dirty, flush_l1d;
 };
 
 extern struct vmx_caps vmx_caps;
