@@ -25,6 +25,7 @@ int memory_init(struct vmm *vm, const struct tdp_format *format, int max_leaf)
 
 	mutex_init(&mem->slots_lock);
 	rwlock_init(&mem->mmu_lock);
+	mem->pages = &vm->stats.pages_4k;
 	ret = init_srcu_struct(&mem->srcu);
 	if (ret)
 		return ret;

@@ -89,7 +89,7 @@ struct memory {
 	struct xarray by_id;		/* [s] */
 	struct srcu_struct srcu;	/* users of an HVA after the lookup */
 	struct mmu_notifier notifier;
-	atomic_long_t pages_4k, pages_2m, pages_1g; /* leaves mapped, for the statistics */
+	atomic64_t *pages;		/* [c] leaves mapped, of 4K, 2M, 1G: vm->stats.pages_4k */
 };
 
 /* Lifetime. memory_create: may sleep; 0 or errno. memory_destroy: no vCPU left. */

@@ -47,10 +47,7 @@ static u64 tdp_write_bits(const struct tdp_format *fmt)
 
 static void tdp_count(struct memory *mem, int level, long n)
 {
-	atomic_long_t *count = level == 1 ? &mem->pages_4k :
-			       level == 2 ? &mem->pages_2m : &mem->pages_1g;
-
-	atomic_long_add(n, count);
+	atomic64_add(n, &mem->pages[level - 1]);
 }
 
 /* ---- table pages ---- */

@@ -62,7 +62,9 @@ static void stats_describe(struct stats_desc *desc, const char *name, unsigned i
 {
 	char *c = desc->name;
 
-	desc->flags = KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
+	desc->flags = KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
+	desc->flags |= strstarts(name, "pages_") ? KVM_STATS_TYPE_INSTANT :
+						   KVM_STATS_TYPE_CUMULATIVE;
 	desc->size = 1;
 	desc->offset = index * sizeof(u64);
 	strscpy(desc->name, name, sizeof(desc->name));

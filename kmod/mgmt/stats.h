@@ -47,6 +47,9 @@ struct vcpu_stats {
 };
 
 #define VM_STATS(X)							\
+	X(pages_4k)		/* mapped by leaves of 4K, */		\
+	X(pages_2m)		/* 2M and */				\
+	X(pages_1g)		/* 1G, at the moment: tdp.c counts on their order */ \
 	X(mmu_zaps)							\
 	X(mmu_invalidations)						\
 	X(dirty_pages_logged)						\

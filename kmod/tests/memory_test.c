@@ -236,7 +236,7 @@ static void delete_unmaps(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mapped(vm, 900));
 	KUNIT_EXPECT_EQ(test, set_pages(vm, 2, 0, 0, 0), 0);
 	KUNIT_EXPECT_FALSE(test, mapped(vm, 900));
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&vm->mem.pages_2m), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&vm->stats.pages_2m), 0LL);
 }
 
 /* The slot that was found last must not outlive its deletion or its move. */

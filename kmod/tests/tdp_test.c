@@ -16,6 +16,8 @@ static struct memory *new_tables_of(struct kunit *test, const struct tdp_format 
 	struct memory *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, mem);
+	mem->pages = kunit_kcalloc(test, 3, sizeof(*mem->pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mem->pages);
 	rwlock_init(&mem->mmu_lock);
 	KUNIT_ASSERT_EQ(test, tdp_create(mem, format, 3), 0);
 	return mem;
@@ -58,9 +60,9 @@ static void expect_none(struct kunit *test, struct memory *mem, gfn_t gfn)
 
 static void expect_counts(struct kunit *test, struct memory *mem, long n4k, long n2m, long n1g)
 {
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&mem->pages_4k), n4k);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&mem->pages_2m), n2m);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&mem->pages_1g), n1g);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&mem->pages[0]), n4k);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&mem->pages[1]), n2m);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&mem->pages[2]), n1g);
 }
 
 static int zap(struct memory *mem, gfn_t start, gfn_t end, bool *flush)
