@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Dirty page logging. api.rst, KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "vm.h"
 
 #define SUITE "dirty"
@@ -188,6 +190,60 @@ CASE(huge_pages)
 	write_pages(v, some, ARRAY_SIZE(some));
 }
 
+/* Leaves of 2M that are mapped; how many there were is told by the statistics. */
+static u64 huge_leaves(struct vm *vm)
+{
+	struct kvm_stats_header h;
+	u64 value = 0;
+	int fd = OK(ioctl(vm->fd, KVM_GET_STATS_FD, 0));
+	u32 i;
+
+	CHECK_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	for (i = 0; i < h.num_desc; i++) {
+		struct kvm_stats_desc *d = calloc(1, sizeof(*d) + h.name_size);
+		size_t size = sizeof(*d) + h.name_size;
+
+		CHECK_EQ(pread(fd, d, size, h.desc_offset + i * size), size);
+		if (!strcmp(d->name, "pages_2m"))
+			CHECK_EQ(pread(fd, &value, 8, h.data_offset + d->offset), 8);
+		free(d);
+	}
+	OK(close(fd));
+	return value;
+}
+
+/* Logging splits what the guest writes, and afterwards it becomes whole again. */
+CASE(huge_pages_come_back)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_dirtier, AREA);
+	u8 *p = mmap(NULL, 4 * MiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static u64 bm[8];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bm };
+	u64 before;
+
+	CHECK(p != MAP_FAILED);
+	p += -(u64)p & (2 * MiB - 1);
+	if (madvise(p, 2 * MiB, MADV_HUGEPAGE))
+		SKIP("no transparent huge pages");
+	memset(p, 0, 2 * MiB);
+	OK(vm_slot(vm, 1, 0, AREA, 2 * MiB, p));
+	write_pages(v, one, 1);
+	before = huge_leaves(vm);
+	if (!before)
+		SKIP("the host gave no huge page");
+	OK(vm_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, 2 * MiB, p));
+	write_pages(v, some, ARRAY_SIZE(some));
+	CHECK(huge_leaves(vm) < before);
+	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+	expect_pages(bm, some, ARRAY_SIZE(some));
+	OK(vm_slot(vm, 1, 0, AREA, 2 * MiB, p));
+	write_pages(v, one, 1);
+	CHECK_EQ(huge_leaves(vm), before);
+	CHECK_EQ(*(u64 *)(p + 17 * PAGE_SIZE), 2);
+	CHECK_EQ(*(u64 *)(p + 255 * PAGE_SIZE), 1);
+}
+
 CASE(errors)
 {
 	struct vm *vm = vm_create(0);
@@ -288,15 +344,18 @@ static void guest_loop(u64 base)
 	GUEST_DONE();
 }
 
-CASE(no_lost_writes)
+static void lose_no_write(bool manual)
 {
 	struct vm *vm = vm_create(0);
 	struct vcpu *v = vcpu_new(vm, 0, guest_loop, AREA);
-	u8 *p = vm_add_ram(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, PAGES * PAGE_SIZE);
 	static u64 copy[PAGES];
 	u64 bm[PAGES / 64], i;
 	int round;
+	u8 *p;
 
+	if (manual)
+		set_manual(vm, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	p = vm_add_ram(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, PAGES * PAGE_SIZE);
 	vcpu_spawn(v);
 	for (round = 0; round < 100; round++) {
 		if (round == 99) {
@@ -304,10 +363,25 @@ CASE(no_lost_writes)
 			vcpu_join(v);
 		}
 		OK(get_log(vm, 1, bm));
+		/* In two parts, as a client would that copies pages between them. */
+		if (manual) {
+			OK(clear_log(vm, 1, 0, 128, bm));
+			OK(clear_log(vm, 1, 128, PAGES - 128, bm + 2));
+		}
 		for (i = 0; i < PAGES; i++)
 			if (bm[i / 64] & BIT(i % 64))
 				copy[i] = *(volatile u64 *)(p + i * PAGE_SIZE);
 	}
 	for (i = 0; i < PAGES; i++)
 		CHECK_EQ(copy[i], *(u64 *)(p + i * PAGE_SIZE));
+}
+
+CASE(no_lost_writes)
+{
+	lose_no_write(false);
+}
+
+CASE(no_lost_writes_manual)
+{
+	lose_no_write(true);
 }

@@ -487,6 +487,35 @@ CASE(delete_while_running)
 	CHECK_EQ(pthread_join(t, NULL), 0);
 }
 
+/* Both places are read: the memory is at one of them, or at none for a moment. */
+static void guest_two_places(volatile u64 *p)
+{
+	while (!stop_reading) {
+		u64 a = p[0], b = p[512];
+
+		GASSERT(a == 1 || a == 2);
+		GASSERT(b == 1 || b == 2);
+	}
+	GUEST_DONE();
+}
+
+CASE(move_while_running)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_two_places, AREA);
+	u64 *p = vm_add_ram(vm, 1, 0, AREA, PAGE_SIZE);
+	pthread_t t;
+	int i;
+
+	*p = 1;
+	CHECK_EQ(pthread_create(&t, NULL, serve_mmio, v), 0);
+	for (i = 0; i < 100; i++)
+		OK(vm_slot(vm, 1, 0, i & 1 ? AREA : AREA + PAGE_SIZE, PAGE_SIZE, p));
+	G(vm, stop_reading) = 1;
+	CHECK_EQ(pthread_join(t, NULL), 0);
+	CHECK_EQ(*p, 1);
+}
+
 /* The host discards pages under running guests: each access finds the old or a zero page. */
 static void guest_counter(volatile u64 *p)
 {
@@ -527,18 +556,28 @@ CASE(memory_above_4g)
 	run_sync(v, 99);
 }
 
+#define SLOTS 600ull
+
 CASE(many_slots)
 {
 	struct vm *vm = vm_create(0);
 	struct vcpu *v = vcpu_new(vm, 0, guest_fetch_pages, AREA);
-	u8 *p = area(100 * PAGE_SIZE);
-	u64 i;
+	u8 *p = area(SLOTS * PAGE_SIZE);
+	u64 i, at;
 
+	CHECK(dev_cap(KVM_CAP_NR_MEMSLOTS) >= 509);
 	/* In an order that is neither up nor down, next to each other. */
-	for (i = 0; i < 100; i++)
-		OK(vm_slot(vm, 1 + i, 0, AREA + (i * 37 % 100) * PAGE_SIZE, PAGE_SIZE,
-			   p + (i * 37 % 100) * PAGE_SIZE));
+	for (i = 0; i < SLOTS; i++) {
+		at = i * 37 % SLOTS * PAGE_SIZE;
+		OK(vm_slot(vm, 1 + i, 0, AREA + at, PAGE_SIZE, p + at));
+	}
 	run_sync(v, 0);
-	for (i = 0; i < 100; i++)
-		CHECK_EQ(*(u64 *)(p + i * PAGE_SIZE), i < 4 ? 1 : 0);
+	CHECK_ERRNO(vm_slot(vm, 1 + SLOTS, 0, AREA + (SLOTS - 1) * PAGE_SIZE, PAGE_SIZE, p),
+		    EEXIST);
+	/* Every other one goes; the pages that the guest writes are all still there. */
+	for (i = 4; i < SLOTS; i += 2)
+		OK(vm_slot(vm, 1 + i * 373 % SLOTS, 0, 0, 0, NULL));
+	run_sync(v, 0);
+	for (i = 0; i < SLOTS; i++)
+		CHECK_EQ(*(u64 *)(p + i * PAGE_SIZE), i < 4 ? 2 : 0);
 }
