@@ -269,7 +269,6 @@ static u64 take_offset(struct cursor *c, struct insn *insn)
 static u64 take_immediate(struct cursor *c, struct insn *insn, unsigned int kind)
 {
 	unsigned int z = insn->size < 4 ? insn->size : 4;
-	u64 imm;
 
 	switch (kind) {
 	case IMM_8:
@@ -281,15 +280,11 @@ static u64 take_immediate(struct cursor *c, struct insn *insn, unsigned int kind
 	case IMM_16:
 		return take(c, 2);
 	case IMM_FAR:
-		imm = take(c, z);
-		insn->imm2 = take(c, 2);
-		return imm;
+		return take(c, z + 2);
 	case IMM_OFFSET:
 		return take_offset(c, insn);
 	case IMM_16_8:
-		imm = take(c, 2);
-		insn->imm2 = take(c, 1);
-		return imm;
+		return take(c, 3);
 	}
 	return 0;
 }

@@ -223,6 +223,7 @@ void context_load(struct vcpu *vcpu)
 	in->cr3 = st->cr3;
 	in->cr4 = st->cr4;
 	in->efer = st->efer;
+	in->pdpte = backend_caps.pdptes ? st->pdpte : NULL;
 	in->reserved_gpa = vcpu->cpuid.reserved_gpa;
 	in->cpl = st->cpl;
 	in->mode = current_mode(st);

@@ -105,7 +105,6 @@ struct insn {
 	bool rip_relative;
 	u8 base, index, scale;	/* registers; shift */
 	u64 disp, imm;		/* sign-extended */
-	u16 imm2;		/* second immediate: selector of a far pointer, level of ENTER */
 };
 
 #define INSN_NONE	0xff
@@ -137,6 +136,7 @@ struct interp {
 	struct segment seg[SEG_COUNT];
 	struct dtable gdtr;
 	u64 cr0, cr3, cr4, efer;
+	const u64 *pdpte;		/* PAE: the top entries; NULL: they are in memory */
 	u64 reserved_gpa;		/* bits above the guest's MAXPHYADDR */
 	u8 mode;			/* enum interp_mode */
 	u8 cpl;

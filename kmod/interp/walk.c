@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Walks of the guest's own page tables: none, 32-bit, PAE, 4 and 5 levels (APM vol. 2, 5.2, 5.3).
- * PAE page-directory-pointer entries are read from memory each time, as in nested paging mode.
+ * PAE page-directory-pointer entries are read from memory each time, as in nested paging mode, or
+ * taken from where they were loaded with CR3 (SDM vol. 3, 4.4.1).
  * Protection keys are not offered to guests.
  */
 #include "insn.h"
@@ -124,7 +125,9 @@ static int read_entry(struct interp *in, struct table_walk *w, unsigned int leve
 	if (f->pae_top && level == 3)
 		index &= 3;
 	w->entry_gpa[level - 1] = base + index * f->entry_size;
-	if (in->ops->phys_read(in, w->entry_gpa[level - 1], &entry, f->entry_size))
+	if (f->pae_top && level == 3 && in->pdpte)
+		entry = in->pdpte[index];
+	else if (in->ops->phys_read(in, w->entry_gpa[level - 1], &entry, f->entry_size))
 		return INTERP_UNKNOWN;
 	w->entry[level - 1] = entry;
 	if (!(entry & PTE_P))
@@ -215,7 +218,7 @@ static int walk_once(struct interp *in, struct table_walk *w)
 
 /**
  * interp_walk() - translate one linear address
- * @in: cr0, cr3, cr4, efer, reserved_gpa, reg.rflags and ops are used
+ * @in: cr0, cr3, cr4, efer, pdpte, reserved_gpa, reg.rflags and ops are used
  * @addr: linear address, canonical in long mode
  * @access: ACCESS_*
  * @walk: the translation

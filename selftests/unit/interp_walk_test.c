@@ -296,6 +296,13 @@ static void physical_address_extension(void)
 	machine_poke(m, 0x1028, 8, 0x2000 | P | 1ULL << 36);
 	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 1);
 	CHECK_EQ(interp_pdptes_bad(&m->in, MACHINE_DEVICES, pdpte), 1);
+	/* What was loaded counts, where memory does not. */
+	pdpte[1] = 0x2000 | P;
+	m->in.pdpte = pdpte;
+	CHECK_EQ(walk(m, 0x40201123, 0, &gpa), INTERP_DONE);
+	pdpte[1] = 0;
+	CHECK_EQ(walk(m, 0x40201123, 0, &gpa), PF(0));
+	m->in.pdpte = NULL;
 	machine_poke(m, 0x1028, 8, 0x2000 | P);
 	machine_poke(m, 0x2008, 8, 0x600000 | P | W | PS);
 	CHECK_EQ(walk(m, 0x40201123, 0, &gpa), INTERP_DONE);
