@@ -464,7 +464,8 @@ int lapic_x2_write(struct lapic *apic, u32 off, u64 val)
 	case APIC_LVTT ... APIC_LVTERR:
 		readonly = LVT_READONLY;
 	}
-	if (!lapic_has(apic, X2_WRITABLE, off) || val & ~(u64)(lapic_writable(apic, off) | readonly))
+	if (!lapic_has(apic, X2_WRITABLE, off) ||
+	    val & ~(u64)(lapic_writable(apic, off) | readonly))
 		return 1;
 	lapic_reg_write(apic, off, val & ~readonly);
 	return 0;

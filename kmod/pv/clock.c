@@ -202,7 +202,8 @@ void clock_page_set(struct vcpu *vcpu, u64 val)
 		clock->started = true;
 	}
 	spin_unlock_irqrestore(&clock_lock, flags);
-	vcpu_request(vcpu, REQ_CLOCK);
+	/* The others' pages, too, say whether all are in step. */
+	vcpu_request_all(vcpu->vm, REQ_CLOCK, false);
 }
 
 /**
