@@ -6,6 +6,7 @@ import subprocess
 
 import differences
 import kernels
+import kvm.linux
 from tap import Case, SKIP
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -176,6 +177,12 @@ def oracle(run):
         again = {c.name: c for c in abi_tests(run, 'slim', True, late)}
         theirs = [again.get(c.name, c) if c.name in late else c for c in theirs]
     return differences.compare(ours, theirs, reasons, names if run.part == 0 else None)
+
+
+@suite(parts={'svm': 2, 'vmx': 2}, svm=500, vmx=1500)
+def kvm_selftests(run):
+    """Linux's own KVM selftests: what in-tree KVM passes, vmm.ko has to pass."""
+    return kvm.linux.suite(run)
 
 
 # Whole guests

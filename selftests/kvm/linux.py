@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Linux's own KVM selftests on in-tree KVM and on vmm.ko: what the one passes, so must the other.
+
+What vmm.ko leaves out on purpose is in the file "exceptions".
+"""
+
+import os
+import subprocess
+
+import kernels
+from tap import Case, FAIL, PASS, SKIP
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FEATURES = ('nested', 'sev', 'hyperv', 'xen', 'pmu', 'smm')
+LIMIT = 90      # seconds for one test on svm
+MEMORY = {'svm': '3G', 'svm2': '3G', 'vmx': '1536M'}
+# Less memory and fewer rounds than by default, which emulators take minutes for.
+ARGS = {
+    'demand_paging_test': '-b 64M',
+    'dirty_log_perf_test': '-b 64M',
+    'dirty_log_test': '-i 4',
+    'kvm_page_table_test': '-b 64M',
+    'max_guest_memory_test': '-c 1 -m 1 -s 1',
+    'memslot_modification_stress_test': '-b 64M -i 5',
+    'memslot_perf_test': '-l 1',
+}
+# Programs that do more when asked: another test each.
+ALSO = ('dirty_log_test-ring dirty_log_test -i 4 -M dirty-ring',)
+# Wants a set-up of its own: huge pages, and an argument that says so.
+NOT_ALONE = ('nx_huge_pages_test',)
+
+
+def build():
+    """The folder with the programs."""
+    done = subprocess.run([os.path.join(HERE, 'build')], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode:
+        raise kernels.Missing("Linux's KVM selftests could not be built")
+    return done.stdout.strip()
+
+
+def exceptions(path, host):
+    """{test: reason} for host, and a failed case for each line that is not allowed."""
+    excused, bad = {}, []
+    with open(path, encoding='utf-8') as f:
+        for line in f:
+            words = line.split(None, 3)
+            if not words or line.startswith('#'):
+                continue
+            if len(words) < 4 or words[2] not in FEATURES:
+                bad.append(Case('exceptions', FAIL, f'not allowed: {line.strip()}'))
+            elif host in words[1].split(','):
+                excused[words[0]] = f'{words[2]}: {words[3].strip()}'
+    return excused, bad
+
+
+def run_tests(run, folder, tests, oracle):
+    """{test: case} of one hypervisor, and the cases about the run itself."""
+    limit = run.limit(LIMIT)
+    listing = ''.join(t + '\n' for t in tests)
+    options = ['--oracle'] if oracle else ['--insmod', 'kvm_node=1']
+    cases = run.on_host(
+        [*options, '--memory', MEMORY[run.host], '--timeout', str(LIMIT * 20),
+         '--file', folder + ':/kvm-tests', '--file', os.path.join(HERE, 'run.sh')],
+        f"sh /run.sh {limit} <<'END' 2>/dev/null\n{listing}END")
+    names = [t.split()[0] for t in tests]
+    found = {c.name: c for c in cases if c.name in names}
+    return found, [c for c in cases if c.name not in names]
+
+
+def outcome(case):
+    """One word."""
+    if case is None:
+        return 'absent'
+    return 'hang' if 'no end after' in case.why else case.result
+
+
+def judge(name, theirs, ours, reason):
+    """The case of one test."""
+    a, b = outcome(theirs), outcome(ours)
+    if reason and (a != PASS or b == PASS):
+        return Case(name, FAIL, f'in-tree: {a}, ours: {b}: it needs no exception')
+    if b == PASS:
+        return Case(name, PASS)
+    if a != PASS:
+        return Case(name, SKIP, f'in-tree: {a}, ours: {b}')
+    if reason:
+        return Case(name, SKIP, reason)
+    return Case(name, FAIL, f'ours: {b}: ' + (ours.why if ours else 'it did not run'))
+
+
+def suite(run):
+    """One case for each test that is this part's; prints the table."""
+    folder = build()
+    every = [f'{t} {t} {ARGS.get(t, "")}' for t in sorted(os.listdir(folder))
+             if t not in NOT_ALONE] + list(ALSO)
+    tests = every[run.part::run.parts]
+    excused, cases = exceptions(os.path.join(HERE, 'exceptions'), run.host)
+    theirs, run_theirs = run_tests(run, folder, tests, oracle=True)
+    ours, run_ours = run_tests(run, folder, tests, oracle=False)
+    print(f'{"test":<42} {"in-tree":<8} ours')
+    for name in (t.split()[0] for t in tests):
+        reason = excused.get(name)
+        cases.append(judge(name, theirs.get(name), ours.get(name), reason))
+        print(f'{name:<42} {outcome(theirs.get(name)):<8} {outcome(ours.get(name))}'
+              + (f'   ({reason})' if reason else ''))
+    cases += [Case(n, FAIL, 'is excused, but there is no such test')
+              for n in excused if n not in [t.split()[0] for t in every]]
+    # In-tree KVM may complain of the emulator; not to run to the end is another matter.
+    cases += [c for c in run_theirs if c.name != 'host stays clean' and c.result == FAIL]
+    return cases + run_ours
