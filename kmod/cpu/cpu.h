@@ -92,6 +92,8 @@ u64 xstate_supported(void);			/* XCR0 bits this host can give */
 u32 xstate_size(u64 xcr0, bool compacted);	/* bytes, CPUID 0xD */
 
 /* ---- debug.c: DR0-DR7, KVM_SET_GUEST_DEBUG ---- */
+#define GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
+			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
 int debug_get(struct vcpu *vcpu, struct kvm_debugregs *regs);
 int debug_set(struct vcpu *vcpu, const struct kvm_debugregs *regs);
 int debug_guest_set(struct vcpu *vcpu, const struct kvm_guest_debug *dbg); /* -EBUSY, -EINVAL */

@@ -123,8 +123,8 @@ static void leaf_7(struct kvm_cpuid_entry2 *e)
 
 static void leaf_d(struct kvm_cpuid_entry2 *e)
 {
+	const struct xstate_component *c = xstate_component(e->index);
 	u64 xcr0 = xstate_supported();
-	u32 size, offset, flags;
 
 	if (e->index == 0) {
 		e->eax = xcr0;
@@ -136,10 +136,10 @@ static void leaf_d(struct kvm_cpuid_entry2 *e)
 	if (e->index == 1) {
 		e->ebx = xstate_size(xcr0, true);
 		e->ecx = 0;
-	} else if (xstate_component(e->index, &size, &offset, &flags)) {
-		e->eax = size;
-		e->ebx = offset;
-		e->ecx = flags & BIT(1);
+	} else if (c) {
+		e->eax = c->size;
+		e->ebx = c->offset;
+		e->ecx = c->flags & BIT(1);
 	}
 	e->edx = 0;
 }
@@ -235,14 +235,12 @@ static const struct leaf {
 
 static bool leaf_offered(const struct leaf *leaf, u32 index)
 {
-	u32 size, offset, flags;
-
 	if (leaf->flags & (vendor_intel() ? ON_AMD : ON_INTEL))
 		return false;
 	if (leaf->function == 0xd && !boot_cpu_has(X86_FEATURE_XSAVE))
 		return false;
 	if (leaf->function == 0xd && index >= 2)
-		return xstate_component(index, &size, &offset, &flags);
+		return xstate_component(index);
 	return (leaf->flags & NOT_HOST) ||
 	       leaf->function <= cpuid_eax(leaf->function & 0x80000000);
 }
@@ -263,8 +261,11 @@ static void leaf_fill(const struct leaf *leaf, u32 index, struct kvm_cpuid_entry
 	if (leaf->function == 0x80000000)
 		e->eax = min(e->eax, LEAF_MAX_EXT);
 	mask_features(e);
-	for_each_set_bit(reg, &zero, 4)
-		*cpuid_reg(e, reg) = 0;
+	for_each_set_bit(reg, &zero, 4) {
+		u32 *val = cpuid_reg(e, reg);
+
+		*val = 0;
+	}
 	if (leaf->fix)
 		leaf->fix(e);
 }

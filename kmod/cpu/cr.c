@@ -270,12 +270,12 @@ int xcr_write(struct vcpu *vcpu, u32 nr, u64 val)
 	return 0;
 }
 
-/* 64-bit code moves all 64 bits, other code the lower half, zero-extended. */
-static bool cr_access_wide(struct vcpu *vcpu)
+/* What MOV to or from CRn and DRn moves: 64-bit code all, other code the lower half. */
+u64 reg_access_mask(struct vcpu *vcpu)
 {
 	struct vcpu_state *st = state_get(vcpu, STATE_CRS | STATE_SEGS);
 
-	return (st->efer & EFER_LMA) && (st->seg[SEG_CS].attr & SEG_L);
+	return (st->efer & EFER_LMA) && (st->seg[SEG_CS].attr & SEG_L) ? ~0ull : U32_MAX;
 }
 
 /* A lower TPR may let through what an APIC in user space holds: it wants to know. RESUME_*. */
@@ -297,8 +297,7 @@ int cr_access(struct vcpu *vcpu)
 {
 	u8 nr = vcpu->exit.reg.nr;
 	u64 tpr = vcpu->state.cr8;
-	bool wide;
-	u64 val;
+	u64 *reg, mask;
 
 	if (vcpu->exit.reg.gpr == 0xff) {
 		int len = interp_decode_reg(vcpu);
@@ -309,16 +308,15 @@ int cr_access(struct vcpu *vcpu)
 		if (len < 0 || vcpu->exit.reg.gpr == 0xff)
 			return interp_exit(vcpu, INVALID_GPA);
 	}
-	wide = cr_access_wide(vcpu);
+	mask = reg_access_mask(vcpu);
+	reg = &vcpu->state.gpr[vcpu->exit.reg.gpr & 0xf];
 	if (vcpu->exit.reg.write) {
-		val = vcpu->state.gpr[vcpu->exit.reg.gpr & 0xf];
-		if (cr_write(vcpu, nr, wide ? val : (u32)val)) {
+		if (cr_write(vcpu, nr, *reg & mask)) {
 			events_raise_error(vcpu, GP_VECTOR, 0);
 			return RESUME_GUEST;
 		}
 		return tpr_written(vcpu, tpr, dispatch_skip(vcpu));
 	}
-	val = cr_read(vcpu, nr);
-	vcpu->state.gpr[vcpu->exit.reg.gpr & 0xf] = wide ? val : (u32)val;
+	*reg = cr_read(vcpu, nr) & mask;
 	return dispatch_skip(vcpu);
 }

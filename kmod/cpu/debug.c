@@ -18,8 +18,6 @@
 #include "internal.h"
 
 #define ALWAYS_INTERCEPTED (BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(UD_VECTOR))
-#define GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
-			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
 /* Bits of user space's DR7 that are obeyed: GD would catch the guest's own accesses. */
 #define DR7_USER	0xffff03ffull
 
@@ -197,16 +195,14 @@ EXPORT_FOR_TEST(dr_write);
 
 static int dr_move(struct vcpu *vcpu, int nr, u8 gpr, bool write)
 {
-	struct vcpu_state *st = state_get(vcpu, STATE_CRS | STATE_SEGS);
-	bool wide = (st->efer & EFER_LMA) && (st->seg[SEG_CS].attr & SEG_L);
-	u64 val;
+	u64 *reg = &vcpu->state.gpr[gpr], mask = reg_access_mask(vcpu), val;
 	int err;
 
 	if (write)
-		return dr_write(vcpu, nr, wide ? st->gpr[gpr] : (u32)st->gpr[gpr]);
+		return dr_write(vcpu, nr, *reg & mask);
 	err = dr_read(vcpu, nr, &val);
 	if (!err)
-		st->gpr[gpr] = wide ? val : (u32)val;
+		*reg = val & mask;
 	return err;
 }
 

@@ -31,6 +31,7 @@
 #define MSR_MTRR_FIX4K		0x268	/* eight */
 #define MSR_MTRR_PHYS		0x200	/* base, mask, base, mask .. */
 #define MTRR_VARIABLE		8	/* pairs; MTRRcap.VCNT */
+#define MTRR_CAP	(MTRR_VARIABLE | BIT(8) | BIT(10))	/* fixed ranges, write-combining */
 
 #define PAT_RESET	0x0007040600070406ull
 
@@ -63,23 +64,30 @@ static inline u32 *cpuid_reg(struct kvm_cpuid_entry2 *entry, u8 reg)
 void cpuid_derive(struct vcpu *vcpu);		/* what follows from the entries: masks, index */
 bool cpuid_value(struct vcpu *vcpu, u32 function, u32 index, struct kvm_cpuid_entry2 *out);
 
+/* cr.c */
+u64 reg_access_mask(struct vcpu *vcpu);
+
 /* xstate.c */
+extern unsigned int mxcsr_feature_mask;		/* the kernel's; no header shows it */
 void xstate_setup(void);
 void xstate_update(struct vcpu *vcpu);		/* after a change of CR4.OSXSAVE or XCR0 */
 bool xcr0_valid(u64 val, u64 supported);
-/* size, offset and flags (CPUID 0xD, EAX EBX ECX) of one state component; false: not offered */
-bool xstate_component(unsigned int nr, u32 *size, u32 *offset, u32 *flags);
+/* One state component (CPUID 0xD: EAX EBX ECX); NULL: not offered. */
+struct xstate_component {
+	u32 size, offset, flags;
+};
+
+const struct xstate_component *xstate_component(unsigned int nr);
 
 /* msr_filter.c */
 bool msr_filter_denies(struct vcpu *vcpu, u32 msr, bool write);
 int msr_fault(struct vcpu *vcpu, bool write, u32 msr, u64 val, int why);	/* RESUME_* */
 
-/* msr_mtrr.c; 0: done, 1: #GP, -ENOENT: not one of them */
-int mtrr_read(struct vcpu *vcpu, u32 msr, u64 *val);
-int mtrr_write(struct vcpu *vcpu, u32 msr, u64 val);
+/* msr_mtrr.c: can this MTRR hold this value? */
+bool mtrr_valid(struct vcpu *vcpu, u32 msr, u64 val);
 bool pat_valid(u64 val);
 
-/* msr_mce.c: likewise */
+/* msr_mce.c; 0: done, 1: #GP, -ENOENT: not one of them */
 int mce_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int mce_write(struct vcpu *vcpu, u32 msr, u64 val, bool host);
 

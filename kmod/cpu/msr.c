@@ -3,6 +3,7 @@
  * Model-specific registers: what RDMSR and WRMSR and user space get. The order of the tests is the
  * order of heat: timer and x2APIC first, no lookup before them.
  */
+#include <linux/nospec.h>
 #include <linux/smp.h>
 #include <linux/topology.h>
 #include <asm/segment.h>
@@ -93,59 +94,86 @@ static int pred_cmd_write(struct vcpu *vcpu, u64 val, bool host)
 	return 0;
 }
 
-/* ---- registers in vcpu->state ---- */
+/* ---- registers that are a place in struct vcpu ---- */
 
-/* Where a register lives in vcpu->state, and by which group; NULL: it is none of these. */
-static u64 *state_msr(struct vcpu *vcpu, u32 msr, u32 *group)
+/* What may be written there; PLACE_SPECIAL: soft_msr_write() knows. */
+enum place_kind { PLACE_ANY, PLACE_ADDRESS, PLACE_PAT, PLACE_MTRR, PLACE_SPECIAL };
+
+static const struct msr_place {
+	u32 first, count;
+	u32 offset;
+	u8 group;	/* STATE_*, 0: not of vcpu->state */
+	u8 kind;
+} places[] = {
+#define IN(member) offsetof(struct vcpu, member)
+	{ MSR_STAR, 1, IN(state.star), STATE_MSRS },
+	{ MSR_LSTAR, 2, IN(state.lstar), STATE_MSRS, PLACE_ADDRESS },	/* and CSTAR */
+	{ MSR_SYSCALL_MASK, 1, IN(state.sfmask), STATE_MSRS },
+	{ MSR_KERNEL_GS_BASE, 1, IN(state.kernel_gs_base), STATE_MSRS, PLACE_ADDRESS },
+	{ MSR_FS_BASE, 1, IN(state.seg[SEG_FS].base), STATE_SEGS, PLACE_ADDRESS },
+	{ MSR_GS_BASE, 1, IN(state.seg[SEG_GS].base), STATE_SEGS, PLACE_ADDRESS },
+	{ MSR_IA32_SYSENTER_CS, 1, IN(state.sysenter_cs), STATE_MSRS },
+	{ MSR_IA32_SYSENTER_ESP, 2, IN(state.sysenter_esp), STATE_MSRS, PLACE_ADDRESS }, /* EIP */
+	{ MSR_IA32_CR_PAT, 1, IN(state.pat), STATE_MSRS, PLACE_PAT },
+	{ MSR_EFER, 1, IN(state.efer), STATE_CRS, PLACE_SPECIAL },
+	{ MSR_IA32_APICBASE, 1, IN(msrs.apic_base), 0, PLACE_SPECIAL },
+	{ MSR_TSC_AUX, 1, IN(msrs.tsc_aux), 0, PLACE_SPECIAL },
+	{ MSR_IA32_MISC_ENABLE, 1, IN(msrs.misc_enable), 0, PLACE_SPECIAL },
+	{ MSR_PLATFORM_INFO, 1, IN(msrs.platform_info), 0, PLACE_SPECIAL },
+	{ MSR_IA32_ARCH_CAPABILITIES, 1, IN(msrs.arch_capabilities), 0, PLACE_SPECIAL },
+	{ MSR_IA32_UCODE_REV, 1, IN(msrs.microcode), 0, PLACE_SPECIAL },
+	{ MSR_K7_HWCR, 1, IN(msrs.hwcr), 0, PLACE_SPECIAL },
+	{ MSR_AMD64_DE_CFG, 1, IN(msrs.de_cfg), 0, PLACE_SPECIAL },
+	{ MSR_MTRR_DEF_TYPE, 1, IN(msrs.mtrr_def_type), 0, PLACE_MTRR },
+	{ MSR_MTRR_FIX64K, 1, IN(msrs.mtrr_fixed[0]), 0, PLACE_MTRR },
+	{ MSR_MTRR_FIX16K, 2, IN(msrs.mtrr_fixed[1]), 0, PLACE_MTRR },
+	{ MSR_MTRR_FIX4K, 8, IN(msrs.mtrr_fixed[3]), 0, PLACE_MTRR },
+	{ MSR_MTRR_PHYS, 2 * MTRR_VARIABLE, IN(msrs.mtrr_var), 0, PLACE_MTRR },
+#undef IN
+};
+
+/* Where a register is, with its group of the state at hand; NULL: nowhere. */
+static u64 *msr_place(struct vcpu *vcpu, u32 msr, const struct msr_place **row)
 {
-	struct vcpu_state *st = &vcpu->state;
+	const struct msr_place *p;
+	u32 n;
 
-	*group = STATE_MSRS;
-	switch (msr) {
-	case MSR_STAR: return &st->star;
-	case MSR_LSTAR: return &st->lstar;
-	case MSR_CSTAR: return &st->cstar;
-	case MSR_SYSCALL_MASK: return &st->sfmask;
-	case MSR_KERNEL_GS_BASE: return &st->kernel_gs_base;
-	case MSR_IA32_SYSENTER_CS: return &st->sysenter_cs;
-	case MSR_IA32_SYSENTER_ESP: return &st->sysenter_esp;
-	case MSR_IA32_SYSENTER_EIP: return &st->sysenter_eip;
-	case MSR_IA32_CR_PAT: return &st->pat;
+	for (p = places; p < places + ARRAY_SIZE(places); p++) {
+		n = msr - p->first;
+		if (n >= p->count)
+			continue;
+		*row = p;
+		state_get(vcpu, p->group);
+		return (void *)vcpu + p->offset + sizeof(u64) * array_index_nospec(n, p->count);
 	}
-	*group = STATE_SEGS;
-	if (msr == MSR_FS_BASE)
-		return &st->seg[SEG_FS].base;
-	if (msr == MSR_GS_BASE)
-		return &st->seg[SEG_GS].base;
 	return NULL;
 }
 
-static bool state_msr_valid(u32 msr, u64 val)
+static bool place_takes(struct vcpu *vcpu, u8 kind, u32 msr, u64 val)
 {
-	switch (msr) {
-	case MSR_STAR:
-	case MSR_SYSCALL_MASK:
-	case MSR_IA32_SYSENTER_CS:
-		return true;
-	case MSR_IA32_CR_PAT:
-		return pat_valid(val);
-	default:
+	switch (kind) {
+	case PLACE_ADDRESS:
 		return canonical(val);
+	case PLACE_PAT:
+		return pat_valid(val);
+	case PLACE_MTRR:
+		return mtrr_valid(vcpu, msr, val);
+	default:
+		return true;
 	}
 }
 
-static int state_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
+static int placed_write(struct vcpu *vcpu, u32 msr, u64 val)
 {
-	u32 group;
-	u64 *place = state_msr(vcpu, msr, &group);
+	const struct msr_place *row;
+	u64 *place = msr_place(vcpu, msr, &row);
 
-	if (!place)
+	if (!place || row->kind == PLACE_SPECIAL)
 		return -ENOENT;
-	if (!state_msr_valid(msr, val))
+	if (!place_takes(vcpu, row->kind, msr, val))
 		return 1;
-	state_get(vcpu, group);
 	*place = val;
-	state_dirty(vcpu, group);
+	state_dirty(vcpu, row->group);
 	return 0;
 }
 
@@ -156,64 +184,43 @@ static bool guest_has_tsc_aux(struct vcpu *vcpu)
 	return guest_has(vcpu, X86_FEATURE_RDTSCP) || guest_has(vcpu, X86_FEATURE_RDPID);
 }
 
-static int soft_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
+/* Was the guest given this register? */
+static bool guest_has_msr(struct vcpu *vcpu, u32 msr)
 {
-	const struct vcpu_msrs *m = &vcpu->msrs;
-
 	switch (msr) {
-	case MSR_EFER:
-		*val = state_get(vcpu, STATE_CRS)->efer;
-		return 0;
-	case MSR_IA32_APICBASE:
-		*val = m->apic_base;
-		return 0;
 	case MSR_TSC_AUX:
-		*val = m->tsc_aux;
-		return !host && !guest_has_tsc_aux(vcpu);
-	case MSR_IA32_MISC_ENABLE:
-		*val = m->misc_enable;
-		return 0;
+		return guest_has_tsc_aux(vcpu);
 	case MSR_PLATFORM_INFO:
-		*val = m->platform_info;
-		return !host && vcpu->vm->policy.platform_info_hidden;
-	case MSR_IA32_SPEC_CTRL:
-		return spec_ctrl_read(vcpu, val, host);
+		return !vcpu->vm->policy.platform_info_hidden;
 	case MSR_IA32_ARCH_CAPABILITIES:
-		*val = m->arch_capabilities;
-		return !host && !guest_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES);
-	case MSR_IA32_UCODE_REV:
-		*val = m->microcode;
-		return 0;
-	case MSR_K7_HWCR:
-		*val = m->hwcr;
-		return 0;
-	case MSR_AMD64_DE_CFG:
-		*val = m->de_cfg;
-		return 0;
-	case MSR_IA32_DEBUGCTLMSR:
-		if (backend_get_msr(vcpu, msr, val))
-			*val = m->debugctl;
-		return 0;
+		return guest_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES);
+	default:
+		return true;
 	}
-	return -ENOENT;
 }
 
 static int cold_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 {
-	u32 group;
-	u64 *place = state_msr(vcpu, msr, &group);
+	const struct msr_place *row;
+	u64 *place = msr_place(vcpu, msr, &row);
 	int ret;
 
 	if (place) {
-		state_get(vcpu, group);
 		*val = *place;
+		return !host && !guest_has_msr(vcpu, msr);
+	}
+	switch (msr) {
+	case MSR_IA32_SPEC_CTRL:
+		return spec_ctrl_read(vcpu, val, host);
+	case MSR_MTRR_CAP:
+		*val = MTRR_CAP;
+		return 0;
+	case MSR_IA32_DEBUGCTLMSR:
+		if (backend_get_msr(vcpu, msr, val))
+			*val = vcpu->msrs.debugctl;
 		return 0;
 	}
-	ret = soft_msr_read(vcpu, msr, val, host);
-	if (ret == -ENOENT)
-		ret = mtrr_read(vcpu, msr, val);
-	if (ret == -ENOENT)
-		ret = mce_read(vcpu, msr, val);
+	ret = mce_read(vcpu, msr, val);
 	if (ret == -ENOENT)
 		ret = pv_msr_read(vcpu, msr, val, host);
 	if (ret == -ENOENT)
@@ -388,6 +395,8 @@ static int soft_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 		return !host && val != m->de_cfg;
 	case MSR_IA32_DEBUGCTLMSR:
 		return debugctl_write(vcpu, val);
+	case MSR_MTRR_CAP:
+		return 1;
 	}
 	return -ENOENT;
 }
@@ -402,12 +411,10 @@ static bool host_restores(struct vcpu *vcpu, u32 msr, u64 val)
 
 static int cold_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 {
-	int ret = state_msr_write(vcpu, msr, val);
+	int ret = placed_write(vcpu, msr, val);
 
 	if (ret == -ENOENT)
 		ret = soft_msr_write(vcpu, msr, val, host);
-	if (ret == -ENOENT)
-		ret = mtrr_write(vcpu, msr, val);
 	if (ret == -ENOENT)
 		ret = mce_write(vcpu, msr, val, host);
 	if (ret == -ENOENT)

@@ -49,10 +49,6 @@ int mce_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	case MSR_IA32_MCG_CTL:
 		*val = vcpu->msrs.mcg_ctl;
 		return !(vcpu->msrs.mcg_cap & MCG_CTL_P);
-	case MSR_IA32_P5_MC_ADDR:
-	case MSR_IA32_P5_MC_TYPE:
-		*val = 0;
-		return 0;
 	}
 	if (ctl2)
 		*val = *ctl2;
@@ -92,9 +88,6 @@ int mce_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 			return 1;
 		vcpu->msrs.mcg_ctl = val;
 		return 0;
-	case MSR_IA32_P5_MC_ADDR:
-	case MSR_IA32_P5_MC_TYPE:
-		return !!val;
 	}
 	if (ctl2) {
 		if (val & ~(MCI_CTL2_CMCI_EN | MCI_CTL2_CMCI_THRESHOLD_MASK))

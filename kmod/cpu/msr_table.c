@@ -12,6 +12,8 @@ static const struct ignored {
 	u64 val;
 	bool zero_only;		/* a write of anything but 0 is #GP */
 } ignored[] = {
+	/* The Pentium's machine check: nothing was recorded */
+	{ MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, 0, true },
 	/* Intel: platform id, power-on configuration: read for the model's name and the bus */
 	{ MSR_IA32_PLATFORM_ID, MSR_IA32_PLATFORM_ID, 0, true },
 	{ MSR_IA32_EBL_CR_POWERON, MSR_IA32_EBL_CR_POWERON, 0, true },

@@ -21,34 +21,15 @@
 /* Set at load, read-only afterwards. */
 static u64 host_xcr0, xcr0_offered;
 static bool xsetbv_escapes;	/* the guest's XSETBV does not exit: QEMU's TCG */
-static u32 mxcsr_mask;
-static struct {
-	u32 size, offset, flags;
-} components[XSTATE_MAX_NR];
-
-static u32 read_mxcsr_mask(void)
-{
-	struct fxregs_state *image = kzalloc(sizeof(*image), GFP_KERNEL);
-	u32 mask = 0;
-
-	if (!image)
-		return 0xffbf;
-	kernel_fpu_begin();
-	asm volatile("fxsave %0" : "+m" (*image));
-	kernel_fpu_end();
-	mask = image->mxcsr_mask;
-	kfree(image);
-	/* Zero says the default (APM vol. 2, 11.4.4). */
-	return mask ?: 0xffbf;
-}
+static struct xstate_component components[XSTATE_MAX_NR];
 
 /* At load: what the host's XCR0 holds and how CPUID 0xD lays it out. */
 void xstate_setup(void)
 {
-	u32 eax, ebx, ecx, edx;
+	struct xstate_component *c;
+	u32 unused;
 	int i;
 
-	mxcsr_mask = read_mxcsr_mask();
 	xcr0_offered = XFEATURE_MASK_FPSSE;
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return;
@@ -58,10 +39,8 @@ void xstate_setup(void)
 	for (i = XFEATURE_YMM; i < XSTATE_MAX_NR; i++) {
 		if (!(xcr0_offered & BIT_ULL(i)))
 			continue;
-		cpuid_count(XSTATE_LEAF, i, &eax, &ebx, &ecx, &edx);
-		components[i].size = eax;
-		components[i].offset = ebx;
-		components[i].flags = ecx;
+		c = &components[i];
+		cpuid_count(XSTATE_LEAF, i, &c->size, &c->offset, &c->flags, &unused);
 	}
 }
 
@@ -103,14 +82,9 @@ u32 xstate_size(u64 xcr0, bool compacted)
 }
 EXPORT_FOR_TEST(xstate_size);
 
-bool xstate_component(unsigned int nr, u32 *size, u32 *offset, u32 *flags)
+const struct xstate_component *xstate_component(unsigned int nr)
 {
-	if (nr < XFEATURE_YMM || nr >= XSTATE_MAX_NR || !(xcr0_offered & BIT_ULL(nr)))
-		return false;
-	*size = components[nr].size;
-	*offset = components[nr].offset;
-	*flags = components[nr].flags;
-	return true;
+	return nr < XSTATE_MAX_NR && components[nr].size ? &components[nr] : NULL;
 }
 
 /* ---- XCR0 ---- */
@@ -338,7 +312,7 @@ void fpu_set(struct vcpu *vcpu, const struct kvm_fpu *fpu)
 	fx->rip = fpu->last_ip;
 	fx->rdp = fpu->last_dp;
 	/* A reserved bit would make the host's own XRSTOR fault. */
-	fx->mxcsr = fpu->mxcsr & mxcsr_mask;
+	fx->mxcsr = fpu->mxcsr & mxcsr_feature_mask;
 	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		regs->xsave.header.xfeatures |= XFEATURE_MASK_FPSSE;
 }
