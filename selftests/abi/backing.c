@@ -3,6 +3,26 @@
  * What guest memory is made of: files, huge pages, memory shared between VMs and processes, pages
  * that user space supplies one by one. Guest and process always see the same.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "vm.h"
+
+#define SUITE "backing"
+
+#define AREA  HOLE_BASE
+#define PAGES 64ull
+#define SIZE  (PAGES * PAGE_SIZE)
+
+/* Counts every page up from what it finds there. */
 static volatile u64 pages = PAGES;
 
 static void guest_adder(u64 base)

@@ -10,9 +10,9 @@
 #define SUITE "dirty_ring"
 
 #define AREA    HOLE_BASE
-#define PAGES   1024ull
+#define PAGES   4096ull
 #define SLOT    3
-#define ENTRIES 256u /* of one ring: the smallest, one page */
+#define ENTRIES 1024u /* of one ring; fewer would not do where the processor logs 512 at once */
 #define BYTES   (ENTRIES * sizeof(struct kvm_dirty_gfn))
 
 struct ring {
@@ -298,8 +298,8 @@ CASE(no_lost_writes, .timeout = 120)
 	}
 	for (i = 0; i < CPUS; i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, serve_full, v[i]), 0);
-	for (round = 0; round <= 200; round++) {
-		if (round == 200) {
+	for (round = 0; round <= 100; round++) {
+		if (round == 100) {
 			G(vm, stop) = 1;
 			for (i = 0; i < CPUS; i++)
 				while (pthread_tryjoin_np(t[i], NULL)) {
