@@ -118,6 +118,7 @@ static const u32 feature_msrs[] = {
 	MSR_AMD64_DE_CFG,
 	MSR_IA32_UCODE_REV,
 	MSR_IA32_ARCH_CAPABILITIES,
+	MSR_IA32_PERF_CAPABILITIES,
 };
 
 /**
@@ -139,6 +140,9 @@ int msr_feature_read(u32 msr, u64 *val)
 		return 0;
 	case MSR_IA32_ARCH_CAPABILITIES:
 		*val = msr_arch_capabilities();
+		return 0;
+	case MSR_IA32_PERF_CAPABILITIES:
+		*val = 0;	/* there is no PMU */
 		return 0;
 	default:
 		return 1;

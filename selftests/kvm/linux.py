@@ -20,7 +20,6 @@ ARGS = {
     'dirty_log_perf_test': '-b 64M',
     'dirty_log_test': '-i 4',
     'kvm_page_table_test': '-b 64M',
-    'max_guest_memory_test': '-c 1 -m 1 -s 1',
     'memslot_modification_stress_test': '-b 64M -i 5',
     'memslot_perf_test': '-l 1',
 }
