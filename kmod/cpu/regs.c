@@ -357,7 +357,7 @@ static void reset_msrs(struct vcpu *vcpu)
 	struct vcpu_state *st = &vcpu->state;
 	u64 apic_base = vcpu->msrs.apic_base;
 
-	memset(&st->star, 0, sizeof(*st) - offsetof(struct vcpu_state, star));
+	memset_startat(st, 0, star);
 	st->pat = PAT_RESET;
 	st->xcr0 = XFEATURE_MASK_FP;
 	memset(&vcpu->msrs, 0, sizeof(vcpu->msrs));
