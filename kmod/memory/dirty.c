@@ -40,21 +40,20 @@ void slot_mark_dirty(struct vcpu *vcpu, const struct memslot *slot, gfn_t gfn)
 /**
  * memory_pml() - log what a processor has written down
  * @vcpu: the vCPU it ran
- * @gpas: guest physical addresses (SDM vol. 3C, 29.3.6)
+ * @gpas: guest physical addresses, the latest first (SDM vol. 3C, 29.3.6)
  * @count: of them
  *
  * Context: the vCPU's thread; does not sleep.
  */
 void memory_pml(struct vcpu *vcpu, const u64 *gpas, unsigned int count)
 {
-	struct memslot *slot;
-	unsigned int i;
-
 	rcu_read_lock();
-	for (i = 0; i < count; i++) {
-		slot = slot_find(&vcpu->vm->mem, gpas[i] >> PAGE_SHIFT);
+	while (count--) {
+		gfn_t gfn = gpas[count] >> PAGE_SHIFT;
+		struct memslot *slot = slot_find(&vcpu->vm->mem, gfn);
+
 		if (slot)
-			slot_mark_dirty(vcpu, slot, gpas[i] >> PAGE_SHIFT);
+			slot_mark_dirty(vcpu, slot, gfn);
 	}
 	rcu_read_unlock();
 }
