@@ -8,6 +8,7 @@
 #define VMM_BACKEND_H
 
 #include <linux/static_call.h>
+#include <asm/trapnr.h>
 #include "vmm.h"
 
 /* Events that set_windows() asks to be told about. */
@@ -21,8 +22,6 @@
  *
  * cpu_enable		I: switch virtualization on, on this CPU; -EBUSY: somebody else has it
  * cpu_disable		I: off; also called from reboot and crash, where it must be harmless twice
- * vm_create		T: allocate vm->backend; 0 or errno
- * vm_destroy		T: free it; no vCPU is left
  * vcpu_create		T: allocate vcpu->backend; 0 or errno
  * vcpu_destroy		T: free it; the vCPU is not loaded
  * vcpu_reset		T loaded: state of control fields after RESET (init: after INIT); the
@@ -50,8 +49,6 @@
 #define BACKEND_OPS(X)								\
 	X(int, cpu_enable, (void), ())						\
 	X(void, cpu_disable, (void), ())					\
-	X(int, vm_create, (struct vmm *vm), (vm))				\
-	X(void, vm_destroy, (struct vmm *vm), (vm))				\
 	X(int, vcpu_create, (struct vcpu *vcpu), (vcpu))			\
 	X(void, vcpu_destroy, (struct vcpu *vcpu), (vcpu))			\
 	X(void, vcpu_reset, (struct vcpu *vcpu, bool init), (vcpu, init))	\
@@ -114,6 +111,12 @@ struct backend_options {
 
 extern struct backend_options backend_options;
 extern struct backend_caps backend_caps;
+
+/* Exceptions that push an error code, outside real mode (APM vol. 2, 8.2). */
+#define ERROR_CODE_VECTORS	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
+				 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | \
+				 BIT(X86_TRAP_AC))
+
 extern const struct backend *backend;		/* chosen at load */
 extern const struct backend svm_backend;
 extern const struct backend vmx_backend;

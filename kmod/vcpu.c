@@ -6,6 +6,7 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <asm/nospec-branch.h>
 #include <asm/tsc.h>
 
 #include "backend.h"
@@ -16,14 +17,26 @@
 
 static struct kmem_cache *vcpu_cache;
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
+static DEFINE_PER_CPU(u64, predictions_of);	/* serial of the vCPU that ran here last */
+static atomic64_t last_serial;
 
 #define VCPU_MMAP_PAGES 3
 
 /* ---- loading: the vCPU's state on this processor, kept so by the preempt notifier ---- */
 
+/* One guest's branch predictions must not steer another's. */
+static void vcpu_barrier(const struct vcpu *vcpu)
+{
+	if (__this_cpu_read(predictions_of) == vcpu->serial)
+		return;
+	__this_cpu_write(predictions_of, vcpu->serial);
+	indirect_branch_prediction_barrier();
+}
+
 static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 {
 	backend_vcpu_load(vcpu, cpu);
+	vcpu_barrier(vcpu);
 	if (vcpu->cpu != cpu) {
 		/* Stale translations may remain here from an earlier stay. */
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
@@ -247,6 +260,7 @@ static struct vcpu *vcpu_create(struct vmm *vm, u32 id)
 		return ERR_PTR(-ENOMEM);
 	vcpu->vm = vm;
 	vcpu->id = id;
+	vcpu->serial = atomic64_inc_return(&last_serial);
 	vcpu->cpu = -1;
 	vcpu->events.injected.type = EVENT_NONE;
 	vcpu->events.ext_irq = -1;

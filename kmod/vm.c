@@ -36,16 +36,11 @@ static int vm_create_parts(struct vmm *vm)
 	err = coalesced_create(vm);
 	if (err)
 		goto err_cpus;
-	err = backend_vm_create(vm);
-	if (err)
-		goto err_coalesced;
 	err = memory_create(vm);
 	if (err)
-		goto err_backend;
+		goto err_coalesced;
 	return 0;
 
-err_backend:
-	backend_vm_destroy(vm);
 err_coalesced:
 	coalesced_destroy(vm);
 err_cpus:
@@ -91,7 +86,6 @@ static void vm_free(struct kref *refs)
 	coalesced_destroy(vm);
 	bus_destroy(vm);
 	msr_filter_free(vm);
-	backend_vm_destroy(vm);
 	cpus_put();
 	mmdrop(vm->mm);
 	kvfree(vm);

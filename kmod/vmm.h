@@ -211,6 +211,7 @@ struct vcpu {
 	struct pid __rcu *pid;		/* [m] readers by RCU; the task that last called KVM_RUN */
 	u32 id;				/* [c] as user space named it: the APIC id */
 	u32 index;			/* [c] place in vm->vcpus */
+	u64 serial;			/* [c] unique among all vCPUs ever */
 };
 
 /*
@@ -236,7 +237,6 @@ struct vmm {
 	struct vm_stats stats;		/* [a] */
 	struct msr_filter __rcu *msr_filter; /* [l] readers by RCU; NULL: all is allowed */
 	struct vm_policy policy;	/* [l] capabilities enabled by KVM_ENABLE_CAP */
-	void *backend;			/* [c] struct svm_vm or struct vmx_vm */
 	struct list_head list;		/* in vm_list, under vm_list_lock */
 	u32 boot_vcpu_id;		/* [l] KVM_SET_BOOT_CPU_ID */
 	u32 default_tsc_khz;		/* [l] */

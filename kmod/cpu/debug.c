@@ -7,7 +7,7 @@
  * debugs the guest, the guest's own values are kept in debug.guest_dr6 and guest_dr7.
  *
  * #DB and #AC are always intercepted: their delivery can raise them again without end, and the
- * processor looks at no interrupt meanwhile (APM vol. 2, 15.12.2 and 15.12.18).
+ * processor looks at no interrupt meanwhile (APM vol. 2, 15.12.2 and 15.12.18). #MC is the host's.
  */
 #include <linux/percpu.h>
 #include <asm/processor.h>
@@ -17,7 +17,7 @@
 #include "../interp/interp.h"
 #include "internal.h"
 
-#define ALWAYS_INTERCEPTED (BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(UD_VECTOR))
+#define ALWAYS_INTERCEPTED (BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(UD_VECTOR) | BIT(MC_VECTOR))
 /* Bits of user space's DR7 that are obeyed: GD would catch the guest's own accesses. */
 #define DR7_USER	0xffff03ffull
 

@@ -344,6 +344,12 @@ u32 events_decide(struct vcpu *vcpu)
 }
 EXPORT_FOR_TEST(events_decide);
 
+/* An INT n of unknown length is not injected: RIP is on it, the guest executes it, likewise. */
+static bool event_is_ready(const struct event *event)
+{
+	return event->type != EVENT_NONE && (event->type != EVENT_SOFT_INTR || event->insn_len);
+}
+
 /**
  * events_prepare() - hand over what is deliverable and ask for windows
  * @vcpu: the vCPU
@@ -356,7 +362,7 @@ int events_prepare(struct vcpu *vcpu)
 	struct vcpu_events *ev = &vcpu->events;
 	u32 windows = events_decide(vcpu);
 
-	if (ev->injected.type != EVENT_NONE) {
+	if (event_is_ready(&ev->injected)) {
 		trace_vmm_inject(vcpu, &ev->injected);
 		backend_inject(vcpu, &ev->injected);
 	}

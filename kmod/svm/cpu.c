@@ -259,7 +259,6 @@ int svm_cpu_enable(void)
 	/* Whatever the TLB and the VMCB cache held of guests is not to be trusted. */
 	c->asid_generation++;
 	c->next_asid = backend_caps.asids;
-	c->last_serial = 0;
 	c->tsc_ratio = 0;
 	svm_load_tsc_ratio(c, TSC_RATIO_ONE);
 	c->enabled = true;

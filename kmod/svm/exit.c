@@ -47,11 +47,6 @@ static const u8 svm_kinds[] = {
 static_assert(VMEXIT_UNKNOWN == 0);
 static_assert(VMEXIT_COUNT <= INSN);
 
-/* Exceptions that push an error code (APM vol. 2, 8.2). */
-#define HAS_ERROR_CODE	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
-			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | \
-			 BIT(X86_TRAP_AC) | BIT(X86_TRAP_CP))
-
 /* Bytes from RIP to next_rip. In 16- and 32-bit code both wrap: only the low byte is meant. */
 static u8 svm_insn_len(const struct vmcb *vmcb)
 {
@@ -103,7 +98,7 @@ static void svm_decode_exception(const struct vmcb *vmcb, const struct svm_featu
 	}
 	exit->kind = VMEXIT_EXCEPTION;
 	exit->exception.vector = vector;
-	exit->exception.has_error = HAS_ERROR_CODE & BIT(vector);
+	exit->exception.has_error = ERROR_CODE_VECTORS & BIT(vector);
 	exit->exception.error = exit->exception.has_error ? c->exit_info1 : 0;
 	exit->exception.payload = 0;
 	if (vector == X86_TRAP_PF) {

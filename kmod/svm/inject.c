@@ -5,8 +5,7 @@
  * Soft events (INT n; #BP and #OF by INT3 and INTO) return behind their instruction, while RIP
  * stands on it until they are delivered. With NRIPS the address behind it goes into next_rip (APM
  * vol. 2, 15.20); without, RIP itself is moved there for the entry and moved back when an exit
- * interrupts the delivery. The length of INT3 and INTO is 1; an INT n of unknown length is not
- * injected: RIP stands on it, and the guest executes it again, to the same effect.
+ * interrupts the delivery.
  *
  * NMIs. The processor does not say when an NMI handler ends, so after an injected NMI its IRET is
  * intercepted, and then stepped over with TF set: NMIs open when it has executed, not before. An
@@ -87,10 +86,6 @@ void svm_inject(struct vcpu *vcpu, const struct event *ev)
 
 	if (svm_event_is_soft(ev)) {
 		svm->soft_len = ev->insn_len;
-		if (!svm->soft_len && ev->type == EVENT_SOFT_INTR)
-			return;
-		if (!svm->soft_len)
-			svm->soft_len = 1;
 		svm->fixups |= FIXUP_SOFT_EVENT;
 	}
 	if (ev->type == EVENT_NMI) {
@@ -372,9 +367,6 @@ static u32 svm_misc1_intercepts(const struct vcpu *vcpu)
  * svm_update_intercepts() - compute the intercepts from policy, windows and NMI state
  * @vcpu: the vCPU
  *
- * Always intercepted are #MC, which is the host's, and #DB and #AC: a guest whose delivery of one
- * raises it again would otherwise keep the processor to itself, interrupts included.
- *
  * Context: loaded
  */
 void svm_update_intercepts(struct vcpu *vcpu)
@@ -385,8 +377,7 @@ void svm_update_intercepts(struct vcpu *vcpu)
 
 	icpt[ICPT_CR] = svm_cr_intercepts(vcpu);
 	icpt[ICPT_DR] = policy->dr_access ? ~0U : 0;
-	icpt[ICPT_EXCEPTION] = policy->exceptions | BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) |
-			       BIT(X86_TRAP_AC);
+	icpt[ICPT_EXCEPTION] = policy->exceptions;
 	icpt[ICPT_MISC1] = svm_misc1_intercepts(vcpu);
 	icpt[ICPT_MISC2] = ALWAYS_MISC2 | (policy->mwait ? ICPT2_MONITOR | ICPT2_MWAIT : 0);
 	svm->vmcb->control.pause_count = svm_has.pause_filter ? PAUSE_COUNT : 0;

@@ -22,19 +22,7 @@
 #define TSC_RATIO_ONE	BIT_ULL(32)
 #define SHADOW_ANY	(KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS)
 
-static atomic64_t svm_serial;
-
 /* ---- lifetime ---- */
-
-static int svm_vm_create(struct vmm *vm)
-{
-	vm->backend = NULL;
-	return 0;
-}
-
-static void svm_vm_destroy(struct vmm *vm)
-{
-}
 
 /* The fields that never change. */
 static void svm_init_control(struct svm_vcpu *svm)
@@ -79,7 +67,6 @@ static int svm_vcpu_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	}
 	svm->cpu = -1;
-	svm->serial = atomic64_inc_return(&svm_serial);
 	svm_init_control(svm);
 	vcpu->backend = svm;
 	svm_update_intercepts(vcpu);
@@ -142,10 +129,6 @@ static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 	svm->entry.host_pa = c->host_pa;
 	svm_vmsave(c->host_pa);
 	svm_load_tsc_ratio(c, svm_tsc_ratio(vcpu));
-	if (c->last_serial != svm->serial) {
-		c->last_serial = svm->serial;
-		indirect_branch_prediction_barrier();
-	}
 }
 
 static void svm_vcpu_put(struct vcpu *vcpu)
@@ -308,8 +291,6 @@ const struct backend svm_backend = {
 	.unprobe = svm_unprobe,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
-	.vm_create = svm_vm_create,
-	.vm_destroy = svm_vm_destroy,
 	.vcpu_create = svm_vcpu_create,
 	.vcpu_destroy = svm_vcpu_destroy,
 	.vcpu_reset = svm_vcpu_reset,

@@ -31,7 +31,6 @@ extern struct svm_features svm_has;	/* read-only after probe */
  * @asid_generation: ASIDs given out under another generation are void
  * @next_asid: next one to give out; above the last: a new generation begins
  * @tsc_ratio: what MSR_AMD64_TSC_RATIO holds
- * @last_serial: the vCPU whose branch predictions are in the processor
  * @enabled: EFER.SVME was set by us
  * @pages: behind @hsave_pa and @host_pa
  */
@@ -42,7 +41,6 @@ struct svm_cpu {
 	u64 host_pa;
 	u64 hsave_pa;
 	u64 tsc_ratio;
-	u64 last_serial;
 	struct page *pages[2];
 };
 
@@ -93,7 +91,6 @@ static_assert(offsetof(struct svm_entry, flags) == ENTRY_FLAGS);
  * @step_guest_tf: TF was set by the guest at the instruction that is stepped over
  * @soft_len: FIXUP_SOFT_EVENT: bytes of its instruction
  * @cpu: processor it was loaded on last, -1: never
- * @serial: unique among all vCPUs ever
  */
 struct svm_vcpu {
 	struct vmcb *vmcb;
@@ -115,7 +112,6 @@ struct svm_vcpu {
 	u64 stray_tf_rip;
 	u64 step_dr6;
 	int cpu;
-	u64 serial;
 	unsigned long *msrpm;
 	struct vmcb *copy;
 };

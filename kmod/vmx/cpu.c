@@ -165,7 +165,7 @@ static int vmx_check_required(void)
 		return vmx_refuse("the processor, or the hypervisor below, does not offer it");
 	if (!rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl) && (ctl & FEAT_CTL_LOCKED) &&
 	    !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
-		return vmx_refuse("the firmware has switched it off (IA32_FEATURE_CONTROL): look for \"Intel Virtualization Technology\" in its setup");
+		return vmx_refuse("the firmware has it switched off (IA32_FEATURE_CONTROL)");
 	vmx_read_caps(&vmx_caps);
 	missing = vmx_missing(&vmx_caps);
 	if (!missing)
@@ -315,8 +315,10 @@ static void vmx_lock_feat_ctl(void)
 static int vmx_on(u64 region)
 {
 	asm goto("1: vmxon %[region]\n\t"
-		 "jna %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[failed])
+		 "ja 3f\n"
+		 "2: jmp %l[failed]\n"
+		 "3:\n"
+		 _ASM_EXTABLE(1b, 2b)
 		 : : [region] "m" (region) : "cc", "memory" : failed);
 	return 0;
 failed:
@@ -372,7 +374,6 @@ int vmx_cpu_enable(void)
 	/* Translations of guests may have outlived VMXOFF (29.4.3.3). */
 	vmx_invept(INV_ALL, 0);
 	c->current_vmcs = NULL;
-	c->last_serial = 0;
 	c->enabled = true;
 	return 0;
 }

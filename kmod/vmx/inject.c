@@ -3,9 +3,7 @@
  * Events into the guest, the windows in which they can be taken, and the intercepts.
  *
  * Soft events (INT n; #BP and #OF by INT3 and INTO) return behind their instruction, while RIP
- * stands on it until they are delivered: the entry is told its length (SDM vol. 3C, 27.6.1). That
- * of INT3 and INTO is 1; an INT n of unknown length is not injected: RIP stands on it, and the
- * guest executes it again, to the same effect.
+ * stands on it until they are delivered: the entry is told its length (SDM vol. 3C, 27.6.1).
  *
  * NMIs are virtual: the processor blocks them from the injection of one to its IRET, and tells so
  * in the interruptibility state. Where that IRET faults it has unblocked them too early, and exit.c
@@ -24,11 +22,6 @@
 #define PAUSE_WINDOW	4096	/* .. which exits when it has run for so many (25.6.13) */
 #define ERROR_MASK	GENMASK(14, 0)	/* of an error code that the entry takes (27.2.1.3) */
 #define SHADOW_ANY	(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
-
-/* Exceptions that push an error code in protected mode; the entry insists on it. */
-#define HAS_ERROR_CODE	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
-			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | \
-			 BIT(X86_TRAP_AC))
 
 /* ---- events ---- */
 
@@ -65,11 +58,14 @@ void vmx_event_decode(u32 info, u32 error, u32 insn_len, struct event *ev)
 }
 EXPORT_FOR_TEST(vmx_event_decode);
 
-/* Whether an error code is pushed follows from vector and mode, whatever user space says. */
+/*
+ * Whether an error code is pushed follows from vector and mode, whatever user space says: the
+ * entry insists on it.
+ */
 static bool vmx_event_has_error(struct vcpu *vcpu, const struct event *ev)
 {
 	return ev->type == EVENT_EXCEPTION && ev->vector < 32 &&
-	       (HAS_ERROR_CODE & BIT(ev->vector)) &&
+	       (ERROR_CODE_VECTORS & BIT(ev->vector)) &&
 	       (state_get(vcpu, STATE_CRS)->cr0 & X86_CR0_PE);
 }
 
@@ -85,11 +81,8 @@ void vmx_inject(struct vcpu *vcpu, const struct event *ev)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct event out = *ev;
 
-	if (out.type >= EVENT_SOFT_INTR) {
-		if (!out.insn_len && out.type == EVENT_SOFT_INTR)
-			return;
-		vmcs_write(ENTRY_INSN_LEN, out.insn_len ?: 1);
-	}
+	if (out.type >= EVENT_SOFT_INTR)
+		vmcs_write(ENTRY_INSN_LEN, out.insn_len);
 	out.has_error = vmx_event_has_error(vcpu, ev);
 	if (out.has_error)
 		vmcs_write(ENTRY_INTR_ERROR, ev->has_error ? ev->error & ERROR_MASK : 0);
@@ -269,24 +262,18 @@ void vmx_drain_pml(struct vcpu *vcpu)
  * vmx_update_intercepts() - compute the intercepts from policy
  * @vcpu: the vCPU
  *
- * Always intercepted are #MC, which is the host's, and #DB and #AC: a guest whose delivery of one
- * raises it again would otherwise keep the processor to itself, interrupts included.
- *
  * Context: loaded
  */
 void vmx_update_intercepts(struct vcpu *vcpu)
 {
 	const struct vcpu_policy *policy = &vcpu->policy;
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u32 exceptions = policy->exceptions | BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) |
-			 BIT(X86_TRAP_AC);
-
 	vmx_control_change(vmx, VMX_PROC, POLICY_PROC, vmx_proc_intercepts(policy));
 	vmx_update_pause_loop(vmx, policy->pause);
 	vmx_update_pml(vcpu);
-	if (vmx->exceptions != exceptions) {
-		vmx->exceptions = exceptions;
-		vmcs_write(EXCEPTION_BITMAP, exceptions);
+	if (vmx->exceptions != policy->exceptions) {
+		vmx->exceptions = policy->exceptions;
+		vmcs_write(EXCEPTION_BITMAP, policy->exceptions);
 	}
 	vmx->fixups &= ~FIXUP_SINGLE_STEP;
 	if (policy->single_step)

@@ -27,7 +27,6 @@
 #define TSC_RATIO_ONE	BIT_ULL(48)	/* 16.48 fixed point (25.6.5) */
 #define VTPR		0x80		/* offset of TPR in the virtual-APIC page */
 
-static atomic64_t vmx_serial;
 static DEFINE_IDA(vmx_vpids);		/* 0 is the host's */
 
 /**
@@ -46,16 +45,6 @@ void vmx_field_failed(unsigned long field, bool write)
 EXPORT_FOR_TEST(vmx_field_failed);
 
 /* ---- lifetime ---- */
-
-static int vmx_vm_create(struct vmm *vm)
-{
-	vm->backend = NULL;
-	return 0;
-}
-
-static void vmx_vm_destroy(struct vmm *vm)
-{
-}
 
 static int vmx_alloc_vcpu(struct vmx_vcpu *vmx)
 {
@@ -99,7 +88,6 @@ static int vmx_vcpu_create(struct vcpu *vcpu)
 		return err;
 	}
 	vmx->cpu = -1;
-	vmx->serial = atomic64_inc_return(&vmx_serial);
 	vcpu->backend = vmx;
 	vmx_msrs_init(vcpu);
 	return 0;
@@ -218,19 +206,12 @@ static void vmx_load_host_cpu(int cpu)
 /* The thread is on this processor now; what is the guest's comes with the first entry. */
 static void vmx_vcpu_load(struct vcpu *vcpu, int cpu)
 {
-	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	bool moved = vmx->cpu != cpu;
 
 	/* A processor on its way down has VMX off already; nothing will be entered on it. */
-	if (!vmx_vmcs_load(vmx, cpu))
-		return;
-	if (moved)
+	if (vmx_vmcs_load(vmx, cpu) && moved)
 		vmx_load_host_cpu(cpu);
-	if (c->last_serial != vmx->serial) {
-		c->last_serial = vmx->serial;
-		indirect_branch_prediction_barrier();
-	}
 }
 
 /*
@@ -485,8 +466,6 @@ const struct backend vmx_backend = {
 	.unprobe = vmx_unprobe,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
-	.vm_create = vmx_vm_create,
-	.vm_destroy = vmx_vm_destroy,
 	.vcpu_create = vmx_vcpu_create,
 	.vcpu_destroy = vmx_vcpu_destroy,
 	.vcpu_reset = vmx_vcpu_reset,

@@ -56,14 +56,12 @@ extern struct vmx_features vmx_has;
 /**
  * struct vmx_cpu - one processor; touched only on it, with interrupts off
  * @current_vmcs: the vCPU whose VMCS is the current one
- * @last_serial: the vCPU whose branch predictions are in the processor
  * @enabled: VMXON was done by us
  * @loaded: vCPUs whose VMCS may be in this processor: VMCLEAR before it goes elsewhere
  * @vmxon: the VMXON region
  */
 struct vmx_cpu {
 	struct vmx_vcpu *current_vmcs;
-	u64 last_serial;
 	bool enabled;
 	struct list_head loaded;
 	struct vmcs *vmxon;
@@ -138,7 +136,6 @@ struct vmx_hw {
  * @pml: where the processor logs pages it dirties, filled from the end; NULL without PML
  * @cpu: processor the VMCS is active on, -1: none
  * @loaded: in vmx_cpu.loaded of that processor
- * @serial: unique among all vCPUs ever
  */
 struct vmx_vcpu {
 	struct vmcs *vmcs;
@@ -165,7 +162,6 @@ struct vmx_vcpu {
 	u64 *pml;
 	int cpu;
 	struct list_head loaded;
-	u64 serial;
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
