@@ -21,6 +21,7 @@
 #include <asm/nospec-branch.h>
 
 #include "../compat_asm.h"
+#include "../entry_macros.S"
 #include "entry.h"
 
 	.section .text, "ax"

@@ -17,6 +17,7 @@
 #include <asm/nospec-branch.h>
 
 #include "../compat_asm.h"
+#include "../entry_macros.S"
 #include "entry.h"
 
 	.section .text, "ax"
@@ -69,7 +70,8 @@ SYM_FUNC_START(vmx_enter)
 	xor	%eax, %eax
 .Lleave:
 	push	%rax
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
+			   X86_FEATURE_RSB_VMEXIT_LITE
 	LEAVE_SPEC_CTRL ENTRY_FLAGS, ENTRY_GUEST_SPEC, ENTRY_HOST_SPEC
 	CLEAR_GUEST_GPRS
 	CLEAR_BRANCH_HISTORY_VMEXIT

@@ -11,7 +11,7 @@
 #define ENTRY_FLAGS		24
 
 #define ENTRY_RESUME_BIT	2	/* VMRESUME: the VMCS was launched on this processor */
-#define ENTRY_RESUME		(1 << ENTRY_RESUME_BIT)
+#define ENTRY_RESUME		4
 
 /* Encodings of the two fields that only entry.S writes (vmcs.h). */
 #define ENTRY_FIELD_HOST_RSP	0x6c14

@@ -202,7 +202,7 @@ enum vmcs_field {
 /* GUEST_PENDING_DEBUG */
 #define PENDING_DEBUG_BS	BIT(14)
 
-/* Access rights of a segment (25.4.1): bits 0 to 7 as struct segment's attr, 12 to 15 its 8 to 11 */
+/* Access rights (25.4.1): bits 0 to 7 as those of struct segment.attr, 12 to 15 its 8 to 11 */
 #define AR_UNUSABLE		BIT(16)
 
 /* EXIT_REASON (25.9.1) */
@@ -271,8 +271,8 @@ static __always_inline u64 vmcs_read(unsigned long field)
 
 	asm volatile("1: vmread %[field], %[val]\n"
 		     "2:\n"
-		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %[val])
-		     : "=@ccna" (failed), [val] "=r" (val)
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_ZERO_REG) /* register 0: RAX */
+		     : "=@ccna" (failed), [val] "=a" (val)
 		     : [field] "r" (field));
 	if (unlikely(failed)) {
 		vmx_field_failed(field, false);

@@ -82,7 +82,7 @@ static_assert(offsetof(struct vmx_entry, guest_spec) == ENTRY_GUEST_SPEC);
 static_assert(offsetof(struct vmx_entry, host_spec) == ENTRY_HOST_SPEC);
 static_assert(offsetof(struct vmx_entry, flags) == ENTRY_FLAGS);
 
-/* Guest MSRs that neither VMCS nor exit switches: loaded before the first entry, put by vcpu_put. */
+/* Guest MSRs that neither VMCS nor exit switches: loaded by the first entry, put by vcpu_put. */
 enum vmx_switched_msr {
 	SWITCH_STAR,
 	SWITCH_LSTAR,
@@ -264,7 +264,7 @@ void vmx_msrs_load(struct vmx_vcpu *vmx);	/* interrupts off: switched[] into the
 void vmx_msrs_put(struct vmx_vcpu *vmx);	/* preemption off: the host's back */
 void vmx_msrs_write(struct vmx_vcpu *vmx);	/* preemption off: switched[] has changed */
 u64 vmx_kernel_gs_base(struct vmx_vcpu *vmx);	/* the guest's, as SWAPGS left it */
-void vmx_entry_spec(struct vmx_vcpu *vmx);	/* interrupts off: SPEC_CTRL, buffers: entry.flags */
+void vmx_entry_spec(struct vmx_vcpu *vmx);	/* interrupts off: entry.flags */
 
 /* ---- debug.c ---- */
 struct vmx_segment {
