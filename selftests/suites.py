@@ -138,7 +138,7 @@ def abi_tests(run, kernel, oracle, only):
     device = '/dev/kvm' if oracle else '/dev/vmm'
     scale = 4 if kernel == 'debug' else 1
     return run.on_host(
-        ['--kernel', kernel, '--oracle' if oracle else '--insmod', '--timeout', str(900 * scale),
+        ['--kernel', kernel, '--oracle' if oracle else '--insmod', '--timeout', str(400 * scale),
          *(['--module', 'zram'] if kernel == 'stock' else []),
          '--file', os.path.join(BUILD, 'abi/abi')],
         ' '.join([f'VMM_DEV={device} /abi -t {scale}', *only]))
@@ -200,8 +200,11 @@ def guests(run):
     run.make('userspace')
     run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
     folder = os.path.join(BUILD, 'userctl/tests/guests')
-    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pty')
+    subprocess.run([os.path.join(HERE, 'hosts/make-guest'), os.path.join(folder, 'virtio.gz'),
+                    os.path.join(TOP, 'userctl/tests/guests/virtio-init')], check=True)
+    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pty', 'virtio.gz')
     files = [os.path.join(folder, n) for n in names]
+    files.append(kernels.Kernel('slim').bzimage + ':/bzImage')
     files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/guests.sh')]
     options = [o for f in files for o in ('--file', f)]
     return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '600', *options],

@@ -252,9 +252,12 @@ CASE(x2apic_api_broadcast)
 static void guest_hlt(void)
 {
 	GUEST_SYNC(0);
-	/* An interrupt of the host may end a HLT that stays in the guest (APM vol. 2, 15.13.1). */
+	/*
+	 * An interrupt of the host may end a HLT that stays in the guest (APM vol. 2, 15.13.1); on
+	 * Bochs none does while they are masked here.
+	 */
 	for (;;)
-		asm volatile("pause; cli; hlt" : : : "memory");
+		asm volatile("pause; sti; hlt" : : : "memory");
 }
 
 static void on_alarm(int sig)
