@@ -19,6 +19,7 @@
 
 enum {
 	OPT_DEVICE = 0x100,
+	OPT_DISK,
 	OPT_GRACE,
 	OPT_MODULE,
 	OPT_ON_RESET,
@@ -49,6 +50,7 @@ static const struct argp_option options[] = {
 	{ "initrd", 'i', "FILE", 0, "initial RAM disk (the first module for multiboot)", 0 },
 	{ "module", OPT_MODULE, "FILE[ ARGS]", 0,
 	  "further module for PVH and multiboot kernels; repeatable", 0 },
+	{ "disk", OPT_DISK, "FILE[,ro]", 0, "virtio disk, raw; \",ro\": read-only; repeatable", 0 },
 	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
 	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)",
@@ -136,6 +138,20 @@ static int parse_module(struct run_options *o, char *arg)
 	return 0;
 }
 
+/* "FILE[,ro]": cuts the text at the suffix. */
+static int parse_disk(struct run_options *o, char *arg)
+{
+	size_t len = strlen(arg);
+	bool readonly = len > 3 && !strcmp(arg + len - 3, ",ro");
+
+	if (o->cfg.disks == DISKS_MAX)
+		return fault(&o->err, EX_USAGE, "at most %d disks can be given", DISKS_MAX);
+	if (readonly)
+		arg[len - 3] = '\0';
+	o->cfg.disk[o->cfg.disks++] = (struct disk_config){ arg, readonly };
+	return 0;
+}
+
 static int parse_option(struct run_options *o, int key, char *arg)
 {
 	switch (key) {
@@ -157,6 +173,8 @@ static int parse_option(struct run_options *o, int key, char *arg)
 	case OPT_DEVICE:
 		o->cfg.device = arg;
 		return 0;
+	case OPT_DISK:
+		return parse_disk(o, arg);
 	case OPT_GRACE:
 		return parse_grace(o, arg);
 	case OPT_MODULE:

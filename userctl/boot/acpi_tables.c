@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../devices/acpi_pm.h"
+#include "../devices/pci.h"
 #include "../devices/rtc.h"
 #include "aml.h"
 #include "memmap.h"
@@ -128,6 +129,16 @@ struct madt_lapic_nmi {
 	uint8_t lint;
 } PACKED;
 
+/* PCI Firmware Specification 3.3, 4.1.2 */
+struct mcfg {
+	struct header h;
+	uint64_t reserved;
+	uint64_t base;
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+	uint32_t reserved2;
+} PACKED;
+
 _Static_assert(sizeof(struct rsdp) == 36, "ACPI 6.4, table 5-3");
 _Static_assert(sizeof(struct fadt) == 276, "ACPI 6.4, table 5-9");
 _Static_assert(sizeof(struct facs) == 64, "ACPI 6.4, table 5-12");
@@ -243,7 +254,51 @@ static void aml_mainboard(struct aml *aml)
 	aml_close(aml, dev);
 }
 
-static uint64_t build_dsdt(struct area *area)
+/* Each slot has its line to itself, which is a pin of the I/O APIC: no link devices. */
+static void aml_pci_routes(struct aml *aml)
+{
+	size_t table, route;
+	unsigned int slot;
+
+	aml_open_name(aml, "_PRT");
+	table = aml_open_package(aml, PCI_SLOTS - 1);
+	for (slot = 1; slot < PCI_SLOTS; slot++) {
+		route = aml_open_package(aml, 4);
+		aml_integer(aml, slot << 16 | 0xffff);
+		aml_integer(aml, 0);
+		aml_integer(aml, 0);
+		aml_integer(aml, PCI_GSI_BASE + slot - 1);
+		aml_close(aml, route);
+	}
+	aml_close(aml, table);
+}
+
+static void aml_pci(struct aml *aml)
+{
+	struct aml_resources bridge = { .len = 0 }, ecam = { .len = 0 };
+	size_t dev = aml_open_device(aml, "PCI0");
+
+	aml_hid(aml, "PNP0A08");
+	aml_open_name(aml, "_CID");
+	aml_eisaid(aml, "PNP0A03");
+	aml_name_integer(aml, "_UID", 0);
+	aml_res_buses(&bridge, 0, 0);
+	aml_res_io(&bridge, PCI_PORT_BASE, PCI_PORTS);
+	aml_res_window(&bridge, PCI_WINDOW_BASE, PCI_WINDOW_SIZE);
+	aml_crs(aml, &bridge);
+	aml_pci_routes(aml);
+	aml_close(aml, dev);
+
+	/* Linux uses ECAM only where another device claims its memory. */
+	dev = aml_open_device(aml, "ECAM");
+	aml_hid(aml, "PNP0C02");
+	aml_name_integer(aml, "_UID", 1);
+	aml_res_memory(&ecam, PCI_ECAM_BASE, PCI_ECAM_SIZE);
+	aml_crs(aml, &ecam);
+	aml_close(aml, dev);
+}
+
+static uint64_t build_dsdt(struct area *area, bool pci)
 {
 	struct {
 		struct header h;
@@ -258,6 +313,8 @@ static uint64_t build_dsdt(struct area *area)
 	aml_com1(&aml);
 	aml_rtc(&aml);
 	aml_mainboard(&aml);
+	if (pci)
+		aml_pci(&aml);
 	aml_close(&aml, scope);
 	if (!aml_done(&aml)) {
 		area->full = true;
@@ -340,18 +397,29 @@ static uint64_t build_madt(struct area *area, unsigned int cpus)
 	return place(area, &t, len);
 }
 
-static uint64_t build_xsdt(struct area *area, uint64_t fadt, uint64_t madt)
+static uint64_t build_mcfg(struct area *area)
+{
+	struct mcfg mcfg = { .base = PCI_ECAM_BASE };
+
+	fill_header(&mcfg.h, "MCFG", sizeof(mcfg), 1);
+	return place(area, &mcfg, sizeof(mcfg));
+}
+
+/* @mcfg is 0 where there is no such table. */
+static uint64_t build_xsdt(struct area *area, uint64_t fadt, uint64_t madt, uint64_t mcfg)
 {
 	struct {
 		struct header h;
-		uint64_t table[2];
-	} PACKED xsdt = { .table = { fadt, madt } };
+		uint64_t table[3];
+	} PACKED xsdt = { .table = { fadt, madt, mcfg } };
+	size_t len = sizeof(xsdt) - (mcfg ? 0 : sizeof(xsdt.table[0]));
 
-	fill_header(&xsdt.h, "XSDT", sizeof(xsdt), 1);
-	return place(area, &xsdt, sizeof(xsdt));
+	fill_header(&xsdt.h, "XSDT", len, 1);
+	return place(area, &xsdt, len);
 }
 
-int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, uint64_t *rsdp, struct error *err)
+int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, bool pci, uint64_t *rsdp,
+		      struct error *err)
 {
 	struct rsdp root = {
 		.signature = "RSD PTR ", .oem_id = "VMMVM ", .revision = 2, .length = sizeof(root)
@@ -361,9 +429,9 @@ int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, uint64_t *rsdp, 
 
 	if (!cpus || cpus > ACPI_CPUS_MAX)
 		return fault(err, EX_SOFTWARE, "ACPI tables for %u vCPUs", cpus);
-	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area));
+	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area, pci));
 	madt = build_madt(&area, cpus);
-	root.xsdt = build_xsdt(&area, fadt, madt);
+	root.xsdt = build_xsdt(&area, fadt, madt, pci ? build_mcfg(&area) : 0);
 	if (area.full)
 		return fault(err, EX_SOFTWARE, "the ACPI tables do not fit");
 

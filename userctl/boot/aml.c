@@ -21,6 +21,13 @@
 #define RES_IRQ_NO_FLAGS 0x22
 #define RES_IO           0x47
 #define RES_END          0x79
+#define RES_MEMORY32     0x86
+#define RES_DWORD_SPACE  0x87
+#define RES_WORD_SPACE   0x88
+#define SPACE_MEMORY     0
+#define SPACE_BUSES      2
+#define SPACE_FIXED      0x0c /* minimum and maximum are fixed */
+#define MEMORY_WRITABLE  0x01
 
 void aml_init(struct aml *aml)
 {
@@ -191,6 +198,49 @@ void aml_res_io(struct aml_resources *res, uint16_t base, uint8_t len)
 	/* Decodes 16 bits; minimum and maximum base agree; alignment 1. */
 	uint8_t desc[8] = { RES_IO, 1, lo, hi, lo, hi, 1, len };
 
+	res_emit(res, desc, sizeof(desc));
+}
+
+static void put(uint8_t *p, uint32_t val, unsigned int bytes)
+{
+	for (; bytes; bytes--, val >>= 8)
+		*p++ = (uint8_t)val;
+}
+
+/* ACPI 6.4, 6.4.3.5: granularity 0, minimum, maximum, translation 0, length. */
+static void res_space(struct aml_resources *res, uint8_t type, uint8_t flags, uint32_t first,
+		      uint32_t len)
+{
+	unsigned int width = type == SPACE_BUSES ? 2 : 4;
+	uint8_t desc[26] = { type == SPACE_BUSES ? RES_WORD_SPACE : RES_DWORD_SPACE,
+			     (uint8_t)(3 + 5 * width),
+			     0,
+			     type,
+			     SPACE_FIXED,
+			     flags };
+
+	put(desc + 6 + width, first, width);
+	put(desc + 6 + 2 * width, first + (len - 1), width);
+	put(desc + 6 + 4 * width, len, width);
+	res_emit(res, desc, 6 + 5 * width);
+}
+
+void aml_res_buses(struct aml_resources *res, uint16_t first, uint16_t last)
+{
+	res_space(res, SPACE_BUSES, 0, first, last - first + 1u);
+}
+
+void aml_res_window(struct aml_resources *res, uint32_t base, uint32_t len)
+{
+	res_space(res, SPACE_MEMORY, MEMORY_WRITABLE, base, len);
+}
+
+void aml_res_memory(struct aml_resources *res, uint32_t base, uint32_t len)
+{
+	uint8_t desc[12] = { RES_MEMORY32, 9, 0, MEMORY_WRITABLE };
+
+	put(desc + 4, base, 4);
+	put(desc + 8, len, 4);
 	res_emit(res, desc, sizeof(desc));
 }
 

@@ -61,6 +61,10 @@ struct aml_resources {
 };
 
 void aml_res_io(struct aml_resources *res, uint16_t base, uint8_t len);
+void aml_res_buses(struct aml_resources *res, uint16_t first, uint16_t last);
+void aml_res_memory(struct aml_resources *res, uint32_t base, uint32_t len);
+/* Memory that a bridge passes on to its bus. */
+void aml_res_window(struct aml_resources *res, uint32_t base, uint32_t len);
 void aml_res_irq(struct aml_resources *res, unsigned int irq);
 void aml_crs(struct aml *aml, struct aml_resources *res);
 

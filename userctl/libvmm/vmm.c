@@ -205,6 +205,17 @@ int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level)
 	return ioctl(vm->fd, KVM_IRQ_LINE, &irq) ? -errno : 0;
 }
 
+int vmm_signal_msi(struct vmm_vm *vm, uint64_t addr, uint32_t data)
+{
+	struct kvm_msi msi = {
+		.address_lo = (uint32_t)addr,
+		.address_hi = (uint32_t)(addr >> 32),
+		.data = data,
+	};
+
+	return ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
+}
+
 struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err)
 {
 	struct kvm_cpuid2 *cpuid;

@@ -85,6 +85,7 @@ int vmm_vm_pc(struct vmm_vm *vm, uint64_t tss, uint64_t identity, struct error *
 int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,
 		  struct error *err);
 int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level);
+int vmm_signal_msi(struct vmm_vm *vm, uint64_t addr, uint32_t data);
 struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err);
 
 int vmm_vcpu_create(struct vmm_vm *vm, struct vmm_vcpu *vcpu, unsigned int id, struct error *err);

@@ -112,14 +112,16 @@ int machine_add_devices(struct machine *m, struct error *err)
 	    add_ports(m, I8042_COMMAND_PORT, 1, &i8042_command_ops, &m->kbd, err) ||
 	    add_ports(m, POST_PORT, 1, &post_ops, NULL, err) ||
 	    add_ports(m, FAST_RESET_PORT, 1, &fast_reset_ops, &m->pm, err) ||
-	    add_ports(m, RESET_PORT, 1, &reset_ops, &m->pm, err) ||
 	    add_ports(m, ACPI_PM_BASE, ACPI_PM_PORTS, &acpi_pm_ops, &m->pm, err))
 		return -1;
-	return 0;
+	if (m->cfg->disks)
+		return machine_add_disks(m, err);
+	return add_ports(m, RESET_PORT, 1, &reset_ops, &m->pm, err);
 }
 
 void machine_remove_devices(struct machine *m)
 {
+	machine_remove_disks(m);
 	bus_destroy(&m->pio);
 	bus_destroy(&m->mmio);
 	serial_destroy(&m->serial);

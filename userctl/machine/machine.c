@@ -52,7 +52,7 @@ static int setup_memory(struct machine *m, struct error *err)
 				   size_print(m->cfg->memory, size, sizeof(size)));
 	m->boot = m->cfg->boot;
 	m->boot.mem = &m->mem;
-	if (acpi_tables_build(&m->mem, m->cfg->cpus, &m->boot.rsdp, err))
+	if (acpi_tables_build(&m->mem, m->cfg->cpus, m->cfg->disks, &m->boot.rsdp, err))
 		return -1;
 	return boot_load(&m->boot, err);
 }
@@ -310,6 +310,8 @@ static int start(struct machine *m, struct error *err)
 	unsigned int i;
 	int ret;
 
+	if (machine_start_disks(m, err))
+		return -1;
 	for (i = 0; i < m->vcpu_count; i++) {
 		if (vcpu_start(&m->vcpus[i], err))
 			return -1;
@@ -357,6 +359,7 @@ int machine_run(struct machine *m, struct error *err)
 	machine_stop(m, STOP_HOST, -1);
 	console_close(&m->console);
 	stop_vcpus(m);
+	machine_stop_disks(m);
 	console_stop(&m->console);
 	return ret;
 }

@@ -14,8 +14,10 @@
 #include "../devices/acpi_pm.h"
 #include "../devices/bus.h"
 #include "../devices/i8042.h"
+#include "../devices/pci.h"
 #include "../devices/rtc.h"
 #include "../devices/serial.h"
+#include "../devices/virtio_blk.h"
 #include "../error.h"
 #include "../libvmm/vmm.h"
 #include "console.h"
@@ -26,6 +28,7 @@
 
 #define CPUS_MAX   64
 #define RANGES_MAX 16
+#define DISKS_MAX  (PCI_SLOTS - 1)
 
 enum stop_cause {
 	STOP_NONE,
@@ -39,6 +42,16 @@ enum stop_cause {
 };
 
 /**
+ * struct disk_config - a disk that the user asked for
+ * @path: image
+ * @readonly: the guest may not write
+ */
+struct disk_config {
+	const char *path;
+	bool readonly;
+};
+
+/**
  * struct machine_config - what the user asked for
  * @device: device node of the hypervisor
  * @name: name of the VM
@@ -46,6 +59,8 @@ enum stop_cause {
  * @cpus: vCPUs
  * @grace: seconds between a signal and the end, for the guest to power off
  * @boot: kernel, command line and modules
+ * @disk: disks
+ * @disks: how many
  */
 struct machine_config {
 	const char *device;
@@ -54,6 +69,8 @@ struct machine_config {
 	unsigned int cpus;
 	unsigned int grace;
 	struct boot boot;
+	struct disk_config disk[DISKS_MAX];
+	unsigned int disks;
 };
 
 /* Work for a vCPU's own thread: its ioctls would wait elsewhere until KVM_RUN returns. */
@@ -95,6 +112,11 @@ struct vcpu {
  * @rtc: clock
  * @kbd: keyboard controller
  * @pm: ACPI
+ * @pci: the PCI bus
+ * @has_pci: there is one
+ * @pci_range: its claims on @pio and @mmio
+ * @disk: disks
+ * @disks: how many
  * @loop: event loop of the main thread
  * @console: the terminal
  * @stop_event: eventfd, written when @cause is set
@@ -123,6 +145,11 @@ struct machine {
 	struct rtc rtc;
 	struct i8042 kbd;
 	struct acpi_pm pm;
+	struct pci_bus pci;
+	bool has_pci;
+	struct bus_range pci_range[3];
+	struct virtio_blk *disk[DISKS_MAX];
+	unsigned int disks;
 
 	struct loop loop;
 	struct console console;
@@ -178,6 +205,12 @@ void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what
 /* Devices of a PC, devices.c. */
 int machine_add_devices(struct machine *m, struct error *err);
 void machine_remove_devices(struct machine *m);
+
+/* disks.c: the PCI bus and what is on it. */
+int machine_add_disks(struct machine *m, struct error *err);
+int machine_start_disks(struct machine *m, struct error *err);
+void machine_stop_disks(struct machine *m);
+void machine_remove_disks(struct machine *m);
 
 /* vcpu.c: state at power-on, and the thread. */
 int vcpu_setup(struct vcpu *vcpu, struct error *err);

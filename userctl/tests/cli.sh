@@ -68,6 +68,17 @@ expect 65 "memory: 2M" "kernel larger than the memory" -- run --kernel "$kernel"
 # A file with a size that gives an error when it is read.
 expect 74 "kernel /sys/class/net/lo/speed: Invalid" "kernel that cannot be read" -- \
 	run --kernel /sys/class/net/lo/speed
+expect 66 "disk $tmp/none: No such file" "missing disk" -- \
+	run --kernel "$kernel" --disk "$tmp/none"
+expect 66 "neither a file nor a block device" "a directory for a disk" -- \
+	run --kernel "$kernel" --disk "$tmp,ro"
+expect 65 "disk $tmp/empty: the file is empty" "empty disk" -- \
+	run --kernel "$kernel" --disk "$tmp/empty"
+expect 65 "disk $tmp/cut: its size" "disk that ends within a sector" -- \
+	run --kernel "$kernel" --disk "$tmp/cut"
+set --
+for i in 1 2 3 4 5 6 7 8 9; do set -- "$@" --disk "$tmp/$i"; done
+expect 64 "at most 8 disks" "nine disks" -- run --kernel "$kernel" "$@"
 expect 69 "insmod.*doctor" "no device" -- run --kernel "$kernel" --device "$tmp/none"
 expect 69 "not the device of a hypervisor" "another device" -- \
 	run --kernel "$kernel" --device /dev/null

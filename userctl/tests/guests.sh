@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # vmctl run from end to end with the small kernels of tests/guests: how they are started, how
 # they end, and what vmctl says. TAP. Runs where a hypervisor is, with nothing but a shell:
-#	VMCTL=/vmctl GUESTS=/guests VMM_DEV=/dev/vmm sh guests.sh
-: "${VMCTL:=vmctl}" "${GUESTS:=.}"
+#	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage INITRD=/virtio.gz VMM_DEV=/dev/vmm sh guests.sh
+# LINUX has virtio built in; INITRD is busybox with guests/virtio-init.
+: "${VMCTL:=vmctl}" "${GUESTS:=.}" "${LINUX:=/bzImage}" "${INITRD:=/virtio.gz}"
 mb=$GUESTS/multiboot.elf
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -209,10 +210,47 @@ verdict "statistics file"
 vm "statistics on standard error" 0 "^vmctl_exits [1-9]" --kernel "$mb" --append off --stats
 vm "statistics that cannot be written" 73 "$tmp/no/dir" --kernel "$mb" --append off \
 	--stats="$tmp/no/dir"
+head -c 4194304 /dev/urandom >"$tmp/disk"
+head -c 1048576 /dev/zero >"$tmp/disk2"
+
+# disks NAME KIND OPTION...: Linux with two disks, whose interrupts are of this kind.
+disks() {
+	name=$1 want=0
+	cat >"$tmp/want" <<-EOF
+		^guest: sectors 8192 2048
+		^guest: read-only 0 1
+		^guest: read $(sha256sum <"$tmp/disk" | cut -d' ' -f1)
+		^guest: written
+		^guest: refused
+		^guest: interrupts $2
+	EOF
+	shift 2
+	start --kernel "$LINUX" --initrd "$INITRD" --disk "$tmp/disk" --disk "$tmp/disk2,ro" "$@"
+	await gone
+	# What the guest wrote and flushed: the image's first half again.
+	dd if="$tmp/disk" of="$tmp/half" bs=2097152 count=1 2>/dev/null
+	cat "$tmp/half" "$tmp/half" | cmp -s - "$tmp/disk" || echo "the image is right" >>"$tmp/want"
+	finish "$name"
+}
+
+disks "disks, MSI-X" PCI-MSI --append "console=ttyS0 panic=-1 quiet"
+disks "disks, interrupt lines" IO-APIC --append "console=ttyS0 panic=-1 quiet pci=nomsi"
+disks "disks, configuration by ports" PCI-MSI --append "console=ttyS0 panic=-1 quiet pci=nommconf" \
+	--cpus 2
+# A guest that waits has the disk.
+start --kernel "$mb" --append hang --disk "$tmp/disk" --grace 0
+holder=$pid
+await says 1 ready
+vm "disk in use" 75 "disk: another process uses it" --kernel "$mb" --append off --disk "$tmp/disk"
+kill -s TERM $holder
+wait $holder
+vm "disk that is free again" 0 "^multiboot" --kernel "$mb" --append off --disk "$tmp/disk"
+
 echo "cannot reserve 1G of memory" >"$tmp/want"
 want=71
 : >"$tmp/out"
 (
+	# shellcheck disable=SC3045 # dash and busybox have it
 	ulimit -v 500000
 	exec "$VMCTL" run --kernel "$mb" --memory 1G --append off >"$tmp/out" 2>&1 </dev/null
 ) &

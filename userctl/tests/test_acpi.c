@@ -5,6 +5,7 @@
 #include "../boot/aml.h"
 #include "../boot/memmap.h"
 #include "../devices/acpi_pm.h"
+#include "../devices/pci.h"
 #include "tap.h"
 
 static struct guest_mem mem;
@@ -69,13 +70,15 @@ static uint64_t find(uint64_t rsdp_gpa, const char *signature)
 	return 0;
 }
 
+static bool with_pci;
+
 static uint64_t build(unsigned int cpus)
 {
 	struct error err = { 0 };
 	uint64_t rsdp = 0;
 
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
-	CHECK_EQ(acpi_tables_build(&mem, cpus, &rsdp, &err), 0);
+	CHECK_EQ(acpi_tables_build(&mem, cpus, with_pci, &rsdp, &err), 0);
 	return rsdp;
 }
 
@@ -164,8 +167,8 @@ static void processor_limits(void)
 	uint64_t rsdp;
 
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
-	CHECK_EQ(acpi_tables_build(&mem, 0, &rsdp, &err), -1);
-	CHECK_EQ(acpi_tables_build(&mem, ACPI_CPUS_MAX + 1, &rsdp, &err), -1);
+	CHECK_EQ(acpi_tables_build(&mem, 0, false, &rsdp, &err), -1);
+	CHECK_EQ(acpi_tables_build(&mem, ACPI_CPUS_MAX + 1, false, &rsdp, &err), -1);
 	guest_mem_free(&mem);
 }
 
@@ -249,6 +252,35 @@ static void definition_block(void)
 	guest_mem_free(&mem);
 }
 
+static void pci_bus(void)
+{
+	static const uint8_t window[] = { 0x87, 0x17, 0, 0, 0x0c, 1,    0,    0,    0,
+					  0,    0,    0, 0, 0xc0, 0xff, 0xff, 0xff, 0xcf };
+	static const uint8_t buses[] = { 0x88, 0x0d, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+	static const uint8_t ecam[] = { 0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0x10, 0 };
+	/* Package (4) { 0x0002ffff, 0, 0, 17 }: the second slot's line. */
+	static const uint8_t route[] = { 0x12, 0x0b, 4, 0x0c, 0xff, 0xff, 2, 0, 0, 0, 0x0a, 17 };
+	const uint8_t *dsdt, *mcfg;
+	unsigned int devices = 0;
+	uint64_t rsdp;
+
+	with_pci = true;
+	rsdp = build(2);
+	with_pci = false;
+	mcfg = table(find(rsdp, "MCFG"), "MCFG");
+	CHECK_EQ(get32(mcfg + 4), 60);
+	CHECK_EQ(get64(mcfg + 44), PCI_ECAM_BASE);
+	CHECK_EQ(get32(mcfg + 52), 0);
+	dsdt = table(get32((const uint8_t *)table(find(rsdp, "FACP"), "FACP") + 40), "DSDT");
+	CHECK(walk_terms(dsdt + 36, dsdt + get32(dsdt + 4), &devices));
+	CHECK_EQ(devices, 5);
+	CHECK(memmem(dsdt, get32(dsdt + 4), window, sizeof(window)));
+	CHECK(memmem(dsdt, get32(dsdt + 4), buses, sizeof(buses)));
+	CHECK(memmem(dsdt, get32(dsdt + 4), ecam, sizeof(ecam)));
+	CHECK(memmem(dsdt, get32(dsdt + 4), route, sizeof(route)));
+	guest_mem_free(&mem);
+}
+
 /* The three lengths of a length, at their edges. */
 static void package_lengths(void)
 {
@@ -296,4 +328,4 @@ static void builder_overflow(void)
 }
 
 TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processor_limits),
-	 TEST(definition_block), TEST(package_lengths), TEST(builder_overflow));
+	 TEST(definition_block), TEST(pci_bus), TEST(package_lengths), TEST(builder_overflow));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: unit tests, once plain and once with sanitizers; TAP on standard output.
-TESTS := acpi boot boot_hostile bus console cpuid doctor pc rtc serial units
+TESTS := acpi boot boot_hostile bus console cpuid doctor pc pci rtc serial units virtio_blk virtqueue
 TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The device's side of a split virtqueue (Virtual I/O Device 1.2, 2.7). The guest is hostile: each
+ * address and index is checked where it is used, and a ring that makes no sense breaks the queue.
+ */
+#ifndef VMCTL_VIRTQUEUE_H
+#define VMCTL_VIRTQUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "../libvmm/memory.h"
+
+#define VIRTQUEUE_MAX 256
+#define CHAIN_MAX     130 /* pieces of one request: header, 128 of data, status */
+
+/**
+ * struct virtqueue - a queue
+ * @mem: guest memory
+ * @size: entries, a power of two up to VIRTQUEUE_MAX
+ * @desc: guest-physical address of the descriptors
+ * @driver: of the available ring
+ * @device: of the used ring
+ * @ready: the guest has set it up
+ * @broken: the guest broke a rule: the queue is dead until a reset
+ * @next: index of the next available entry
+ * @used: index of the next used entry
+ */
+struct virtqueue {
+	const struct guest_mem *mem;
+	uint16_t size;
+	uint64_t desc, driver, device;
+	bool ready;
+	bool broken;
+	uint16_t next, used;
+};
+
+/**
+ * struct virtqueue_chain - a request
+ * @head: its first descriptor, which names it
+ * @iov: pieces of guest memory, those that the device reads first
+ * @readable: how many the device reads
+ * @writable: how many it writes
+ */
+struct virtqueue_chain {
+	uint16_t head;
+	struct iovec iov[CHAIN_MAX];
+	unsigned int readable, writable;
+};
+
+/**
+ * virtqueue_reset() - as at power-on
+ * @vq: the queue, with @mem set
+ */
+void virtqueue_reset(struct virtqueue *vq);
+
+/**
+ * virtqueue_pop() - take the next request
+ * @vq: the queue
+ * @chain: the request
+ *
+ * Return: 1; 0 when there is none; -EINVAL when the queue is broken
+ */
+int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
+
+/**
+ * virtqueue_push() - give a request back
+ * @vq: the queue
+ * @head: what virtqueue_pop() named it
+ * @len: bytes that were written to it
+ *
+ * Return: whether the guest wants an interrupt
+ */
+bool virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t len);
+
+#endif
