@@ -6,9 +6,6 @@
 
 #include "svm.h"
 
-/* DEBUGCTL: LBR, BTF and the performance pins PB0 to PB3 (APM vol. 2, 13.1.1.6) */
-#define DEBUGCTL_VALID	GENMASK_ULL(5, 0)
-
 /**
  * svm_msrpm_bit() - where an MSR stands in the permission map (APM vol. 2, 15.11)
  * @msr: its number
@@ -29,12 +26,6 @@ int svm_msrpm_bit(u32 msr)
 }
 EXPORT_FOR_TEST(svm_msrpm_bit);
 
-static bool svm_host_has_spec_ctrl(void)
-{
-	return boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_STIBP) ||
-	       boot_cpu_has(X86_FEATURE_AMD_IBRS) || boot_cpu_has(X86_FEATURE_AMD_SSBD);
-}
-
 /**
  * svm_msr_intercept() - intercept an MSR, or let the guest at it
  * @vcpu: the vCPU
@@ -54,7 +45,7 @@ void svm_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
 	__assign_bit(bit, svm->msrpm, rd);
 	__assign_bit(bit + 1, svm->msrpm, wr);
 	if (msr == MSR_IA32_SPEC_CTRL)
-		svm->spec_passthrough = !wr && svm_host_has_spec_ctrl();
+		svm->spec_passthrough = !wr;
 	svm_mark_written(svm, CLEAN_PERM_MAP);
 }
 
@@ -69,7 +60,7 @@ static u64 *svm_msr_field(struct svm_vcpu *svm, u32 msr)
 	struct vmcb_save *v = &svm->vmcb->save;
 
 	if (msr == MSR_IA32_SPEC_CTRL)
-		return svm_host_has_spec_ctrl() ? svm_spec_ctrl(svm) : NULL;
+		return svm_spec_ctrl(svm);
 	if (!svm_has.lbrv)
 		return NULL;
 	switch (msr) {
@@ -105,13 +96,13 @@ int svm_get_msr(struct vcpu *vcpu, u32 msr, u64 *val)
  * svm_set_msr() - write an MSR that the backend holds
  * @vcpu: the vCPU
  * @msr: its number
- * @val: the value; the core has checked SPEC_CTRL's against the guest's CPUID
+ * @val: the value; the core has checked it, and asks for SPEC_CTRL only where the host has it
  *
  * Last branch records cost nothing while the guest has DEBUGCTL clear: their switching is on only
  * when it is not (APM vol. 2, 15.23).
  *
  * Context: loaded
- * Return: 0; -ENOENT: it is none of the backend's; -EINVAL: reserved bits
+ * Return: 0; -ENOENT: it is none of the backend's
  */
 int svm_set_msr(struct vcpu *vcpu, u32 msr, u64 val)
 {
@@ -120,8 +111,6 @@ int svm_set_msr(struct vcpu *vcpu, u32 msr, u64 val)
 
 	if (!field)
 		return -ENOENT;
-	if (msr == MSR_IA32_DEBUGCTLMSR && (val & ~DEBUGCTL_VALID))
-		return -EINVAL;
 	*field = val;
 	if (msr == MSR_IA32_SPEC_CTRL) {
 		vcpu->msrs.spec_ctrl = val;

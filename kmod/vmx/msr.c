@@ -43,11 +43,6 @@ int vmx_msr_bitmap_bit(u32 msr)
 }
 EXPORT_FOR_TEST(vmx_msr_bitmap_bit);
 
-static bool vmx_host_has_spec_ctrl(void)
-{
-	return boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
-}
-
 /**
  * vmx_msr_intercept() - intercept an MSR, or let the guest at it
  * @vcpu: the vCPU
@@ -74,7 +69,7 @@ void vmx_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
 	__assign_bit(bit, vmx->msr_bitmap, rd);
 	__assign_bit(bit + BITMAP_WRITE, vmx->msr_bitmap, wr);
 	if (msr == MSR_IA32_SPEC_CTRL)
-		vmx->spec_passthrough = !wr && vmx_host_has_spec_ctrl();
+		vmx->spec_passthrough = !wr;
 }
 EXPORT_FOR_TEST(vmx_msr_intercept);
 
@@ -101,7 +96,7 @@ EXPORT_FOR_TEST(vmx_msrs_init);
  */
 int vmx_get_msr(struct vcpu *vcpu, u32 msr, u64 *val)
 {
-	if (msr == MSR_IA32_SPEC_CTRL && vmx_host_has_spec_ctrl()) {
+	if (msr == MSR_IA32_SPEC_CTRL) {
 		*val = to_vmx(vcpu)->entry.guest_spec;
 		return 0;
 	}
@@ -116,7 +111,7 @@ int vmx_get_msr(struct vcpu *vcpu, u32 msr, u64 *val)
  * vmx_set_msr() - write an MSR that the backend holds
  * @vcpu: the vCPU
  * @msr: its number
- * @val: the value; the core has checked SPEC_CTRL's against the guest's CPUID
+ * @val: the value; the core has checked it, and asks for SPEC_CTRL only where the host has it
  *
  * Last branch records are the host's: of DEBUGCTL only BTF reaches the processor.
  *
@@ -125,7 +120,7 @@ int vmx_get_msr(struct vcpu *vcpu, u32 msr, u64 *val)
  */
 int vmx_set_msr(struct vcpu *vcpu, u32 msr, u64 val)
 {
-	if (msr == MSR_IA32_SPEC_CTRL && vmx_host_has_spec_ctrl()) {
+	if (msr == MSR_IA32_SPEC_CTRL) {
 		to_vmx(vcpu)->entry.guest_spec = val;
 		vcpu->msrs.spec_ctrl = val;
 		return 0;
