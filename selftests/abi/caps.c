@@ -766,12 +766,17 @@ static long missing_ticks(u8 reinject, u32 limit)
 	return (long)v->uc.args[2] - (long)v->uc.args[1];
 }
 
-CASE(reinject_control)
+CASE(reinject_control, .timeout = 60)
 {
 	struct kvm_reinject_control ctl = { .pit_reinject = 1 };
+	u32 i;
 
 	need_cap(KVM_CAP_REINJECT_CONTROL);
 	CHECK_ERRNO(ioctl(vm_create(VM_IRQCHIP)->fd, KVM_REINJECT_CONTROL, &ctl), ENXIO);
 	CHECK(missing_ticks(0, 500) > 200);
-	CHECK(missing_ticks(1, 10000) <= 50);
+	/* A machine that stands still for a second loses ticks for good: again. */
+	for (i = 0; i < 3; i++)
+		if (missing_ticks(1, 5000) <= 50)
+			return;
+	FAIL("missed ticks are not made up for");
 }
