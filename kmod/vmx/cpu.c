@@ -32,7 +32,6 @@
 
 OPTION(ept_dirty, "let the processor keep accessed and dirty bits in nested tables, where present");
 OPTION(pml, "let the processor log the pages it dirties, where present");
-OPTION(preemption_timer, "time the guest's deadlines by the VMX preemption timer, where present");
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
 struct vmx_caps vmx_caps;
@@ -200,7 +199,6 @@ static void vmx_fill_features(void)
 	vmx_has.pause_loop = backend_options.pause_filter && vmx_may(VMX_PROC2, PROC2_PAUSE_LOOP);
 	vmx_has.ept_dirty = ept_dirty && (vmx_caps.ept_vpid & CAP_EPT_ACCESSED_DIRTY);
 	vmx_has.pml = pml && vmx_has.ept_dirty && vmx_may(VMX_PROC2, PROC2_PML);
-	vmx_has.preemption_timer = preemption_timer && vmx_may(VMX_PIN, PIN_PREEMPTION_TIMER);
 	vmx_has.rdtscp = vmx_may(VMX_PROC2, PROC2_RDTSCP);
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();

@@ -46,8 +46,7 @@ struct vmx_caps {
 
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
-	bool tsc_scale, pause_loop, pml, preemption_timer, apic_registers, virtual_intr,
-	     posted_intr, rdtscp, invpcid, ept_dirty, flush_l1d;
+	bool tsc_scale, pause_loop, pml, rdtscp, invpcid, ept_dirty, flush_l1d;
 };
 
 extern struct vmx_caps vmx_caps;
@@ -130,7 +129,6 @@ struct vmx_hw {
  * @vpid: this vCPU's, never 0
  * @eptp: EPT_POINTER
  * @switched: enum vmx_switched_msr: the guest's values
- * @cstar: MSR_CSTAR, which no Intel processor uses
  * @msr_bitmap: 4 KiB
  * @apic_page: the virtual-APIC page
  * @pml: where the processor logs pages it dirties, filled from the end; NULL without PML
@@ -156,7 +154,6 @@ struct vmx_vcpu {
 	u16 vpid;
 	u64 eptp;
 	u64 switched[SWITCH_COUNT];
-	u64 cstar;
 	unsigned long *msr_bitmap;
 	u8 *apic_page;
 	u64 *pml;
