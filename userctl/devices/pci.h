@@ -98,7 +98,9 @@ struct pci_device {
  * @bridge: the device in slot 0
  * @irq: line that devices' are copied from
  * @msi: send a message signalled interrupt
- * @opaque: passed to @msi
+ * @doorbell: have 16-bit writes to an address signal an eventfd, or no longer; NULL where that
+ *	cannot be had: they come as writes to the BAR anyhow
+ * @opaque: passed to both
  * @port_ops: handlers of the byte-wide port 0xcf9, which lies within the address port
  * @port_dev: passed to these
  */
@@ -109,6 +111,7 @@ struct pci_bus {
 	struct pci_device bridge;
 	struct irq_line irq;
 	void (*msi)(void *opaque, uint64_t addr, uint32_t data);
+	void (*doorbell)(void *opaque, uint64_t addr, int fd, bool on);
 	void *opaque;
 	const struct bus_ops *port_ops;
 	void *port_dev;
@@ -118,7 +121,7 @@ extern const struct bus_ops pci_port_ops, pci_ecam_ops, pci_window_ops;
 
 /**
  * pci_bus_init() - an empty bus
- * @bus: filled in, but for @msi, @opaque, @port_ops and @port_dev
+ * @bus: filled in, but for @msi, @doorbell, @opaque, @port_ops and @port_dev
  * @irq: how lines are driven; the number is the slot's
  */
 void pci_bus_init(struct pci_bus *bus, const struct irq_line *irq);

@@ -37,10 +37,29 @@ static struct virtqueue *selected(struct virtio *v)
 	return v->queue_select < v->ops->queues ? &v->vq[v->queue_select] : NULL;
 }
 
+/*
+ * While the driver drives, its notifications need not come through user space. One that moves the
+ * BAR meanwhile loses that, no more.
+ */
+static void set_doorbell(struct virtio *v, bool on)
+{
+	struct pci_bus *bus = v->pci.bus;
+	uint64_t base = pci_bar_address(&v->pci, BAR);
+
+	if (!bus->doorbell || on == !!v->doorbell || (on && !base))
+		return;
+	if (on)
+		v->doorbell = base + NOTIFY;
+	bus->doorbell(bus->opaque, v->doorbell, v->kick, on);
+	if (!on)
+		v->doorbell = 0;
+}
+
 static void reset(struct virtio *v)
 {
 	unsigned int i;
 
+	set_doorbell(v, false);
 	v->ops->stop(v);
 	v->accepted = 0;
 	v->device_select = 0;
@@ -115,6 +134,8 @@ static void write_status(struct virtio *v, uint8_t val)
 	if ((v->accepted & ~all_features(v)) || !(v->accepted >> VIRTIO_F_VERSION_1 & 1))
 		val &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	v->status = val | (v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	if (val & VIRTIO_CONFIG_S_DRIVER_OK)
+		set_doorbell(v, true);
 }
 
 /* What is not there must not be taken: the guest reads back PCI_NO_VECTOR (4.1.5.1.2.1). */

@@ -47,6 +47,7 @@ struct virtio_ops {
  * @config_vector: MSI-X vector for changes of configuration
  * @vq: queues
  * @vector: their MSI-X vectors
+ * @doorbell: address whose writes the kernel turns into @kick, 0 for none
  * @kick: eventfd, written when the guest notifies
  * @wait_fd: what else the I/O thread waits for, -1 for nothing
  * @thread: the I/O thread
@@ -68,6 +69,7 @@ struct virtio {
 	struct virtqueue vq[VIRTIO_QUEUES_MAX];
 	uint16_t vector[VIRTIO_QUEUES_MAX];
 
+	uint64_t doorbell;
 	int kick, wait_fd;
 	pthread_t thread;
 	bool started;

@@ -216,6 +216,18 @@ int vmm_signal_msi(struct vmm_vm *vm, uint64_t addr, uint32_t data)
 	return ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
 }
 
+int vmm_doorbell(struct vmm_vm *vm, uint64_t addr, int fd, bool on)
+{
+	struct kvm_ioeventfd bell = {
+		.addr = addr,
+		.len = 2,
+		.fd = fd,
+		.flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(vm->fd, KVM_IOEVENTFD, &bell) ? -errno : 0;
+}
+
 struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err)
 {
 	struct kvm_cpuid2 *cpuid;

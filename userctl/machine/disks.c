@@ -19,6 +19,14 @@ static void send_msi(void *opaque, uint64_t addr, uint32_t data)
 	(void)vmm_signal_msi(&m->vm, addr, data);
 }
 
+/* Without it the writes come as exits. */
+static void set_doorbell(void *opaque, uint64_t addr, int fd, bool on)
+{
+	struct machine *m = opaque;
+
+	(void)vmm_doorbell(&m->vm, addr, fd, on);
+}
+
 static int claim(struct machine *m, struct bus *bus, unsigned int n, uint64_t base, uint64_t len,
 		 const struct bus_ops *ops, struct error *err)
 {
@@ -36,6 +44,7 @@ static int add_bus(struct machine *m, struct error *err)
 
 	pci_bus_init(&m->pci, &line);
 	m->pci.msi = send_msi;
+	m->pci.doorbell = set_doorbell;
 	m->pci.opaque = m;
 	/* The reset register at 0xcf9 lies within the address port. */
 	m->pci.port_ops = &reset_ops;

@@ -33,12 +33,21 @@ static struct bus_range window, ecam;
 static struct virtio_blk *blk;
 static struct error err;
 static atomic_bool line;
+static uint64_t bell;
 
 static void set_line(void *opaque, unsigned int gsi, bool level)
 {
 	(void)opaque;
 	(void)gsi;
 	atomic_store(&line, level);
+}
+
+static void set_doorbell(void *opaque, uint64_t addr, int fd, bool on)
+{
+	(void)opaque;
+	CHECK(fd >= 0);
+	CHECK(on ? !bell : bell == addr);
+	bell = on ? addr : 0;
 }
 
 static uint64_t get(uint64_t addr, unsigned int size)
@@ -84,6 +93,8 @@ static bool begin(bool readonly)
 
 	bus_init(&mmio);
 	pci_bus_init(&bus, &irq);
+	bus.doorbell = set_doorbell;
+	bell = 0;
 	window =
 		(struct bus_range){ PCI_WINDOW_BASE, PCI_WINDOW_SIZE, &pci_window_ops, &bus, NULL };
 	ecam = (struct bus_range){ PCI_ECAM_BASE, PCI_ECAM_SIZE, &pci_ecam_ops, &bus, NULL };
@@ -167,6 +178,7 @@ static void registers(void)
 	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_NUMQ, 2), 1);
 	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), SIZE);
 	CHECK_EQ(get(DEVICE, 4), SECTORS);
+	CHECK_EQ(bell, NOTIFY);
 	CHECK_EQ(get(DEVICE + 0xffc, 4), 0);
 	/* What is in use does not move. */
 	set(COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, 0x9000, 4);
@@ -182,6 +194,7 @@ static void registers(void)
 	set(COMMON + VIRTIO_PCI_COMMON_MSIX, 1, 2);
 	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_MSIX, 2), 1);
 	set(COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	CHECK_EQ(bell, 0);
 	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 2), 0);
 	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_MSIX, 2), PCI_NO_VECTOR);
 	set(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 3, 2);
