@@ -27,10 +27,12 @@ SUITES = {}
 class Suite:
     """A function that runs something on run.host; None stands for this machine."""
 
-    def __init__(self, function, hosts, seconds, parts):
+    def __init__(self, function, hosts, also, seconds, parts):
         self.function = function
         self.name = function.__name__.replace('_', '-')
         self.hosts = hosts
+        # Hosts that it runs on too if they are named.
+        self.also = also
         # About how long it takes, by host: the long ones are begun first.
         self._seconds = seconds
         self._parts = parts
@@ -43,10 +45,10 @@ class Suite:
         return self._parts.get(host, 1)
 
 
-def suite(hosts=BOTH, parts=None, **seconds):
+def suite(hosts=BOTH, also=(), parts=None, **seconds):
     """Make a function a suite."""
     def register(function):
-        s = Suite(function, hosts, seconds, parts or {})
+        s = Suite(function, hosts, also, seconds, parts or {})
         SUITES[s.name] = s
         return function
     return register
@@ -110,7 +112,7 @@ def unit(run):
     return kunit(run, 'slim')
 
 
-@suite(hosts=('svm',))
+@suite(hosts=('svm',), also=('vmx',))
 def unit_debug(run):
     """KUnit on the debug kernel."""
     return kunit(run, 'debug')
@@ -144,14 +146,14 @@ def abi_tests(run, kernel, oracle, only):
         ' '.join([f'VMM_DEV={device} /abi -t {scale}', *only]))
 
 
-@suite(parts={'vmx': 2}, svm=100, vmx=600)
+@suite(also=('svm2',), parts={'vmx': 2}, svm=100, vmx=600)
 def abi(run):
     """The ioctl interface on the slim kernel; on Bochs' AMD model what is dependable there."""
     run.abi_results = abi_tests(run, 'slim', False, abi_cases(run)[1])
     return run.abi_results + abi_skips(run)
 
 
-@suite(hosts=('svm',), parts={'vmx': 2}, svm=400)
+@suite(hosts=('svm',), also=('vmx',), parts={'vmx': 2}, svm=400)
 def abi_debug(run):
     """The ioctl interface on the debug kernel."""
     return abi_tests(run, 'debug', False, abi_cases(run)[1])
@@ -163,7 +165,7 @@ def abi_stock(run):
     return abi_tests(run, 'stock', False, abi_cases(run)[1])
 
 
-@suite(parts={'vmx': 2}, svm=100, vmx=600)
+@suite(hosts=('svm',), also=('vmx',), parts={'vmx': 2}, svm=100)
 def oracle(run):
     """The same binary on in-tree KVM; what differs must be explained."""
     names, mine = abi_cases(run)
