@@ -5,11 +5,13 @@ A host has two serial ports: the kernel's console, which is logged, and the
 port that the command talks on.
 """
 
+import ctypes
 import json
 import os
 import re
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import termios
@@ -18,6 +20,11 @@ import tty
 
 MEMORY = {'stock': 2048, 'backports': 2048, 'slim': 1024, 'debug': 3072}
 APPEND = 'console=ttyS0,115200 loglevel=5 log_buf_len=4M oops=panic tsc=reliable '
+
+
+def die_with_parent():
+    """Have this process killed when run-host ends, in whatever way (PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Emulator:
@@ -94,7 +101,7 @@ class Qemu(Emulator):
             append += 'nokaslr norandmaps '
         self.process = subprocess.Popen(argv + ['-append', append + args.append],
                                         stdin=None if args.live else subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         self.port = self.process.stdout.fileno()
 
     def _path(self, name):
@@ -187,7 +194,8 @@ info: action=ignore
         with open(self._path('bochs.out'), 'wb') as out:
             self.process = subprocess.Popen(
                 ['bochs', '-q', '-f', self._path('bochsrc'), '-rc', self._path('rc')],
-                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
+                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent)
 
     def _path(self, name):
         return os.path.join(self.work, name)
@@ -210,7 +218,8 @@ info: action=ignore
             shutil.copy(path, os.path.join(top, 'isolinux'))
         # There is no way to have Bochs end at a reset, so a panic waits to be seen. A processor
         # that comes back waits by MWAIT, and is never woken.
-        append = APPEND + (f'panic=0 idle=halt nokaslr norandmaps tsc_early_khz={self.RATE // 1000} '
+        append = APPEND + ('panic=0 idle=halt nokaslr norandmaps '
+                           f'tsc_early_khz={self.RATE // 1000} '
                            + self.MODELS[self.args.host][1] + self.args.append)
         self._write('iso/isolinux/isolinux.cfg', 'default k\nprompt 0\nlabel k\nkernel /kernel\n'
                     f'append initrd=/initrd {append}\n')
@@ -255,7 +264,7 @@ info: action=ignore
         with open(self._path('bochs.out'), 'rb') as out:
             out.seek(0, os.SEEK_END)
             try:
-                self.process.send_signal(2)
+                self.process.send_signal(signal.SIGINT)
                 time.sleep(1)
                 self.process.stdin.write(b'r\nq\n')
                 self.process.stdin.flush()
