@@ -21,7 +21,8 @@
 	[(n) + 1] = E(op, dst, src, imm, flags)
 
 #define ALU_ROW(n, op, lock)					\
-	PAIR(n, op, RM, REG, NONE, M | (lock)),			\
+	[(n)] = E(op, RM, REG, NONE, M | B | (lock)),		\
+	[(n) + 1] = E(op, RM, REG, NONE, M | (lock)),		\
 	PAIR((n) + 2, op, REG, RM, NONE, M),			\
 	PAIR((n) + 4, NOMEM, NONE, NONE, Z, 0)
 
@@ -86,7 +87,7 @@ static const u32 two_byte[256] = {
 	[0xa4] = E(SHLD, RM, IMM, 8, M), [0xa5] = E(SHLD, RM, CL, NONE, M),
 	[0xa8] = PUSH_SEG(F_D64), [0xa9] = POP_SEG(F_D64), [0xaa] = LEN(NONE, 0),
 	[0xab] = E(BTX, RM, REG, NONE, M | L), [0xac] = E(SHLD, RM, IMM, 8, M),
-	[0xad] = E(SHLD, RM, CL, NONE, M), [0xae] = LEN(NONE, M),
+	[0xad] = E(SHLD, RM, CL, NONE, M), [0xae] = GROUP(10, NONE, 0),
 	[0xaf] = E(IMUL, REG, RM, NONE, M), PAIR(0xb0, CMPXCHG, RM, REG, NONE, M | L),
 	[0xb2] = LOAD_FAR(0), [0xb3] = E(BTX, RM, REG, NONE, M | L), [0xb4 ... 0xb5] = LOAD_FAR(0),
 	[0xb6] = E(MOV, REG, RM, NONE, M | F_WIDTH(W_1)),
@@ -116,6 +117,7 @@ static const u32 groups[][8] = {
 	[8] = { [4] = E(BT, RM, IMM, NONE, 0), [5 ... 7] = E(BTX, RM, IMM, NONE, L) },
 	[9] = { LEN(NONE, 0), E(CMPXCHG8B, RM, NONE, NONE, L | F_MEM | F_WIDTH(W_PAIR)),
 		[2 ... 7] = LEN(NONE, 0) },
+	[10] = { [0 ... 6] = LEN(NONE, 0), E(MOV, NONE, NONE, NONE, 0) },	/* CLFLUSH, ..OPT */
 };
 
 /* SSE moves between memory and a register of the second table, by their mandatory prefix. */

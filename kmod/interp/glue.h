@@ -3,8 +3,6 @@
 #ifndef VMM_INTERP_GLUE_H
 #define VMM_INTERP_GLUE_H
 
-#include <asm/fpu/types.h>
-
 #include "../backend.h"
 #include "interp.h"
 

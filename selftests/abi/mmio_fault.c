@@ -117,6 +117,18 @@ CASE(smap)
 	serve_reads(vcpu_new(vm, 0, guest_smap, 0), 1);
 }
 
+/* A cache line that is not there: neither an access nor an error. */
+static void guest_clflush(void)
+{
+	asm volatile("clflush (%0)" : : "r"(HOLE_BASE) : "memory");
+	GUEST_DONE();
+}
+
+CASE(clflush)
+{
+	run_done(vcpu_new(vm_create(0), 0, guest_clflush, 0));
+}
+
 /* A selector that the device invents: the checks of a descriptor, and nothing is loaded. */
 static void guest_bad_selector(void)
 {

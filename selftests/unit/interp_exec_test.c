@@ -80,6 +80,20 @@ static void device_to_device(void)
 	machine_free(m);
 }
 
+/* Nothing to flush, but no mistake either. */
+static void device_cache_line(void)
+{
+	struct machine *m = machine_new(INTERP_LONG);
+
+	GPR(m, RBX) = DEV;
+	CHECK_EQ(TRY(m, "\x0f\xae\x3b"), INTERP_DONE);     /* clflush [rbx] */
+	CHECK_EQ(TRY(m, "\x66\x0f\xae\x3b"), INTERP_DONE); /* clflushopt [rbx] */
+	CHECK_EQ(m->in.reg.rip, 7);
+	CHECK_EQ(m->nevents, 0);
+	CHECK_EQ(TRY(m, "\x0f\xae\x13"), INTERP_UNKNOWN); /* ldmxcsr [rbx] */
+	machine_free(m);
+}
+
 static void device_fragments(void)
 {
 	struct machine *m = machine_new(INTERP_LONG);
@@ -103,6 +117,9 @@ static void device_fragments(void)
 	CHECK_EQ(trips, 4);
 	CHECK_EQ(m->nevents, 4);
 	CHECK(is_event(m, 2, 'w', DEV + 0x20, 8, DEV + 0x20));
+	CHECK(is_event(m, 3, 'w', DEV + 0x28, 8, 0xcc));
+	m->device_value = 0x10;
+	CHECK_EQ(RUN(m, "\xf0\x48\x0f\xc7\x0b", &trips), INTERP_DONE); /* with LOCK */
 	CHECK(is_event(m, 3, 'w', DEV + 0x28, 8, 0xcc));
 	CHECK(m->in.reg.rflags & X86_EFLAGS_ZF);
 	machine_free(m);
@@ -448,6 +465,9 @@ static void canonical_addresses(void)
 	CHECK_EQ(GPR(m, RAX), 77);
 	CHECK_EQ(TRY(m, "\x3e\x8b\x03"), INTERP_DONE);
 	CHECK_EQ(GPR(m, RAX), 0);
+	GPR(m, RSI) = 0x10;
+	CHECK_EQ(TRY(m, "\x65\xac"), INTERP_DONE); /* lodsb gs:[rsi] */
+	CHECK_EQ(GPR(m, RAX), 77);
 	machine_free(m);
 }
 
@@ -619,6 +639,7 @@ const struct tap_test tap_tests[] = {
 	TEST(device_write_is_posted),
 	TEST(device_read_modify_write),
 	TEST(device_to_device),
+	TEST(device_cache_line),
 	TEST(device_fragments),
 	TEST(memory_and_device),
 	TEST(read_only_memory),
