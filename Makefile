@@ -74,7 +74,7 @@ demo:
 ## make check-guests       small multiboot and PVH kernels under vmctl
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-debug        unit and abi tests on the debug kernel
-## make check-long         what takes long besides: in-tree KVM and the debug kernel on vmx, svm on Bochs
+## make check-long         what takes long besides: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load check-debug check-long lint
 QUICK := unit-user unit abi
@@ -90,7 +90,7 @@ check-abi check-oracle check-kvm-selftests check-boot check-guests check-lifetim
 check-debug:
 	@$(CHECK) unit-debug abi-debug
 check-long:
-	@$(CHECK) oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2
+	@$(CHECK) kvm-selftests/vmx oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2
 lint:
 	@$(CHECK) lint
 

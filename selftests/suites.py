@@ -181,7 +181,7 @@ def oracle(run):
     return differences.compare(ours, theirs, reasons, names if run.part == 0 else None)
 
 
-@suite(parts={'svm': 2, 'vmx': 2}, svm=500, vmx=1500)
+@suite(hosts=('svm',), also=('vmx',), parts={'svm': 2, 'vmx': 2}, svm=500, vmx=1500)
 def kvm_selftests(run):
     """Linux's own KVM selftests: what in-tree KVM passes, vmm.ko has to pass."""
     return kvm.linux.suite(run)
