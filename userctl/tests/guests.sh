@@ -28,12 +28,13 @@ verdict() {
 	tail -n 40 "$tmp/out" | tr -d '\r' | sed 's/^/# /'
 }
 
-# await COMMAND...: until it succeeds, for a minute at most.
+# await COMMAND...: until it succeeds, for a minute at most, or $limit times 50 ms.
+limit=1200
 await() {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ $tries -lt 1200 ] || return 1
+		[ $tries -lt $limit ] || return 1
 		sleep 0.05
 	done
 }
@@ -225,12 +226,14 @@ disks() {
 		^guest: interrupts $2
 	EOF
 	shift 2
+	limit=3600
 	start --kernel "$LINUX" --initrd "$INITRD" --disk "$tmp/disk" --disk "$tmp/disk2,ro" "$@"
 	await gone
 	# What the guest wrote and flushed: the image's first half again.
 	dd if="$tmp/disk" of="$tmp/half" bs=2097152 count=1 2>/dev/null
 	cat "$tmp/half" "$tmp/half" | cmp -s - "$tmp/disk" || echo "the image is right" >>"$tmp/want"
 	finish "$name"
+	limit=1200
 }
 
 disks "disks, MSI-X" PCI-MSI --append "console=ttyS0 panic=-1 quiet"
