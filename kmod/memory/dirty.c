@@ -194,27 +194,38 @@ static int log_slot(struct vmm *vm, u32 id, struct memslot **slot)
 	return *slot && (*slot)->dirty ? 0 : -ENOENT;
 }
 
-/* Copy the log out, cleared on the way unless user space does that itself. */
-static int copy_log(struct vmm *vm, const struct memslot *slot, void __user *to,
-		    unsigned long *buf, bool *flush)
+/*
+ * Words of the log, a chunk at a time. get: copy them out, and take them unless user space does
+ * that itself; else take those that user space names.
+ */
+static int log_words(struct vmm *vm, const struct memslot *slot, u64 first, u64 words,
+		     void __user *user, bool get)
 {
-	u64 words = BITS_TO_LONGS(slot->npages), i;
-	bool manual = READ_ONCE(vm->policy.manual_dirty);
+	bool take = !get || !READ_ONCE(vm->policy.manual_dirty), flush = false;
+	unsigned long *buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	int ret = 0;
+	u64 i;
 
-	for (i = 0; i < words; i += CHUNK_WORDS) {
-		unsigned int n = min_t(u64, words - i, CHUNK_WORDS);
-		const void *from = &slot->dirty[i];
+	if (!buf)
+		return -ENOMEM;
+	for (i = 0; i < words && !ret; i += CHUNK_WORDS) {
+		size_t n = min_t(u64, words - i, CHUNK_WORDS), len = n * sizeof(long);
+		void __user *at = user + i * sizeof(long);
 
-		if (!manual) {
-			memset(buf, 0xff, n * sizeof(long));
-			*flush |= dirty_take(vm, slot, i, buf, n);
-			from = buf;
-		}
-		if (ioctl_copy_out(to + i * sizeof(long), from, n * sizeof(long)))
-			return -EFAULT;
+		if (get)
+			memset(buf, 0xff, len);
+		else
+			ret = ioctl_copy_in(buf, at, len);
+		if (take && !ret)
+			flush |= dirty_take(vm, slot, first + i, buf, n);
+		if (get)
+			ret = ioctl_copy_out(at, take ? buf : &slot->dirty[first + i], len);
 		cond_resched();
 	}
-	return 0;
+	if (flush)
+		memory_flush(vm);
+	free_page((unsigned long)buf);
+	return ret;
 }
 
 /**
@@ -232,23 +243,14 @@ static int copy_log(struct vmm *vm, const struct memslot *slot, void __user *to,
 int memory_get_dirty_log(struct vmm *vm, const struct kvm_dirty_log *log)
 {
 	struct memslot *slot;
-	unsigned long *buf;
-	bool flush = false;
 	int ret = log_slot(vm, log->slot, &slot);
 
 	if (ret)
 		return ret;
-	buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return -ENOMEM;
 	/* Have processors hand over what they hold. */
 	if (vm->mem.pml)
 		vcpu_request_all(vm, REQ_KICK, true);
-	ret = copy_log(vm, slot, log->dirty_bitmap, buf, &flush);
-	if (flush)
-		memory_flush(vm);
-	free_page((unsigned long)buf);
-	return ret;
+	return log_words(vm, slot, 0, BITS_TO_LONGS(slot->npages), log->dirty_bitmap, true);
 }
 
 static bool clear_range_ok(const struct memslot *slot, const struct kvm_clear_dirty_log *log)
@@ -258,23 +260,6 @@ static bool clear_range_ok(const struct memslot *slot, const struct kvm_clear_di
 		return false;
 	return log->num_pages % BITS_PER_LONG == 0 ||
 	       log->num_pages == slot->npages - log->first_page;
-}
-
-/* Clear the bits that user space's bitmap has set. */
-static int clear_log(struct vmm *vm, const struct memslot *slot,
-		     const struct kvm_clear_dirty_log *log, unsigned long *buf, bool *flush)
-{
-	u64 first = log->first_page / BITS_PER_LONG, words = BITS_TO_LONGS(log->num_pages), i;
-
-	for (i = 0; i < words; i += CHUNK_WORDS) {
-		unsigned int n = min_t(u64, words - i, CHUNK_WORDS);
-
-		if (ioctl_copy_in(buf, log->dirty_bitmap + i * sizeof(long), n * sizeof(long)))
-			return -EFAULT;
-		*flush |= dirty_take(vm, slot, first + i, buf, n);
-		cond_resched();
-	}
-	return 0;
 }
 
 /**
@@ -289,8 +274,6 @@ static int clear_log(struct vmm *vm, const struct memslot *slot,
 int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log)
 {
 	struct memslot *slot;
-	unsigned long *buf;
-	bool flush = false;
 	int ret;
 
 	if (log->first_page % BITS_PER_LONG)
@@ -300,12 +283,6 @@ int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log
 		return ret;
 	if (!clear_range_ok(slot, log))
 		return -EINVAL;
-	buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return -ENOMEM;
-	ret = clear_log(vm, slot, log, buf, &flush);
-	if (flush)
-		memory_flush(vm);
-	free_page((unsigned long)buf);
-	return ret;
+	return log_words(vm, slot, log->first_page / BITS_PER_LONG, BITS_TO_LONGS(log->num_pages),
+			 log->dirty_bitmap, false);
 }

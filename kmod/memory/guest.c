@@ -38,6 +38,7 @@ static void mark_range_dirty(struct vcpu *vcpu, const struct memslot *slot, gpa_
 static ssize_t access_part(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to,
 			   const void *from, size_t len)
 {
+	unsigned long left;
 	struct memslot *slot;
 	hva_t hva = gpa_to_hva(&vm->mem, gpa, !!from, &len, &slot);
 
@@ -45,12 +46,10 @@ static ssize_t access_part(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *t
 		return -EFAULT;
 	if (to)
 		return copy_from_user(to, hva_ptr(hva), len) ? -EFAULT : len;
-	if (copy_to_user(hva_ptr(hva), from, len)) {
-		mark_range_dirty(vcpu, slot, gpa, len);	/* some of it may have been written */
-		return -EFAULT;
-	}
+	left = copy_to_user(hva_ptr(hva), from, len);
+	/* Some of it may have been written even so. */
 	mark_range_dirty(vcpu, slot, gpa, len);
-	return len;
+	return left ? -EFAULT : len;
 }
 
 /* vcpu: who writes. */

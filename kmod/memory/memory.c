@@ -183,22 +183,3 @@ void memory_zap_slot(struct vmm *vm, const struct memslot *slot)
 		;
 	zap_end(&zap);
 }
-
-/**
- * tdp_lookup() - translate as the nested tables stand
- * @vm: the VM
- * @gpa: guest physical address
- * @level: set to 1 (4K), 2 (2M) or 3 (1G); may be NULL
- *
- * Context: process or softirq; takes mmu_lock for reading.
- * Return: host physical address, or ~0 where nothing is mapped.
- */
-hpa_t tdp_lookup(struct vmm *vm, gpa_t gpa, int *level)
-{
-	hpa_t hpa;
-
-	read_lock(&vm->mem.mmu_lock);
-	hpa = tdp_translate(&vm->mem, gpa, level);
-	read_unlock(&vm->mem.mmu_lock);
-	return hpa;
-}

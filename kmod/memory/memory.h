@@ -153,7 +153,4 @@ int memory_read_atomic(struct vmm *vm, gpa_t gpa, void *buf, size_t len);
 /* The slot's HVA of a frame, or 0; caller holds srcu or RCU. */
 hva_t memory_hva(struct vmm *vm, gfn_t gfn, bool write);
 
-/* Debug and introspection: nested translation as the tables stand, or ~0; may spin on mmu_lock. */
-hpa_t tdp_lookup(struct vmm *vm, gpa_t gpa, int *level);
-
 #endif /* VMM_MEMORY_H */

@@ -128,15 +128,10 @@ static int age(struct mmu_notifier *notifier, unsigned long start, unsigned long
 }
 
 /*
- * Like x86's own ptep_clear_flush_young(), without the flush: a use that goes unnoticed costs a
- * page-in, a flush of all vCPUs for every page that is asked about costs more.
+ * For clear_flush_young too: like x86's own ptep_clear_flush_young(), without the flush. A use that
+ * goes unnoticed costs a page-in, a flush of all vCPUs for every page that is asked about costs
+ * more.
  */
-static int clear_flush_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-			     unsigned long start, unsigned long end)
-{
-	return age(notifier, start, end, true);
-}
-
 static int clear_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start,
 		       unsigned long end)
 {
@@ -152,7 +147,7 @@ const struct mmu_notifier_ops memory_notifier_ops = {
 	.invalidate_range_start = invalidate_range_start,
 	.invalidate_range_end = invalidate_range_end,
 	.release = release,
-	.clear_flush_young = clear_flush_young,
+	.clear_flush_young = clear_young,
 	.clear_young = clear_young,
 	.test_young = test_young,
 };

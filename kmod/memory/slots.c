@@ -168,11 +168,6 @@ void slots_fini(struct memory *mem)
 
 /* ---- changes; slots_lock is held over all of this ---- */
 
-static struct memslots *slots_alloc(void)
-{
-	return kzalloc(sizeof(struct memslots), GFP_KERNEL_ACCOUNT);
-}
-
 /* After the tree has changed. */
 static void slots_publish(struct vmm *vm, struct memslots *slots)
 {
@@ -236,7 +231,7 @@ static int slot_create(struct vmm *vm, const struct kvm_userspace_memory_region 
 
 	if (slot_search(mem, gfn, gfn + npages - 1))
 		return -EEXIST;
-	slots = slots_alloc();
+	slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
 	if (!slots || !slot)
 		goto out_free;
@@ -291,7 +286,7 @@ static void slot_replace(struct vmm *vm, struct memslot *old, struct memslot *ne
 
 static int slot_delete(struct vmm *vm, struct memslot *slot)
 {
-	struct memslots *slots = slots_alloc();
+	struct memslots *slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 
 	if (!slots)
 		return -ENOMEM;
@@ -322,7 +317,7 @@ static int slot_move(struct vmm *vm, struct memslot *old, gfn_t gfn)
 
 	if (move_overlaps(mem, old, gfn))
 		return -EEXIST;
-	slots = slots_alloc();
+	slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	new = kmemdup(old, sizeof(*old), GFP_KERNEL_ACCOUNT);
 	if (!slots || !new)
 		goto out_free;

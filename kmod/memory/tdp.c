@@ -122,12 +122,11 @@ int tdp_create(struct memory *mem, const struct tdp_format *format, int max_leaf
 }
 EXPORT_FOR_TEST(tdp_create);
 
-/* Unlink nothing, but collect the table and all below it; true: there was a leaf. */
-static bool tdp_collect(struct memory *mem, u64 *table, int level, struct list_head *tables)
+/* Unlink nothing, but collect the table and all below it. */
+static void tdp_collect(struct memory *mem, u64 *table, int level, struct list_head *tables)
 {
 	const struct tdp_format *fmt = mem->tdp_format;
 	long leaves = 0;
-	bool any = false;
 	int i;
 
 	for (i = 0; i < TDP_ENTRIES; i++) {
@@ -136,14 +135,13 @@ static bool tdp_collect(struct memory *mem, u64 *table, int level, struct list_h
 		if (!(entry & fmt->present))
 			continue;
 		if (tdp_is_table(fmt, entry, level))
-			any |= tdp_collect(mem, tdp_child(fmt, entry), level - 1, tables);
+			tdp_collect(mem, tdp_child(fmt, entry), level - 1, tables);
 		else
 			leaves++;
 	}
 	if (leaves)
 		tdp_count(mem, level, -leaves);
 	list_add(&virt_to_page(table)->lru, tables);
-	return any || leaves;
 }
 
 /**
@@ -406,33 +404,6 @@ enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_l
 	return TDP_MAPPED;
 }
 EXPORT_FOR_TEST(tdp_upgrade);
-
-/**
- * tdp_translate() - translate as the tables stand
- * @mem: the VM's memory
- * @gpa: guest physical address
- * @level: set to the level of the leaf, may be NULL
- *
- * Context: mmu_lock held for reading at least.
- * Return: host physical address, or ~0 where nothing is mapped.
- */
-hpa_t tdp_translate(struct memory *mem, gpa_t gpa, int *level)
-{
-	const struct tdp_format *fmt = mem->tdp_format;
-	gfn_t gfn = gpa >> PAGE_SHIFT;
-	u64 entry;
-	int l;
-
-	if (gfn >= tdp_span(mem->tdp_level + 1))
-		return ~(hpa_t)0;
-	entry = READ_ONCE(*tdp_find(mem, gfn, &l));
-	if (!(entry & fmt->present))
-		return ~(hpa_t)0;
-	if (level)
-		*level = l;
-	return (tdp_entry_pfn(fmt, entry, gfn, l) << PAGE_SHIFT) | (gpa & ~PAGE_MASK);
-}
-EXPORT_FOR_TEST(tdp_translate);
 
 /* ---- ranges ---- */
 

@@ -65,7 +65,6 @@ u64 *tdp_small_table(struct memory *mem, gfn_t gfn);
 void tdp_map_ahead(struct memory *mem, u64 *table, const struct tdp_map *map);
 enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_level, u64 *pfn);
 bool tdp_age(struct memory *mem, gfn_t start, gfn_t end, bool clear);
-hpa_t tdp_translate(struct memory *mem, gpa_t gpa, int *level);
 
 /* mmu_lock held for writing; true: vCPUs must flush before it is released. */
 bool tdp_zap(struct memory *mem, gfn_t start, gfn_t end, struct list_head *tables);

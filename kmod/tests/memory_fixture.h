@@ -81,4 +81,28 @@ static inline enum tdp_result map(struct memory *mem, gfn_t gfn, u64 pfn, int le
 	return tdp_map(mem, &map, &cache);
 }
 
+/* Where the tables lead, ~0: nowhere; level: of the leaf, may be NULL. */
+static inline hpa_t tdp_translate(struct memory *mem, gpa_t gpa, int *level)
+{
+	const struct tdp_format *fmt = mem->tdp_format;
+	u64 entry, offset, *table = mem->tdp_table;
+	gfn_t gfn = gpa >> PAGE_SHIFT;
+	int l = fmt->levels;
+
+	if (gfn >= tdp_span(l + 1))
+		return ~(hpa_t)0;
+	for (;; l--) {
+		entry = table[(gfn >> (9 * (l - 1))) & 511];
+		if (!(entry & fmt->present))
+			return ~(hpa_t)0;
+		if (l == 1 || (entry & fmt->large))
+			break;
+		table = __va(entry & fmt->addr_mask);
+	}
+	if (level)
+		*level = l;
+	offset = (tdp_span(l) << PAGE_SHIFT) - 1;
+	return (entry & fmt->addr_mask & ~offset) | (gpa & offset);
+}
+
 #endif /* VMM_MEMORY_FIXTURE_H */
