@@ -325,16 +325,22 @@ static void run_note_pid(struct vcpu *vcpu)
 	}
 }
 
-static void run_sigset_swap_in(struct vcpu *vcpu, sigset_t *saved)
+/*
+ * The thread's own mask is kept in real_blocked: what is blocked there is not fatal at once when it
+ * is sent, but stays pending, and ends KVM_RUN.
+ */
+static void run_sigset_swap_in(struct vcpu *vcpu)
 {
 	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &vcpu->sigset, saved);
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
 }
 
-static void run_sigset_swap_out(struct vcpu *vcpu, sigset_t *saved)
+static void run_sigset_swap_out(struct vcpu *vcpu)
 {
-	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, saved, NULL);
+	if (!vcpu->sigset_active)
+		return;
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
 }
 
 /**
@@ -347,11 +353,10 @@ static void run_sigset_swap_out(struct vcpu *vcpu, sigset_t *saved)
  */
 long vcpu_run(struct vcpu *vcpu)
 {
-	sigset_t saved;
 	int ret;
 
 	run_note_pid(vcpu);
-	run_sigset_swap_in(vcpu, &saved);
+	run_sigset_swap_in(vcpu);
 	fpu_load_guest(vcpu);
 	ret = run_begin(vcpu);
 	if (ret == RESUME_GUEST) {
@@ -362,7 +367,7 @@ long vcpu_run(struct vcpu *vcpu)
 	fpu_put_guest(vcpu);
 	vcpu->stats.user_exits++;
 	run_publish(vcpu);
-	run_sigset_swap_out(vcpu, &saved);
+	run_sigset_swap_out(vcpu);
 	/* The swap recalculates TIF_SIGPENDING; without it the restart would be seen outside. */
 	if (ret == -ERESTARTNOINTR)
 		set_thread_flag(TIF_SIGPENDING);

@@ -398,6 +398,36 @@ CASE(signal_mask)
 	CHECK_EQ(vcpu_run(v), 0);
 }
 
+static void *send_usr1(void *thread)
+{
+	host_sleep_ms(50);
+	pthread_kill(*(pthread_t *)thread, SIGUSR1);
+	return NULL;
+}
+
+/* Likewise where the signal's action is to kill the process. */
+CASE(signal_mask_fatal)
+{
+	struct {
+		struct kvm_signal_mask m;
+		u64 set;
+	} mask = { .m.len = 8 };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_spin, 0);
+	pthread_t sender, self = pthread_self();
+	sigset_t usr1, pending;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	signal(SIGUSR1, SIG_DFL);
+	CHECK_EQ(pthread_sigmask(SIG_BLOCK, &usr1, NULL), 0);
+	OK(ioctl(v->fd, KVM_SET_SIGNAL_MASK, &mask));
+	CHECK_EQ(pthread_create(&sender, NULL, send_usr1, &self), 0);
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	sigpending(&pending);
+	CHECK(sigismember(&pending, SIGUSR1) == 1);
+	pthread_join(sender, NULL);
+}
+
 /*
  * Kernel work of the thread (here rseq's, after each preemption) must not end KVM_RUN with an error
  * of its own, also where the mask was exchanged for the run.
