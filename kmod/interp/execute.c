@@ -81,7 +81,7 @@ static int op_popf(struct interp *in, u64 *dst, const u64 *src)
 
 	if (in->insn.size != 2)
 		change |= X86_EFLAGS_AC | X86_EFLAGS_ID;
-	if (in->mode != INTERP_VM86 && in->cpl == 0)
+	if (in->cpl == 0)
 		change |= X86_EFLAGS_IOPL;
 	if (in->mode == INTERP_REAL || in->cpl <= iopl(in))
 		change |= X86_EFLAGS_IF;
@@ -138,7 +138,7 @@ static int op_cmps(struct interp *in, u64 *dst, const u64 *src)
 
 static int op_shift(struct interp *in, u64 *dst, const u64 *src)
 {
-	*dst = alu_shift(in->insn.reg, *dst, *src & 0xff, in->insn.size, &in->reg.rflags);
+	*dst = alu_shift(in->insn.reg, *dst, *src, in->insn.size, &in->reg.rflags);
 	return INTERP_DONE;
 }
 
@@ -147,7 +147,7 @@ static int op_shld(struct interp *in, u64 *dst, const u64 *src)
 	const struct insn *insn = &in->insn;
 
 	*dst = alu_shift_double(insn->opcode & 8, *dst, reg_get(in, insn->reg, insn->size),
-				*src & 0xff, insn->size, &in->reg.rflags);
+				*src, insn->size, &in->reg.rflags);
 	return INTERP_DONE;
 }
 

@@ -149,7 +149,7 @@ int operand_read(struct interp *in, unsigned int at, u64 val[2], bool for_write)
 		*val = 1;
 		break;
 	case AT_CL:
-		*val = in->reg.gpr[REG_RCX] & 0xff;
+		*val = in->reg.gpr[REG_RCX];
 		break;
 	case AT_STACK:
 		return stack_pop(in, val);

@@ -163,6 +163,11 @@ static void replay_of_another_access(void)
 	GPR(m, RBX) = DEV + 8; /* user space has changed a register meanwhile */
 	CHECK_EQ(interp_execute(&m->in), INTERP_RETRY);
 	CHECK_EQ(m->nevents, 1);
+	GPR(m, RCX) = 3;
+	CHECK_EQ(TRY(m, "\xf3\x6c"), INTERP_USER); /* rep insb */
+	interp_served(&m->in, NULL, 0);
+	GPR(m, RCX) = 2;
+	CHECK_EQ(interp_execute(&m->in), INTERP_RETRY);
 	machine_free(m);
 }
 
@@ -277,6 +282,12 @@ static void rep_is_interruptible(void)
 	CHECK_EQ(TRY(m, "\xf3\xa4"), INTERP_DONE); /* a count of 0 */
 	CHECK_EQ(m->in.reg.rip, 4);
 	CHECK_EQ(GPR(m, RDI), 0x2003);
+	/* A single step takes one iteration at a time. */
+	m->interrupt_pending = false;
+	m->in.reg.rflags |= X86_EFLAGS_TF;
+	GPR(m, RCX) = 3;
+	CHECK_EQ(TRY(m, "\xf3\xa4"), INTERP_DONE);
+	CHECK_EQ(GPR(m, RCX), 2);
 	machine_free(m);
 }
 
@@ -480,6 +491,10 @@ static void selectors(void)
 	CHECK_EQ(GPR(m, RBX), 0x1234);
 	GPR(m, RBX) = 0x1000;
 	machine_poke(m, 0x1000, 4, ~0ULL);
+	GPR(m, RDI) = 1;
+	GPR(m, RAX) = 0xffef; /* bts word [di], ax: 17 bits below bit 0 */
+	CHECK_EQ(TRY(m, "\x0f\xab\x05"), INTERP_DONE);
+	CHECK_EQ(machine_peek(m, 0xfffd, 2), 0x8000);
 	CHECK_EQ(TRY(m, "\x66\x8c\x17"), INTERP_DONE); /* mov [bx], ss: 16 bits in any case */
 	CHECK_EQ(machine_peek(m, 0x1000, 4), 0xffff1234);
 	GPR(m, RSP) = 0x2000;
@@ -504,6 +519,9 @@ static void machine_status_word(void)
 	CHECK_EQ(m->in.cr0, 0x80050031);
 	m->in.cpl = 1;
 	CHECK_EQ(fault_of(m, TRY(m, "\x0f\x06")), VEC_GP | WITH_ERROR);
+	CHECK_EQ(TRY(m, "\x0f\x01\xe0"), INTERP_DONE);
+	m->in.cr4 |= X86_CR4_UMIP;
+	CHECK_EQ(fault_of(m, TRY(m, "\x0f\x01\xe0")), VEC_GP | WITH_ERROR);
 	machine_free(m);
 }
 
@@ -579,6 +597,16 @@ static void flags_register(void)
 	CHECK_EQ(TRY(m, "\x9d"), INTERP_DONE); /* CPL 3, IOPL 0: IF stays */
 	CHECK_EQ(m->in.reg.rflags, X86_EFLAGS_FIXED | X86_EFLAGS_IF);
 	machine_free(m);
+
+	m = machine_new(INTERP_VM86);
+	GPR(m, RSP) = 0x8000;
+	CHECK_EQ(fault_of(m, TRY(m, "\x9c")), VEC_GP | WITH_ERROR); /* pushf, IOPL 0 */
+	m->in.cr4 |= X86_CR4_VME;
+	CHECK_EQ(TRY(m, "\x9d"), INTERP_UNKNOWN);
+	m->in.reg.rflags |= X86_EFLAGS_IOPL;
+	CHECK_EQ(TRY(m, "\x9d"), INTERP_DONE);
+	CHECK_EQ(m->in.reg.rflags, X86_EFLAGS_FIXED | X86_EFLAGS_IOPL | X86_EFLAGS_VM);
+	machine_free(m);
 }
 
 static void unknown_instructions(void)
@@ -590,6 +618,10 @@ static void unknown_instructions(void)
 	CHECK_EQ(TRY(m, "\xb8\x01\x02\x03\x04"), INTERP_RETRY); /* no operand in memory */
 	CHECK_EQ(TRY(m, "\x75\x10"), INTERP_RETRY);
 	CHECK_EQ(TRY(m, "\xc5\xf8\x28\x03"), INTERP_UNKNOWN);
+	CHECK_EQ(TRY(m, "\xf3\x0f\xbc\x03"), INTERP_UNKNOWN); /* bsf or tzcnt */
+	m->in.mode = INTERP_PROT32;
+	CHECK_EQ(TRY(m, "\x63\x03"), INTERP_UNKNOWN); /* arpl */
+	m->in.mode = INTERP_LONG;
 	CHECK_EQ(m->in.reg.rip, 0);
 	CHECK_EQ(TRY(m, "\x0f\x0b"), INTERP_FAULT);
 	machine_free(m);

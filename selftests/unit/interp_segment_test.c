@@ -68,6 +68,8 @@ static void hidden_part(void)
 	CHECK_EQ(m->nevents, 0);
 	CHECK_EQ(m->in.seg[SEG_ES].base, 0x12345678);
 	/* Another processor is faster. */
+	CHECK_EQ(TRY(m, "\x2e\x8b\x03"), INTERP_DONE);
+	CHECK(!m->in.segs_changed);
 	machine_poke(m, GDT + 0x18, 8, DESCRIPTOR(DATA & ~1));
 	m->lose_races = 1;
 	CHECK_EQ(TRY(m, "\x2e\x8e\x03"), INTERP_RETRY);
@@ -80,6 +82,13 @@ static void local_descriptors(void)
 
 	CHECK_EQ(DS(0, MOV_DS, 0xc, DATA), OK);
 	CHECK_EQ(DS(0, MOV_DS, 0x14, DATA), GP); /* beyond its limit */
+	m = machine_for(INTERP_PROT32, 0x18, DATA);
+	m->in.gdtr.limit = 0x1e; /* cuts the descriptor */
+	CHECK_EQ(fault_of(m, TRY(m, MOV_DS)), GP);
+	m->in.gdtr = (struct dtable){ .base = 0xfffff000, .limit = 0xffff };
+	machine_poke(m, SELECTOR, 2, GDT + 0x18 + 0x1000);
+	CHECK_EQ(TRY(m, MOV_DS), INTERP_DONE); /* linear addresses wrap */
+	machine_free(m);
 	m = machine_for(INTERP_PROT32, 0xc, DATA);
 	m->in.seg[SEG_LDTR].attr = SEG_UNUSABLE;
 	CHECK_EQ(fault_of(m, TRY(m, MOV_DS)), GP);
@@ -120,6 +129,7 @@ static void null_selectors(void)
 	CHECK_EQ(DS(0, MOV_SS, 0, DATA), GP);
 	CHECK_EQ(load(INTERP_LONG, 0, MOV_SS, 0, DATA), OK);
 	CHECK_EQ(load(INTERP_LONG, 3, MOV_SS, 3, DATA), GP);
+	CHECK_EQ(load(INTERP_LONG, 0, MOV_SS, 1, DATA), GP);
 	m = machine_for(INTERP_LONG, 1, DATA);
 	m->in.cpl = 1;
 	CHECK_EQ(TRY(m, MOV_SS), INTERP_DONE);
@@ -164,6 +174,8 @@ static void forms(void)
 	GPR(m, RSP) = 0x8000;
 	CHECK_EQ(TRY(m, "\x17"), INTERP_DONE); /* pop ss */
 	CHECK(m->in.mov_ss);
+	CHECK_EQ(TRY(m, "\x2e\x8b\x03"), INTERP_DONE);
+	CHECK(!m->in.mov_ss);
 	CHECK_EQ(TRY(m, "\x0f\xa8"), INTERP_DONE); /* push gs, on the new stack */
 	CHECK(is_event(m, 0, 'w', 0x12345678 + 0x8000, 4, 0x18));
 	machine_free(m);
@@ -269,6 +281,11 @@ static void branches(void)
 	machine_poke(m, 0x4000, 8, 0x10000);
 	GPR(m, RBX) = 0x4000;
 	CHECK_EQ(fault_of(m, TRY(m, "\xff\x23")), GP);
+	m->in.reg.rip = 0xfffff000;
+	GPR(m, RSP) = 0x8000;
+	m->in.seg[SEG_SS].attr |= SEG_DB;
+	CHECK_EQ(TRY(m, "\xe8\xfb\x0f\x00\x00"), INTERP_DONE); /* call beyond 4 GiB */
+	CHECK_EQ(m->in.reg.rip, 0);
 	CHECK_EQ(TRY(m, "\x66\xff\x23"), INTERP_DONE); /* 16 bits */
 	CHECK_EQ(m->in.reg.rip, 0);
 	machine_free(m);
@@ -296,8 +313,9 @@ static void vectors(void)
 	CHECK_EQ(trips, 2);
 	CHECK_EQ(m->xmm[7][0], 0x70);
 	CHECK_EQ(m->xmm[7][1], 0x71);
-	CHECK_EQ(TRY(m, "\x0f\x6f\x3b"), INTERP_UNKNOWN); /* movq mm7, [rbx] */
-	CHECK_EQ(TRY(m, "\x0f\x58\x3b"), INTERP_UNKNOWN); /* addps */
+	CHECK_EQ(TRY(m, "\x0f\x6f\x3b"), INTERP_UNKNOWN);     /* movq mm7, [rbx] */
+	CHECK_EQ(TRY(m, "\x0f\x58\x3b"), INTERP_UNKNOWN);     /* addps */
+	CHECK_EQ(TRY(m, "\x0f\x38\x2a\x3b"), INTERP_UNKNOWN); /* movntdqa has a 66 */
 	m->in.cr0 |= X86_CR0_TS;
 	CHECK_EQ(TRY(m, "\x0f\x11\x03"), INTERP_RETRY);
 	CHECK_EQ(m->nevents, 0);
