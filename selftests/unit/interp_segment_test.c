@@ -92,6 +92,8 @@ static void local_descriptors(void)
 	m = machine_for(INTERP_PROT32, 0xc, DATA);
 	m->in.seg[SEG_LDTR].attr = SEG_UNUSABLE;
 	CHECK_EQ(fault_of(m, TRY(m, MOV_DS)), GP);
+	m->in.seg[SEG_LDTR].attr = 2; /* not present */
+	CHECK_EQ(fault_of(m, TRY(m, MOV_DS)), GP);
 	machine_free(m);
 }
 
