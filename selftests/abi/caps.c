@@ -435,17 +435,13 @@ static u64 stat(struct vcpu *v, const char *name)
 
 static void guest_naps(void)
 {
-	u32 i;
-
 	guest_on(VEC, guest_count_irq);
 	apic_enable();
 	apic_write(APIC_TDCR, 0xb);
-	apic_write(APIC_LVTT, VEC);
-	for (i = 1; i <= 50; i++) {
-		apic_write(APIC_TMICT, 200000);
-		while (this_cpu()->irqs[VEC] < i)
-			sti_hlt_cli();
-	}
+	apic_write(APIC_LVTT, LVT_PERIODIC | VEC);
+	apic_write(APIC_TMICT, 200000);
+	while (this_cpu()->irqs[VEC] < 50)
+		sti_hlt_cli();
 	GUEST_DONE();
 }
 
