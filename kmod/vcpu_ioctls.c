@@ -256,11 +256,12 @@ static long do_has_attr(struct ioctl_call *call)
 static long do_get_attr(struct ioctl_call *call)
 {
 	const struct kvm_device_attr *attr = call->arg;
+	/* Hardened kernels let nothing be copied out of a struct vcpu itself. */
+	u64 offset = call->vcpu->tsc.offset;
 
 	if (!attr_known(attr))
 		return -ENXIO;
-	return ioctl_copy_out((void __user *)(unsigned long)attr->addr, &call->vcpu->tsc.offset,
-			      sizeof(u64));
+	return ioctl_copy_out((void __user *)(unsigned long)attr->addr, &offset, sizeof(offset));
 }
 
 static long do_set_attr(struct ioctl_call *call)
