@@ -13,6 +13,7 @@
 #include "machine.h"
 
 #define WRITE_MAX 4096 /* bytes written at once: what a pipe takes without blocking halfway */
+#define DRAIN_MS  5000 /* what a serial line of 9600 baud takes for those */
 
 static struct termios saved_mode;
 static volatile sig_atomic_t mode_saved;
@@ -322,7 +323,7 @@ int console_start(struct console *con, struct loop *loop, const struct console_o
 	return 0;
 }
 
-/* Waits as long as the output advances, and a second more. */
+/* Waits as long as the output advances. */
 static void drain(struct console *con)
 {
 	struct timespec until;
@@ -332,7 +333,7 @@ static void drain(struct console *con)
 	while (con->count && !con->broken && !ret) {
 		before = con->count;
 		clock_gettime(CLOCK_MONOTONIC, &until);
-		add_ms(&until, 1000);
+		add_ms(&until, DRAIN_MS);
 		while (con->count == before && !con->broken && !ret)
 			ret = pthread_cond_timedwait(&con->changed, &con->lock, &until);
 	}

@@ -246,7 +246,42 @@ static void output_in_order(void)
 	free(text);
 }
 
-/* A reader that is stuck is given a second at the end, and no more. */
+static void *read_slowly(void *arg)
+{
+	ssize_t n;
+
+	do {
+		usleep(1500000);
+		n = read(*(int *)arg, received + received_len, 4096);
+		received_len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	return NULL;
+}
+
+/* A slow line, such as a serial one: what the guest said last arrives after its end. */
+static void output_to_slow_line(void)
+{
+	char text[9001];
+	pthread_t reader;
+	int in[2], out[2];
+
+	memset(text, 's', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	CHECK(!pipe(in) && !pipe(out));
+	CHECK_EQ(fcntl(out[1], F_SETPIPE_SZ, 4096), 4096);
+	CHECK_EQ(write(in[1], ".", 1), 1);
+	received_len = 0;
+	pthread_create(&reader, NULL, read_slowly, &out[0]);
+	run_console(in[0], out[1], 1, text);
+	close(out[1]);
+	pthread_join(reader, NULL);
+	CHECK_EQ(received_len, sizeof(text) - 1);
+	close(in[0]);
+	close(in[1]);
+	close(out[0]);
+}
+
+/* A reader that is stuck is given some seconds at the end, and no more. */
 static void output_to_full_pipe(void)
 {
 	struct timespec before, after;
@@ -339,5 +374,5 @@ static void crash_restores_terminal(void)
 }
 
 TAP_MAIN(TEST(escape_sequences), TEST(input_from_pipe), TEST(input_from_file), TEST(end_of_input),
-	 TEST(output_to_nobody), TEST(output_in_order), TEST(output_to_full_pipe), TEST(terminal),
-	 TEST(crash_restores_terminal));
+	 TEST(output_to_nobody), TEST(output_in_order), TEST(output_to_slow_line),
+	 TEST(output_to_full_pipe), TEST(terminal), TEST(crash_restores_terminal));
