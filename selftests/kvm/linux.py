@@ -80,7 +80,8 @@ def outcome(case):
 def judge(name, theirs, ours, reason):
     """The case of one test."""
     a, b = outcome(theirs), outcome(ours)
-    if reason and (a != PASS or b == PASS):
+    # On in-tree KVM a test may be late on a busy machine, which says nothing of the exception.
+    if reason and (a == SKIP or b == PASS):
         return Case(name, FAIL, f'in-tree: {a}, ours: {b}: it needs no exception')
     if b == PASS:
         return Case(name, PASS)
