@@ -90,7 +90,7 @@ check-abi check-oracle check-kvm-selftests check-boot check-guests check-lifetim
 check-debug:
 	@$(CHECK) unit-debug abi-debug
 check-long:
-	@$(CHECK) kvm-selftests/vmx oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2
+	@$(CHECK) kvm-selftests/vmx lifetime/vmx oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2
 lint:
 	@$(CHECK) lint
 

@@ -222,7 +222,7 @@ def load(run):
                        '/load.sh')
 
 
-@suite(svm=120, vmx=200)
+@suite(hosts=('svm',), also=('vmx',), svm=120, vmx=800)
 def lifetime(run):
     """Beside in-tree KVM, through CPU hotplug, suspend, kexec and a crash."""
     run.make('build-boot')

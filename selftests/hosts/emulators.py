@@ -88,7 +88,9 @@ class Qemu(Emulator):
         append = APPEND + 'panic=-1 '
         args = self.args
         listen = ',server=on,wait=off'
-        argv = ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max', '-smp', str(args.smp),
+        # With a thread for each CPU, one may go on executing what another has patched: int3 for ever.
+        argv = ['qemu-system-x86_64', '-accel', 'tcg,thread=single', '-cpu', 'max',
+                '-smp', str(args.smp),
                 '-m', args.memory or str(MEMORY[args.kernel]), '-kernel', self.kernel.image,
                 '-initrd', self.initramfs, '-display', 'none', '-vga', 'none', '-monitor', 'none',
                 '-nic', 'none', '-no-reboot', '-qmp', 'unix:' + self._path('qmp') + listen,
