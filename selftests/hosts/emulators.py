@@ -88,7 +88,7 @@ class Qemu(Emulator):
         append = APPEND + 'panic=-1 '
         args = self.args
         listen = ',server=on,wait=off'
-        # With a thread for each CPU, one may go on executing what another has patched: int3 for ever.
+        # With a thread for each CPU, one may go on executing what another has patched.
         argv = ['qemu-system-x86_64', '-accel', 'tcg,thread=single', '-cpu', 'max',
                 '-smp', str(args.smp),
                 '-m', args.memory or str(MEMORY[args.kernel]), '-kernel', self.kernel.image,
