@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the processor and the firmware offer: CPUID, /proc/cpuinfo, and MSRs where they can be read. */
+/* What processor and firmware offer: CPUID, /proc/cpuinfo, and MSRs where they can be read. */
 #include "doctor_gather.h"
 
 #include <cpuid.h>

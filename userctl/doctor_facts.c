@@ -79,11 +79,13 @@ static bool chosen(const char *root, const char *path, char *buf, size_t len)
 	return true;
 }
 
+#define EFI_VARS    "/sys/firmware/efi/efivars/"
+#define SECURE_BOOT "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
 /* Four bytes of attributes, then the variable's one byte (UEFI 2.10, 3.3). */
 static bool secure_boot(const char *root)
 {
-	FILE *file = open_under(root, "/sys/firmware/efi/efivars/"
-				      "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
+	FILE *file = open_under(root, EFI_VARS SECURE_BOOT);
 	unsigned char value[5];
 	bool on;
 

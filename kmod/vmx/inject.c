@@ -268,6 +268,7 @@ void vmx_update_intercepts(struct vcpu *vcpu)
 {
 	const struct vcpu_policy *policy = &vcpu->policy;
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
 	vmx_control_change(vmx, VMX_PROC, POLICY_PROC, vmx_proc_intercepts(policy));
 	vmx_update_pause_loop(vmx, policy->pause);
 	vmx_update_pml(vcpu);

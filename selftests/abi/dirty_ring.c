@@ -105,6 +105,8 @@ CASE(enable_errors)
 	int max = dev_cap(KVM_CAP_DIRTY_LOG_RING);
 
 	need_cap(KVM_CAP_DIRTY_LOG_RING);
+	/* The same ring by another name, for user space that orders its accesses itself. */
+	CHECK_EQ(dev_cap(KVM_CAP_DIRTY_LOG_RING_ACQ_REL), max);
 	CHECK(!(max & (max - 1)));
 	CHECK_ERRNO(reset(vm), EINVAL);
 	CHECK_ERRNO(enable(vm, 0), EINVAL);

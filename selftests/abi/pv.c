@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Paravirtual features beside the clock (tsc.c): virt/kvm/x86/msr.rst, hypercalls.rst, cpuid.rst. */
+/* Paravirtual features beside the clock (tsc.c): virt/kvm/x86/{msr,hypercalls,cpuid}.rst. */
 #include <string.h>
 #include "vm.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A PCI Express root bus without bridges: configuration space by ports and by memory (ECAM), memory
- * BARs, interrupts by line and by MSI-X. (PCI Express Base 5.0, 7; PCI Local Bus 3.0, 3.2.2.3, 6.8.)
+ * BARs, interrupts by line and by MSI-X. (PCI Express Base 5.0, 7; Local Bus 3.0, 3.2.2.3, 6.8.)
  */
 #ifndef VMCTL_PCI_H
 #define VMCTL_PCI_H

@@ -346,9 +346,10 @@ void virtio_end(struct virtio *v)
 /* Where in the BAR a structure is (4.1.4); the multiplier follows that for notifications. */
 static void add_place(struct virtio *v, uint8_t type, uint32_t offset, uint32_t len)
 {
+	bool notify = type == VIRTIO_PCI_CAP_NOTIFY_CFG;
 	struct virtio_pci_notify_cap cap = {
 		.cap = {
-			.cap_len = type == VIRTIO_PCI_CAP_NOTIFY_CFG ? sizeof(cap) : sizeof(cap.cap),
+			.cap_len = notify ? sizeof(cap) : sizeof(cap.cap),
 			.cfg_type = type,
 			.bar = BAR,
 			.offset = offset,

@@ -400,10 +400,12 @@ static void gathers_locked_intel(void)
 	remove_root();
 }
 
+#define EFI_VARS    "/sys/firmware/efi/efivars/"
+#define SECURE_BOOT "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
 static void gathers_kernel(void)
 {
-	static const char var[] = "/sys/firmware/efi/efivars/"
-				  "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+	static const char var[] = EFI_VARS SECURE_BOOT;
 	struct doctor_facts f;
 
 	make_root();
