@@ -53,22 +53,19 @@ static void finish(struct virtio_blk *blk, struct blk_request *r, uint8_t status
 static void submit(struct virtio_blk *blk, struct blk_request *r, uint8_t op, uint64_t sector)
 {
 	struct virtqueue_chain *c = &r->chain;
-	struct io_uring_sqe *sqe = uring_next(&blk->ring);
-	bool read = op == IORING_OP_READV;
-
-	sqe->opcode = op;
-	sqe->fd = blk->fd;
-	sqe->user_data = c->head;
-	if (op == IORING_OP_FSYNC) {
-		sqe->fsync_flags = IORING_FSYNC_DATASYNC;
-	} else {
-		sqe->off = sector * SECTOR;
-		sqe->addr = (uintptr_t)(c->iov + (read ? c->readable : 0));
-		sqe->len = read ? c->writable : c->readable;
-	}
+	/* There are as many entries as requests. */
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&blk->ring);
 	/* A driver that never flushes takes what is done for written (5.2.6.2). */
-	if (op == IORING_OP_WRITEV && !(blk->v.accepted & FEATURE(VIRTIO_BLK_F_FLUSH)))
-		sqe->rw_flags = RWF_DSYNC;
+	int flags = blk->v.accepted & FEATURE(VIRTIO_BLK_F_FLUSH) ? 0 : RWF_DSYNC;
+
+	if (op == IORING_OP_FSYNC)
+		io_uring_prep_fsync(sqe, blk->fd, IORING_FSYNC_DATASYNC);
+	else if (op == IORING_OP_READV)
+		io_uring_prep_readv(sqe, blk->fd, c->iov + c->readable, c->writable,
+				    sector * SECTOR);
+	else
+		io_uring_prep_writev2(sqe, blk->fd, c->iov, c->readable, sector * SECTOR, flags);
+	io_uring_sqe_set_data64(sqe, c->head);
 	blk->busy[c->head] = true;
 	blk->under_way++;
 }
@@ -148,15 +145,37 @@ static bool begin(struct virtio_blk *blk, struct blk_request *r)
 
 /* ---- the device ---- */
 
-static void complete(struct virtio_blk *blk, const struct io_uring_cqe *cqe)
+static void complete(struct virtio_blk *blk, struct io_uring_cqe *cqe)
 {
 	struct blk_request *r = &blk->request[cqe->user_data];
+	bool whole = cqe->res >= 0 && (uint64_t)cqe->res == r->len;
 
 	blk->busy[cqe->user_data] = false;
 	blk->under_way--;
-	finish(blk, r,
-	       cqe->res >= 0 && (uint64_t)cqe->res == r->len ? VIRTIO_BLK_S_OK
-							     : VIRTIO_BLK_S_IOERR);
+	io_uring_cqe_seen(&blk->ring, cqe);
+	finish(blk, r, whole ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+}
+
+static int submit_all(struct virtio_blk *blk)
+{
+	int n;
+
+	while (io_uring_sq_ready(&blk->ring)) {
+		n = io_uring_submit(&blk->ring);
+		if (n < 0 && n != -EINTR && n != -EAGAIN)
+			return n;
+	}
+	return 0;
+}
+
+static bool wait_one(struct virtio_blk *blk, struct io_uring_cqe **cqe)
+{
+	int ret;
+
+	do {
+		ret = io_uring_wait_cqe(&blk->ring, cqe);
+	} while (ret == -EINTR);
+	return !ret;
 }
 
 /* A descriptor that names a request under way must not begin another. */
@@ -179,15 +198,15 @@ static int accept_one(struct virtio_blk *blk)
 static void blk_run(struct virtio *v)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
-	struct io_uring_cqe cqe;
+	struct io_uring_cqe *cqe;
 	int ret;
 
-	while (uring_reap(&blk->ring, false, &cqe))
-		complete(blk, &cqe);
+	while (!io_uring_peek_cqe(&blk->ring, &cqe))
+		complete(blk, cqe);
 	do {
 		ret = accept_one(blk);
 	} while (ret > 0);
-	if (ret < 0 || uring_submit(&blk->ring)) {
+	if (ret < 0 || submit_all(blk)) {
 		v->vq[0].broken = true;
 		virtio_fail(v);
 	}
@@ -197,11 +216,11 @@ static void blk_run(struct virtio *v)
 static void blk_stop(struct virtio *v)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
-	struct io_uring_cqe cqe;
+	struct io_uring_cqe *cqe;
 
-	uring_submit(&blk->ring);
-	while (blk->under_way && uring_reap(&blk->ring, true, &cqe))
-		complete(blk, &cqe);
+	submit_all(blk);
+	while (blk->under_way && wait_one(blk, &cqe))
+		complete(blk, cqe);
 }
 
 static const struct virtio_ops blk_ops = {
@@ -260,11 +279,10 @@ struct virtio_blk *virtio_blk_create(const char *path, bool readonly, const stru
 		fault(err, EX_OSERR, "out of memory");
 		return NULL;
 	}
-	blk->ring.fd = -1;
 	blk->fd = open_image(path, readonly, &bytes, err);
 	if (blk->fd < 0)
 		goto err_free;
-	ret = uring_init(&blk->ring, VIRTQUEUE_MAX);
+	ret = io_uring_queue_init(VIRTQUEUE_MAX, &blk->ring, 0);
 	if (ret) {
 		fault_errno(err, EX_OSERR, ret, "disk %s: io_uring", path);
 		goto err_close;
@@ -280,11 +298,11 @@ struct virtio_blk *virtio_blk_create(const char *path, bool readonly, const stru
 	blk->config.seg_max = CHAIN_MAX - 2;
 	blk->v.config = &blk->config;
 	blk->v.config_len = sizeof(blk->config);
-	blk->v.wait_fd = blk->ring.fd;
+	blk->v.wait_fd = blk->ring.ring_fd;
 	return blk;
 
 err_ring:
-	uring_destroy(&blk->ring);
+	io_uring_queue_exit(&blk->ring);
 err_close:
 	close(blk->fd);
 err_free:
@@ -297,7 +315,7 @@ void virtio_blk_destroy(struct virtio_blk *blk)
 	if (!blk)
 		return;
 	virtio_destroy(&blk->v);
-	uring_destroy(&blk->ring);
+	io_uring_queue_exit(&blk->ring);
 	close(blk->fd);
 	free(blk);
 }

@@ -3,10 +3,10 @@
 #ifndef VMCTL_VIRTIO_BLK_H
 #define VMCTL_VIRTIO_BLK_H
 
+#include <liburing.h>
 #include <linux/virtio_blk.h>
 
 #include "../error.h"
-#include "uring.h"
 #include "virtio_pci.h"
 
 /**
@@ -37,7 +37,7 @@ struct virtio_blk {
 	struct virtio v;
 	int fd;
 	struct virtio_blk_config config;
-	struct uring ring;
+	struct io_uring ring;
 	struct blk_request request[VIRTQUEUE_MAX];
 	bool busy[VIRTQUEUE_MAX];
 	unsigned int under_way;
