@@ -184,7 +184,8 @@ static u32 reset_vcpu(struct ring_batch *b, struct dirty_ring *ring, u32 entries
 {
 	u32 n = 0;
 
-	for (; ring->reset != READ_ONCE(ring->next); n++) {
+	/* At most what a ring holds: its vCPU may write as fast as user space says "reset". */
+	for (; n < entries && ring->reset != READ_ONCE(ring->next); n++) {
 		struct kvm_dirty_gfn *gfn = &ring->gfns[ring->reset & (entries - 1)];
 
 		/* User space has read it before it said so. */
