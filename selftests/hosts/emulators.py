@@ -186,6 +186,7 @@ boot: cdrom
 com1: enabled=1, mode=term, dev={console}
 com2: enabled=1, mode=term, dev={port}
 display_library: rfb, options="timeout=0"
+sound: driver=dummy
 clock: sync=none, time0=1704067200
 log: {self._path('bochs.log')}
 panic: action=fatal
