@@ -500,6 +500,33 @@ struct kvm_msr_list *msr_list(unsigned long request)
 	return l;
 }
 
+bool vcpu_stat(struct vcpu *v, const char *name, u64 *value)
+{
+	struct {
+		struct kvm_stats_desc d;
+		char name[256];
+	} at;
+	struct kvm_stats_header h;
+	bool found = false;
+	int fd;
+	u32 i;
+
+	need_cap(KVM_CAP_BINARY_STATS_FD);
+	fd = OK(ioctl(v->fd, KVM_GET_STATS_FD, 0));
+	CHECK_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	CHECK(h.name_size <= sizeof(at.name));
+	for (i = 0; i < h.num_desc && !found; i++) {
+		u32 size = sizeof(at.d) + h.name_size;
+
+		CHECK_EQ(pread(fd, &at, size, h.desc_offset + i * size), size);
+		found = !strcmp(at.d.name, name);
+	}
+	if (found)
+		CHECK_EQ(pread(fd, value, 8, h.data_offset + at.d.offset), 8);
+	close(fd);
+	return found;
+}
+
 long long host_now_ms(void)
 {
 	struct timespec ts;
