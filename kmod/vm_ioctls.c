@@ -185,7 +185,7 @@ static long do_set_tsc_khz(struct ioctl_call *call)
 
 static long do_get_tsc_khz(struct ioctl_call *call)
 {
-	return call->vm->default_tsc_khz ?: tsc_khz;
+	return call->vm->default_tsc_khz ?: tsc_host_khz();
 }
 
 static long do_msr_filter(struct ioctl_call *call)

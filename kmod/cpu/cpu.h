@@ -130,6 +130,7 @@ int events_user_interrupt(struct vcpu *vcpu, u32 vector); /* -EINVAL, -ENXIO, -E
 int events_exception_exit(struct vcpu *vcpu);	/* an intercepted exception; RESUME_* */
 
 /* ---- tsc.c ---- */
+u32 tsc_host_khz(void);			/* never 0 */
 u64 tsc_read(struct vcpu *vcpu);		/* guest TSC now; any context */
 u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
 /* MSR_IA32_TSC; keeps the vCPUs of a VM in step */

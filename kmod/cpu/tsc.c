@@ -156,8 +156,13 @@ void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host)
 	vcpu->msrs.tsc_adjust = val;
 }
 
-/* A host that could not measure its TSC says 0: any fixed number will do then. */
-static u32 tsc_host_khz(void)
+/**
+ * tsc_host_khz() - the frequency of the host's TSC
+ *
+ * Context: any.
+ * Return: kHz, never 0: where the host could not measure it any fixed number will do
+ */
+u32 tsc_host_khz(void)
 {
 	return tsc_khz ?: 1000000;
 }

@@ -33,11 +33,6 @@ static void clock_scale(u32 khz, u32 *mul, s8 *shift)
 	*shift = s;
 }
 
-static u32 host_khz(void)
-{
-	return tsc_khz ?: 1000000;
-}
-
 static u64 clock_at(const struct vm_clock *clock, u64 tsc)
 {
 	u32 mul;
@@ -45,7 +40,7 @@ static u64 clock_at(const struct vm_clock *clock, u64 tsc)
 
 	if (check_tsc_unstable())
 		return clock->base_ns + ktime_get_boottime_ns() - clock->base_boot;
-	clock_scale(host_khz(), &mul, &shift);
+	clock_scale(tsc_host_khz(), &mul, &shift);
 	return clock->base_ns + pvclock_scale_delta(tsc - clock->base_tsc, mul, shift);
 }
 
@@ -168,7 +163,7 @@ void clock_update(struct vcpu *vcpu)
 	clock_moment(&vcpu->vm->clock, &tsc, &ns);
 	info.tsc_timestamp = tsc_guest(vcpu, tsc);
 	info.system_time = ns;
-	clock_scale(vcpu->tsc.ratio ? vcpu->tsc.khz : host_khz(), &info.tsc_to_system_mul,
+	clock_scale(vcpu->tsc.ratio ? vcpu->tsc.khz : tsc_host_khz(), &info.tsc_to_system_mul,
 		    &info.tsc_shift);
 	/* The guest takes the note that it was stopped; until then it stays. */
 	info.flags = old.flags & PVCLOCK_GUEST_STOPPED;
