@@ -177,24 +177,27 @@ void msr_filter_apply(struct vcpu *vcpu)
 
 /* ---- accesses that user space serves ---- */
 
+static int raise_gp(struct vcpu *vcpu)
+{
+	events_raise_error(vcpu, GP_VECTOR, 0);
+	return RESUME_GUEST;
+}
+
+/* User space may write into the run page while these read: each member is read once. */
 static int complete_wrmsr(struct vcpu *vcpu)
 {
-	if (READ_ONCE(vcpu->run->msr.error)) {
-		events_raise_error(vcpu, GP_VECTOR, 0);
-		return RESUME_GUEST;
-	}
-	return dispatch_skip(vcpu);
+	return READ_ONCE(vcpu->run->msr.error) ? raise_gp(vcpu) : dispatch_skip(vcpu);
 }
 
 static int complete_rdmsr(struct vcpu *vcpu)
 {
 	u64 val = READ_ONCE(vcpu->run->msr.data);
 
-	if (!READ_ONCE(vcpu->run->msr.error)) {
-		vcpu->state.gpr[REG_RAX] = (u32)val;
-		vcpu->state.gpr[REG_RDX] = val >> 32;
-	}
-	return complete_wrmsr(vcpu);
+	if (READ_ONCE(vcpu->run->msr.error))
+		return raise_gp(vcpu);
+	vcpu->state.gpr[REG_RAX] = (u32)val;
+	vcpu->state.gpr[REG_RDX] = val >> 32;
+	return dispatch_skip(vcpu);
 }
 
 /**
@@ -216,10 +219,8 @@ int msr_fault(struct vcpu *vcpu, bool write, u32 msr, u64 val, int why)
 		reason = KVM_MSR_EXIT_REASON_FILTER;
 	if (why == -ENOENT)
 		reason = KVM_MSR_EXIT_REASON_UNKNOWN;
-	if (!(vcpu->vm->policy.user_msrs & reason)) {
-		events_raise_error(vcpu, GP_VECTOR, 0);
-		return RESUME_GUEST;
-	}
+	if (!(vcpu->vm->policy.user_msrs & reason))
+		return raise_gp(vcpu);
 	run->exit_reason = write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR;
 	run->msr.error = 0;
 	memset(run->msr.pad, 0, sizeof(run->msr.pad));
