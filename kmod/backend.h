@@ -147,6 +147,18 @@ static inline const struct vcpu_state *state_code(struct vcpu *vcpu)
 	return state_get(vcpu, vcpu->state.valid & STATE_SEGS ? STATE_CRS : STATE_CRS | STATE_CS);
 }
 
+/* 64-bit code? With STATE_CRS and CS at hand. */
+static inline bool state_code64(const struct vcpu_state *st)
+{
+	return (st->efer & EFER_LMA) && (st->seg[SEG_CS].attr & SEG_L);
+}
+
+/* The linear address of RIP: in 64-bit code CS has no base, in other code it has 32 bits. */
+static inline gva_t state_linear_rip(const struct vcpu_state *st)
+{
+	return state_code64(st) ? st->rip : (u32)(st->seg[SEG_CS].base + st->rip);
+}
+
 /* The caller has changed members of these groups, each of which it had by state_get(). */
 static inline void state_dirty(struct vcpu *vcpu, u32 mask)
 {

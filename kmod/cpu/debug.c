@@ -260,12 +260,12 @@ void debug_deliver_payload(struct vcpu *vcpu, u64 payload)
 
 int debug_to_user(struct vcpu *vcpu, u32 vector, u64 dr6)
 {
-	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_DRS);
+	struct vcpu_state *st = state_get(vcpu, STATE_SEGS | STATE_CRS | STATE_DRS);
 	struct kvm_debug_exit_arch *arch = &vcpu->run->debug.arch;
 
 	arch->exception = vector;
 	arch->pad = 0;
-	arch->pc = st->seg[SEG_CS].base + st->rip;
+	arch->pc = state_linear_rip(st);
 	arch->dr6 = dr6 | DR6_ONES;
 	arch->dr7 = st->dr7;
 	vcpu->run->exit_reason = KVM_EXIT_DEBUG;

@@ -91,8 +91,7 @@ static unsigned int fetch_code(struct vcpu *vcpu, u64 *buf)
 	s64 generation = atomic64_read(&vcpu->vm->stats.slot_changes);
 	unsigned int n;
 
-	if (!(st->efer & EFER_LMA) || !(st->seg[SEG_CS].attr & SEG_L) ||
-	    st->cr4 & X86_CR4_LA57)
+	if (!state_code64(st) || st->cr4 & X86_CR4_LA57)
 		return 0;
 	rcu_read_lock();
 	if (unlikely(cache->generation != generation)) {
@@ -111,7 +110,7 @@ static unsigned int assisted_code(struct vcpu *vcpu, u64 *buf)
 {
 	const struct vcpu_state *st = state_code(vcpu);
 
-	if (!(st->efer & EFER_LMA) || !(st->seg[SEG_CS].attr & SEG_L))
+	if (!state_code64(st))
 		return 0;
 	memcpy(buf, vcpu->exit.insn, INTERP_INSN_MAX);
 	return vcpu->exit.insn_bytes;

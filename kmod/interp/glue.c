@@ -203,7 +203,7 @@ static u8 current_mode(const struct vcpu_state *st)
 		return INTERP_REAL;
 	if (st->rflags & X86_EFLAGS_VM)
 		return INTERP_VM86;
-	if (st->efer & EFER_LMA && st->seg[SEG_CS].attr & SEG_L)
+	if (state_code64(st))
 		return INTERP_LONG;
 	return st->seg[SEG_CS].attr & SEG_DB ? INTERP_PROT32 : INTERP_PROT16;
 }

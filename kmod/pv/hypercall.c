@@ -40,7 +40,7 @@ int hypercall_exit(struct vcpu *vcpu)
 	trace_vmm_hypercall(vcpu, state->gpr[REG_RAX], state->gpr[REG_RBX], state->gpr[REG_RCX]);
 	ret = hypercall(vcpu, state->gpr[REG_RAX], state->gpr[REG_RBX]);
 	state->gpr[REG_RAX] = ret;
-	if (!(state_code(vcpu)->seg[SEG_CS].attr & SEG_L))
+	if (!state_code64(state_code(vcpu)))
 		state->gpr[REG_RAX] = (u32)ret;
 	return dispatch_skip(vcpu);
 }
@@ -59,7 +59,6 @@ bool hypercall_fix(struct vcpu *vcpu)
 {
 	static const u8 vmcall[] = { 0x0f, 0x01, 0xc1 }, vmmcall[] = { 0x0f, 0x01, 0xd9 };
 	bool intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
-	const struct segment *cs = &state_code(vcpu)->seg[SEG_CS];
 	bool writeable = false, user;
 	u8 insn[sizeof(vmcall)];
 	gpa_t gpa;
@@ -67,8 +66,7 @@ bool hypercall_fix(struct vcpu *vcpu)
 	if (vcpu->state.cpl ||
 	    vcpu->vm->policy.disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
 		return false;
-	gpa = interp_translate(vcpu, vcpu->state.rip + (cs->attr & SEG_L ? 0 : cs->base),
-			       &writeable, &user);
+	gpa = interp_translate(vcpu, state_linear_rip(state_code(vcpu)), &writeable, &user);
 	if (gpa == INVALID_GPA || !writeable || offset_in_page(gpa) > PAGE_SIZE - sizeof(insn) ||
 	    memory_read(vcpu->vm, gpa, insn, sizeof(insn)) ||
 	    memcmp(insn, intel ? vmmcall : vmcall, sizeof(insn)))

@@ -108,6 +108,26 @@ CASE(single_step_io)
 	run_done(v);
 }
 
+/* Linear addresses of 32-bit code wrap. */
+BLOB(step_32, 32, "nop\n nop\n hlt\n");
+
+CASE(single_step_32)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_add(vm, 0);
+	struct kvm_sregs s;
+
+	need_cap(KVM_CAP_SET_GUEST_DEBUG);
+	load_blob(vm, REAL_BASE, step_32);
+	vcpu_set_mode(v, VCPU_PROT32, REAL_BASE + PAGE_SIZE);
+	s = get_sregs(v);
+	s.cs.base = (u32)-PAGE_SIZE;
+	set_sregs(v, &s);
+	set_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0, 0);
+	expect_step(v, (void *)(REAL_BASE + 1));
+	CHECK_EQ(get_regs(v).rip, REAL_BASE + PAGE_SIZE + 1);
+}
+
 CASE(hardware_breakpoint, .tcg = "VMRUN in TCG does not arm the breakpoints of the VMCB's DR7")
 {
 	struct vcpu *v = at_step_1();

@@ -41,6 +41,31 @@ CASE(hypercall_fixed)
 	run_done(vcpu_new(vm_create(0), 0, guest_other_vendor, 0));
 }
 
+/* In 32-bit code that begins at the end of the linear addresses: they wrap. */
+BLOB(vmcall_32, 32, "mov $1, %eax\n vmcall\n out %eax, $0x81\n hlt\n");
+BLOB(vmmcall_32, 32, "mov $1, %eax\n vmmcall\n out %eax, $0x81\n hlt\n");
+
+CASE(hypercall_fixed_32)
+{
+	bool amd = cpuid_entry(supported_cpuid(), 0, 0)->ecx == 0x444d4163;
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_add(vm, 0);
+	struct kvm_sregs s;
+
+	need_cap(KVM_CAP_DISABLE_QUIRKS2);
+	if (amd)
+		load_blob(vm, REAL_BASE, vmcall_32);
+	else
+		load_blob(vm, REAL_BASE, vmmcall_32);
+	vcpu_set_mode(v, VCPU_PROT32, REAL_BASE + PAGE_SIZE);
+	s = get_sregs(v);
+	s.cs.base = (u32)-PAGE_SIZE;
+	set_sregs(v, &s);
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	CHECK_EQ(*(u32 *)((u8 *)v->run + v->run->io.data_offset), 0);
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+}
+
 static void guest_ud(struct trap *t)
 {
 	t->rip += 3;
