@@ -109,6 +109,15 @@ struct backend_options {
 	bool tsc_scale, pause_filter;
 };
 
+/* A module parameter of one vendor's: a feature that is used unless switched off. */
+#define BACKEND_OPTION(name, text)				\
+	static bool name = true;				\
+	module_param(name, bool, 0444);				\
+	MODULE_PARM_DESC(name, text)
+
+/* probe(): the log says why not; -EOPNOTSUPP. */
+int backend_refuse(const char *technology, const char *why);
+
 extern struct backend_options backend_options;
 extern struct backend_caps backend_caps;
 

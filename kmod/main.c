@@ -231,6 +231,12 @@ static void cpus_emergency(void)
 	}
 }
 
+int backend_refuse(const char *technology, const char *why)
+{
+	pr_err("%s cannot be used: %s\n", technology, why);
+	return -EOPNOTSUPP;
+}
+
 static int backend_choose(void)
 {
 	int err = -ENODEV;

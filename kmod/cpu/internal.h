@@ -92,6 +92,7 @@ int mce_read(struct vcpu *vcpu, u32 msr, u64 *val);
 int mce_write(struct vcpu *vcpu, u32 msr, u64 val, bool host);
 
 /* msr.c */
+void msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr);
 u64 msr_spec_ctrl_bits(void);			/* bits of SPEC_CTRL the host has, 0: no such MSR */
 
 /* msr_table.c: likewise */

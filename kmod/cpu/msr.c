@@ -25,11 +25,18 @@ static bool canonical(u64 addr)
 	return (u64)((s64)(addr << 16) >> 16) == addr;
 }
 
+void msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
+{
+	if (msr == MSR_IA32_SPEC_CTRL)
+		vcpu->policy.spec_passed = !wr;
+	backend_msr_intercept(vcpu, msr, rd, wr);
+}
+
 /* From now on the processor serves it, as far as user space lets the guest. */
 static void msr_pass(struct vcpu *vcpu, u32 msr)
 {
-	backend_msr_intercept(vcpu, msr, msr_filter_denies(vcpu, msr, false),
-			      msr_filter_denies(vcpu, msr, true));
+	msr_intercept(vcpu, msr, msr_filter_denies(vcpu, msr, false),
+		      msr_filter_denies(vcpu, msr, true));
 }
 
 /* ---- speculation control ---- */
@@ -89,8 +96,8 @@ static int pred_cmd_write(struct vcpu *vcpu, u64 val, bool host)
 	if (!val || host)
 		return 0;
 	wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	backend_msr_intercept(vcpu, MSR_IA32_PRED_CMD, true,
-			      msr_filter_denies(vcpu, MSR_IA32_PRED_CMD, true));
+	msr_intercept(vcpu, MSR_IA32_PRED_CMD, true,
+		      msr_filter_denies(vcpu, MSR_IA32_PRED_CMD, true));
 	return 0;
 }
 

@@ -170,8 +170,8 @@ bool msr_filter_denies(struct vcpu *vcpu, u32 msr, bool write)
 void msr_filter_apply(struct vcpu *vcpu)
 {
 	/* These pass after the guest's next write. */
-	backend_msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, true, true);
-	backend_msr_intercept(vcpu, MSR_IA32_PRED_CMD, true, true);
+	msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, true, true);
+	msr_intercept(vcpu, MSR_IA32_PRED_CMD, true, true);
 	msr_init(vcpu);
 }
 

@@ -373,6 +373,13 @@ static void reset_msrs(struct vcpu *vcpu)
 	vcpu->msrs.de_cfg = msr_de_cfg();
 }
 
+/* These survive INIT (APM vol. 2, 14.1.3; SDM vol. 3A, table 10-1). */
+static void reset_backend_msrs(struct vcpu *vcpu)
+{
+	backend_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, 0);
+	backend_set_msr(vcpu, MSR_IA32_SPEC_CTRL, 0);
+}
+
 static void reset_events(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
@@ -412,6 +419,8 @@ void regs_reset(struct vcpu *vcpu, bool init)
 	debug_reset(vcpu);
 	fpu_reset(vcpu, init);
 	backend_vcpu_reset(vcpu, init);
+	if (!init)
+		reset_backend_msrs(vcpu);
 	cpuid_update(vcpu);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	vcpu_request(vcpu, REQ_INTERCEPTS);

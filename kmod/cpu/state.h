@@ -80,6 +80,7 @@ struct vcpu_policy {
 	bool mwait;
 	bool pause;
 	bool cr3;		/* CR3 writes (introspection); off by default */
+	bool spec_passed;	/* writes of SPEC_CTRL are not intercepted */
 };
 
 #define CPUID_MAX_ENTRIES	256

@@ -3,7 +3,10 @@
 #ifndef VMM_TDP_FORMAT_H
 #define VMM_TDP_FORMAT_H
 
+#include <linux/bits.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
+#include <asm/processor.h>
 
 /**
  * struct tdp_format - the bits of a nested table entry
@@ -41,5 +44,12 @@ struct tdp_format {
 	int levels;
 	int max_leaf_level;
 };
+
+/* At load: what follows from this processor's addresses and page sizes. */
+static inline void tdp_format_fill(struct tdp_format *format, bool page_1g)
+{
+	format->max_leaf_level = page_1g ? 3 : 2;
+	format->addr_mask = GENMASK_ULL(min_t(int, boot_cpu_data.x86_phys_bits, 52) - 1, 12);
+}
 
 #endif /* VMM_TDP_FORMAT_H */

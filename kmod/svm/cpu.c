@@ -23,13 +23,11 @@
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 
+#include "../cpu/hw.h"
 #include "../memory/tdp_format.h"
 #include "svm.h"
 
 #define VM_CR_SVMDIS		BIT(4)
-#define TSC_RATIO_ONE		BIT_ULL(32)	/* 8.32 fixed point (15.30.5) */
-#define TSC_RATIO_MAX		GENMASK_ULL(39, 0)
-#define TSC_RATIO_FRAC_BITS	32
 
 /* CPUID 8000_000A EDX (APM vol. 3, E.4.9) */
 #define SVM_CPUID_NPT			BIT(0)
@@ -43,16 +41,11 @@
 #define SVM_CPUID_PAUSE_THRESHOLD	BIT(12)
 #define SVM_CPUID_V_SPEC_CTRL		BIT(20)
 
-#define OPTION(name, text)					\
-	static bool name = true;				\
-	module_param(name, bool, 0444);				\
-	MODULE_PARM_DESC(name, text)
-
-OPTION(nrips, "use the next instruction's address that exits carry, where present");
-OPTION(decode_assists, "use register numbers and instruction bytes that exits carry");
-OPTION(flush_by_asid, "flush the TLB by ASID, where present");
-OPTION(vmcb_clean, "tell the processor which parts of the VMCB did not change");
-OPTION(lbrv, "virtualize last branch records, where present");
+BACKEND_OPTION(nrips, "use the next instruction's address that exits carry, where present");
+BACKEND_OPTION(decode_assists, "use register numbers and instruction bytes that exits carry");
+BACKEND_OPTION(flush_by_asid, "flush the TLB by ASID, where present");
+BACKEND_OPTION(vmcb_clean, "tell the processor which parts of the VMCB did not change");
+BACKEND_OPTION(lbrv, "virtualize last branch records, where present");
 
 static bool check_clean;
 module_param(check_clean, bool, 0444);
@@ -90,24 +83,19 @@ static bool svm_is_amd(void)
 	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
 }
 
-static int svm_refuse(const char *why)
-{
-	pr_err("SVM cannot be used: %s\n", why);
-	return -EOPNOTSUPP;
-}
-
 static int svm_check_required(void)
 {
 	u64 vm_cr;
 
 	if (!(cpuid_ecx(0x80000001) & BIT(2)))
-		return svm_refuse("the processor, or the hypervisor below, does not offer it");
+		return backend_refuse("SVM",
+				      "the processor, or the hypervisor below, does not offer it");
 	if (cpuid_eax(0x80000000) < 0x8000000a || !(cpuid_edx(0x8000000a) & SVM_CPUID_NPT))
-		return svm_refuse("nested paging is missing");
+		return backend_refuse("SVM", "nested paging is missing");
 	if (!rdmsrl_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS))
-		return svm_refuse("the firmware disabled it: enable SVM in its setup");
+		return backend_refuse("SVM", "the firmware disabled it: enable SVM in its setup");
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
-		return svm_refuse("this machine is an encrypted guest itself");
+		return backend_refuse("SVM", "this machine is an encrypted guest itself");
 	return 0;
 }
 
@@ -130,8 +118,8 @@ static void svm_fill_caps(u32 asids)
 	backend_caps.insn_len = svm_has.nrips;
 	backend_caps.decode_assist = svm_has.decode_assists;
 	backend_caps.tsc_scaling = svm_has.tsc_scale;
-	backend_caps.tsc_ratio_frac_bits = TSC_RATIO_FRAC_BITS;
-	backend_caps.tsc_ratio_max = TSC_RATIO_MAX;
+	backend_caps.tsc_ratio_frac_bits = 32;		/* 15.30.5 */
+	backend_caps.tsc_ratio_max = GENMASK_ULL(39, 0);
 	backend_caps.page_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	/* Virtual NMIs are not used: no machine here could test them. */
 	backend_caps.vnmi = false;
@@ -142,8 +130,7 @@ static void svm_fill_caps(u32 asids)
 static void svm_fill_tdp_format(void)
 {
 	svm_tdp_format.levels = (cr4_read_shadow() & X86_CR4_LA57) ? 5 : 4;
-	svm_tdp_format.max_leaf_level = backend_caps.page_1g ? 3 : 2;
-	svm_tdp_format.addr_mask = GENMASK_ULL(min_t(int, boot_cpu_data.x86_phys_bits, 52) - 1, 12);
+	tdp_format_fill(&svm_tdp_format, backend_caps.page_1g);
 	/* Tables are encrypted as the host's memory is; a leaf only where its frame is (7.10). */
 	svm_tdp_format.table |= sme_me_mask;
 	svm_tdp_format.addr_mask &= ~sme_me_mask;
@@ -218,7 +205,7 @@ int svm_probe(void)
 	edx = cpuid_edx(0x8000000a);
 	/* ASID 0 is the host's. */
 	if (asids < 2)
-		return svm_refuse("the processor has no address space for guests");
+		return backend_refuse("SVM", "the processor has no address space for guests");
 	svm_fill_features(edx);
 	svm_fill_caps(asids);
 	svm_fill_tdp_format();
@@ -260,7 +247,7 @@ int svm_cpu_enable(void)
 	c->asid_generation++;
 	c->next_asid = backend_caps.asids;
 	c->tsc_ratio = 0;
-	svm_load_tsc_ratio(c, TSC_RATIO_ONE);
+	svm_load_tsc_ratio(c, hw_tsc_ratio_one());
 	c->enabled = true;
 	return 0;
 }
@@ -283,7 +270,7 @@ void svm_cpu_disable(void)
 	rdmsrl(MSR_EFER, efer);
 	if (!(efer & EFER_SVME))
 		return;
-	svm_load_tsc_ratio(c, TSC_RATIO_ONE);
+	svm_load_tsc_ratio(c, hw_tsc_ratio_one());
 	/* GIF may be clear in a crash; without SVME nobody could set it (15.17). */
 	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "memory");
 	wrmsrl(MSR_VM_HSAVE_PA, 0);

@@ -20,6 +20,7 @@
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
+#include "../cpu/hw.h"
 #include "svm.h"
 
 #define PAUSE_COUNT	3000	/* PAUSEs in a row before an exit (15.14.4) .. */
@@ -338,7 +339,7 @@ static u32 svm_cr_intercepts(const struct vcpu *vcpu)
 	/* Against the VMCB's CR0 a selective intercept would miss writes of the kept bits. */
 	if (svm->kept_cr0)
 		cr |= ICPT_CR_READ(0) | ICPT_CR_WRITE(0);
-	if ((svm->vmcb->save.cr4 ^ svm->kept_cr4) & X86_CR4_MCE)
+	if ((svm->vmcb->save.cr4 ^ svm->kept_cr4) & HW_CR4_HOST)
 		cr |= ICPT_CR_READ(4);
 	if (vcpu->policy.cr3)
 		cr |= ICPT_CR_WRITE(3);

@@ -44,8 +44,6 @@ void svm_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
 		return;
 	__assign_bit(bit, svm->msrpm, rd);
 	__assign_bit(bit + 1, svm->msrpm, wr);
-	if (msr == MSR_IA32_SPEC_CTRL)
-		svm->spec_passthrough = !wr;
 	svm_mark_written(svm, CLEAN_PERM_MAP);
 }
 
@@ -112,10 +110,8 @@ int svm_set_msr(struct vcpu *vcpu, u32 msr, u64 val)
 	if (!field)
 		return -ENOENT;
 	*field = val;
-	if (msr == MSR_IA32_SPEC_CTRL) {
-		vcpu->msrs.spec_ctrl = val;
+	if (msr == MSR_IA32_SPEC_CTRL)
 		return 0;
-	}
 	svm->vmcb->control.lbr_ctl = svm->vmcb->save.debugctl ? LBR_ENABLE : 0;
 	svm_mark_written(svm, CLEAN_LBR);
 	return 0;

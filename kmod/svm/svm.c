@@ -11,30 +11,17 @@
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 #include <asm/trapnr.h>
 
+#include "../cpu/hw.h"
 #include "../main.h"
 #include "../memory/tdp_format.h"
 #include "svm.h"
 
 #define MSRPM_ORDER	1		/* 8 KiB (APM vol. 2, 15.11) */
-#define TSC_RATIO_ONE	BIT_ULL(32)
 #define SHADOW_ANY	(KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS)
 
 /* ---- lifetime ---- */
-
-/* The fields that never change. */
-static void svm_init_control(struct svm_vcpu *svm)
-{
-	struct vmcb_control *c = &svm->vmcb->control;
-
-	c->iopm_pa = svm_iopm_pa;
-	c->msrpm_pa = __sme_set(__pa(svm->msrpm));
-	svm->int_ctl = V_INTR_MASKING;
-	c->np_ctl = NP_ENABLE;
-	svm->entry.vmcb_pa = __sme_set(__pa(svm->vmcb));
-}
 
 static int svm_alloc_vcpu(struct svm_vcpu *svm)
 {
@@ -54,6 +41,18 @@ static void svm_free_vcpu(struct svm_vcpu *svm)
 	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
 	free_page((unsigned long)svm->copy);
 	kfree(svm);
+}
+
+/* The fields that never change. */
+static void svm_init_control(struct svm_vcpu *svm)
+{
+	struct vmcb_control *c = &svm->vmcb->control;
+
+	c->iopm_pa = svm_iopm_pa;
+	c->msrpm_pa = __sme_set(__pa(svm->msrpm));
+	svm->int_ctl = V_INTR_MASKING;
+	c->np_ctl = NP_ENABLE;
+	svm->entry.vmcb_pa = __sme_set(__pa(svm->vmcb));
 }
 
 static int svm_vcpu_create(struct vcpu *vcpu)
@@ -79,7 +78,6 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
 	vcpu->backend = NULL;
 }
 
-/* DEBUGCTL and SPEC_CTRL survive INIT (APM vol. 2, 14.1.3). */
 static void svm_vcpu_reset(struct vcpu *vcpu, bool init)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -93,21 +91,12 @@ static void svm_vcpu_reset(struct vcpu *vcpu, bool init)
 	svm->nmi_open = false;
 	svm->hidden_tf = false;
 	svm->stray_tf_rip = 0;
-	if (!init) {
-		svm_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, 0);
-		svm_set_msr(vcpu, MSR_IA32_SPEC_CTRL, 0);
-	}
 	svm->asid_generation = 0;
 	svm_mark_written(svm, CLEAN_ALL);
 	svm_update_intercepts(vcpu);
 }
 
 /* ---- load and put ---- */
-
-static u64 svm_tsc_ratio(const struct vcpu *vcpu)
-{
-	return vcpu->tsc.ratio ?: TSC_RATIO_ONE;
-}
 
 /*
  * The thread is on this processor now. On another one than last time its ASID and what the
@@ -128,7 +117,7 @@ static void svm_vcpu_load(struct vcpu *vcpu, int cpu)
 		return;
 	svm->entry.host_pa = c->host_pa;
 	svm_vmsave(c->host_pa);
-	svm_load_tsc_ratio(c, svm_tsc_ratio(vcpu));
+	svm_load_tsc_ratio(c, hw_tsc_ratio(vcpu));
 }
 
 static void svm_vcpu_put(struct vcpu *vcpu)
@@ -165,7 +154,7 @@ static void svm_set_tsc(struct vcpu *vcpu)
 	svm->vmcb->control.tsc_offset = vcpu->tsc.offset;
 	svm_mark_written(svm, CLEAN_INTERCEPTS);
 	if (c->enabled)
-		svm_load_tsc_ratio(c, svm_tsc_ratio(vcpu));
+		svm_load_tsc_ratio(c, hw_tsc_ratio(vcpu));
 	put_cpu_ptr(&svm_cpu);
 }
 
@@ -182,19 +171,23 @@ static __always_inline void svm_entry_asid(struct svm_vcpu *svm, struct svm_cpu 
 	}
 }
 
-/* SPEC_CTRL is written only while guest and host differ, read only while the guest may write it. */
-static __always_inline void svm_entry_spec(struct svm_vcpu *svm)
+/*
+ * The LDT of a process may be replaced by another of its threads; the processor is told by an
+ * interrupt, after which the copy from vcpu_load would bring the old one back.
+ */
+static __always_inline void svm_entry_host(struct svm_vcpu *svm)
 {
-	u64 host = this_cpu_read(x86_spec_ctrl_current);
+	if (unlikely(compat_mm_has_ldt(current->mm)))
+		svm_vmsave(svm->entry.host_pa);
+}
 
-	svm->entry.flags = 0;
-	if (svm_has.v_spec_ctrl)
-		return;
-	if (unlikely(svm->spec_passthrough))
-		svm->entry.flags = ENTRY_SPEC_WRITE | ENTRY_SPEC_READ;
-	else if (unlikely(svm->entry.guest_spec != host))
-		svm->entry.flags = ENTRY_SPEC_WRITE;
-	svm->entry.host_spec = host;
+static __always_inline void svm_entry_spec(struct vcpu *vcpu)
+{
+	struct svm_entry *entry = &to_svm(vcpu)->entry;
+
+	entry->flags = 0;
+	if (!svm_has.v_spec_ctrl)
+		entry->flags = hw_spec_ctrl(vcpu, entry->guest_spec, &entry->host_spec);
 }
 
 /* What is always written: it is at hand in vcpu->state. */
@@ -245,16 +238,6 @@ static __always_inline void svm_exit_host(const struct vmcb *vmcb)
 		host_machine_check();
 }
 
-/*
- * The LDT of a process may be replaced by another of its threads; the processor is told by an
- * interrupt, after which the copy from vcpu_load would bring the old one back.
- */
-static __always_inline void svm_entry_host(struct svm_vcpu *svm)
-{
-	if (unlikely(compat_mm_has_ldt(current->mm)))
-		svm_vmsave(svm->entry.host_pa);
-}
-
 static void svm_run(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -267,7 +250,7 @@ static void svm_run(struct vcpu *vcpu)
 	if (unlikely(svm->fixups))
 		svm_entry_fixup(vcpu);
 	svm_entry_asid(svm, cpu);
-	svm_entry_spec(svm);
+	svm_entry_spec(vcpu);
 	svm_entry_host(svm);
 	if (unlikely(svm->copy))
 		svm_clean_check(svm);

@@ -77,7 +77,6 @@ static_assert(offsetof(struct svm_entry, flags) == ENTRY_FLAGS);
  * @fixups: FIXUP_*
  * @asid_generation: of @vmcb's ASID; 0: none, a new one at the next entry
  * @flush_asid: flush this ASID at the next entry
- * @spec_passthrough: the guest writes SPEC_CTRL without an exit
  * @kept_cr0: CR0.CD and NW as the guest sees them; the VMCB has them clear
  * @kept_cr4: CR4.MCE as the guest sees it; in the VMCB it is the host's
  * @windows: WINDOW_* asked for
@@ -99,7 +98,6 @@ struct svm_vcpu {
 	u32 fixups;
 	u64 asid_generation;
 	bool flush_asid;
-	bool spec_passthrough;
 	u32 windows;
 	u32 int_ctl;
 	u64 kept_cr0, kept_cr4;

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Register groups between struct vcpu_state and the VMCB's state save area. */
 #include <linux/minmax.h>
-#include <asm/processor-flags.h>
-#include <asm/tlbflush.h>
 
+#include "../cpu/hw.h"
 #include "svm.h"
-
-#define CR0_KEPT	(X86_CR0_CD | X86_CR0_NW)
 
 /* ---- segments (APM vol. 2, 15.5.1: attributes are packed as in types.h) ---- */
 
@@ -86,29 +83,24 @@ static void svm_fetch_segs(struct vcpu *vcpu, const struct vmcb_save *v)
 static u32 svm_hidden_cr_bits(const struct svm_vcpu *svm)
 {
 	u32 cr0 = svm->kept_cr0 ? BIT(0) : 0;
-	u32 cr4 = (svm->vmcb->save.cr4 ^ svm->kept_cr4) & X86_CR4_MCE ? BIT(4) : 0;
+	u32 cr4 = (svm->vmcb->save.cr4 ^ svm->kept_cr4) & HW_CR4_HOST ? BIT(4) : 0;
 
 	return cr0 | cr4;
 }
 
-/*
- * CD and NW are kept from the processor: NW without CD refuses the entry (15.5.1), and a guest that
- * runs uncached would slow the host. CR4.MCE stays the host's, for a machine check without it
- * shuts the machine down. While the guest's bits differ from the VMCB's, its accesses exit.
- */
+/* While the guest's bits differ from the VMCB's, its accesses exit. */
 static void svm_load_crs(struct vcpu *vcpu, struct vmcb_save *v)
 {
 	const struct vcpu_state *s = &vcpu->state;
 	struct svm_vcpu *svm = to_svm(vcpu);
-	u64 mce = cr4_read_shadow() & X86_CR4_MCE;
 	u32 hidden = svm_hidden_cr_bits(svm);
 
-	svm->kept_cr0 = s->cr0 & CR0_KEPT;
-	svm->kept_cr4 = s->cr4 & X86_CR4_MCE;
-	v->cr0 = (s->cr0 & ~(u64)CR0_KEPT) | X86_CR0_ET;
+	svm->kept_cr0 = s->cr0 & HW_CR0_KEPT;
+	svm->kept_cr4 = s->cr4 & HW_CR4_HOST;
+	v->cr0 = hw_cr0(s) | X86_CR0_ET;
 	v->cr2 = s->cr2;
 	v->cr3 = s->cr3;
-	v->cr4 = s->cr4 | mce;
+	v->cr4 = hw_cr4(s);
 	v->efer = s->efer | EFER_SVME;
 	if (hidden != svm_hidden_cr_bits(svm))
 		svm_update_intercepts(vcpu);
@@ -119,10 +111,10 @@ static void svm_fetch_crs(struct vcpu *vcpu, const struct vmcb_save *v)
 	const struct svm_vcpu *svm = to_svm(vcpu);
 	struct vcpu_state *s = &vcpu->state;
 
-	s->cr0 = (v->cr0 & ~(u64)CR0_KEPT) | svm->kept_cr0;
+	s->cr0 = (v->cr0 & ~HW_CR0_KEPT) | svm->kept_cr0;
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
-	s->cr4 = (v->cr4 & ~(u64)X86_CR4_MCE) | svm->kept_cr4;
+	s->cr4 = (v->cr4 & ~HW_CR4_HOST) | svm->kept_cr4;
 	s->efer = v->efer & ~(u64)EFER_SVME;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* MSR policy, control registers, EFER, and the validity of SREGS. */
+#include "../cpu/hw.h"
 #include "cpu_fixture.h"
 
 /* Features of the guest's CPUID, word by word. */
@@ -166,6 +167,33 @@ static void spec_ctrl(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_SPEC_CTRL, BIT_ULL(20), true));
 	KUNIT_EXPECT_FALSE(test, readable(test, MSR_IA32_PRED_CMD, true));
 	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_PRED_CMD, 1, false));
+}
+
+/* An entry touches SPEC_CTRL only where it has to. */
+static void spec_ctrl_at_entry(struct kunit *test)
+{
+	struct vcpu *vcpu = cpu_fixture_vcpu(test);
+	u64 host = ~0ULL;
+
+	hw_spec_ctrl(vcpu, 0, &host);
+	KUNIT_EXPECT_EQ(test, host & ~msr_spec_ctrl_bits(), 0);
+	KUNIT_EXPECT_EQ(test, hw_spec_ctrl(vcpu, host, &host), 0);
+	KUNIT_EXPECT_EQ(test, hw_spec_ctrl(vcpu, ~host, &host), ENTRY_SPEC_WRITE);
+	/* A value that the guest writes unseen has to be read back. */
+	vcpu->policy.spec_passed = true;
+	KUNIT_EXPECT_EQ(test, hw_spec_ctrl(vcpu, host, &host), ENTRY_SPEC_WRITE | ENTRY_SPEC_READ);
+}
+
+/* The bits that are kept from the hardware: CD, NW, and CR4.MCE, which is the host's. */
+static void hidden_cr_bits(struct kunit *test)
+{
+	u64 mce = cr4_read_shadow() & X86_CR4_MCE;
+	struct vcpu_state st = { .cr0 = ~0ULL, .cr4 = 0 };
+
+	KUNIT_EXPECT_EQ(test, hw_cr0(&st), ~(u64)(X86_CR0_CD | X86_CR0_NW));
+	KUNIT_EXPECT_EQ(test, hw_cr4(&st), mce);
+	st.cr4 = X86_CR4_PAE;
+	KUNIT_EXPECT_EQ(test, hw_cr4(&st), mce | X86_CR4_PAE);
 }
 
 /* The list says exactly what KVM_GET_MSRS gives, and what it gives can be set again. */
@@ -362,6 +390,8 @@ static struct kunit_case msr_cases[] = {
 	KUNIT_CASE(machine_check),
 	KUNIT_CASE(gated),
 	KUNIT_CASE(spec_ctrl),
+	KUNIT_CASE(spec_ctrl_at_entry),
+	KUNIT_CASE(hidden_cr_bits),
 	KUNIT_CASE(index_list),
 	KUNIT_CASE(feature_list),
 	KUNIT_CASE(control_registers),

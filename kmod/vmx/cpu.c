@@ -25,13 +25,9 @@
 #include "../memory/tdp_format.h"
 #include "vmx.h"
 
-#define OPTION(name, text)					\
-	static bool name = true;				\
-	module_param(name, bool, 0444);				\
-	MODULE_PARM_DESC(name, text)
-
-OPTION(ept_dirty, "let the processor keep accessed and dirty bits in nested tables, where present");
-OPTION(pml, "let the processor log the pages it dirties, where present");
+BACKEND_OPTION(ept_dirty,
+	       "let the processor keep accessed and dirty bits in nested tables, where present");
+BACKEND_OPTION(pml, "let the processor log the pages it dirties, where present");
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
 struct vmx_caps vmx_caps;
@@ -57,12 +53,6 @@ static bool vmx_is_intel(void)
 	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ||
 	       boot_cpu_data.x86_vendor == X86_VENDOR_CENTAUR ||
 	       boot_cpu_data.x86_vendor == X86_VENDOR_ZHAOXIN;
-}
-
-static int vmx_refuse(const char *why)
-{
-	pr_err("VMX cannot be used: %s\n", why);
-	return -EOPNOTSUPP;
 }
 
 /* The capability MSRs of each word of controls (A.3 to A.5): the plain one, the "true" one. */
@@ -161,16 +151,18 @@ static int vmx_check_required(void)
 	u64 ctl;
 
 	if (!(cpuid_ecx(1) & BIT(5)))
-		return vmx_refuse("the processor, or the hypervisor below, does not offer it");
+		return backend_refuse("VMX",
+				      "the processor, or the hypervisor below, does not offer it");
 	if (!rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl) && (ctl & FEAT_CTL_LOCKED) &&
 	    !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
-		return vmx_refuse("the firmware has it switched off (IA32_FEATURE_CONTROL)");
+		return backend_refuse("VMX",
+				      "the firmware has it switched off (IA32_FEATURE_CONTROL)");
 	vmx_read_caps(&vmx_caps);
 	missing = vmx_missing(&vmx_caps);
 	if (!missing)
 		return 0;
 	snprintf(why, sizeof(why), "%s missing", missing);
-	return vmx_refuse(why);
+	return backend_refuse("VMX", why);
 }
 
 static bool vmx_may(enum vmx_control ctl, u32 bits)
@@ -219,8 +211,7 @@ static void vmx_fill_caps(void)
 
 static void vmx_fill_tdp_format(void)
 {
-	vmx_tdp_format.max_leaf_level = backend_caps.page_1g ? 3 : 2;
-	vmx_tdp_format.addr_mask = GENMASK_ULL(min_t(int, boot_cpu_data.x86_phys_bits, 52) - 1, 12);
+	tdp_format_fill(&vmx_tdp_format, backend_caps.page_1g);
 	if (!vmx_has.ept_dirty)
 		return;
 	vmx_tdp_format.accessed = BIT_ULL(8);
@@ -323,31 +314,22 @@ failed:
 	return -EOPNOTSUPP;
 }
 
-static void vmx_invept(unsigned long type, u64 eptp)
-{
-	struct {
-		u64 eptp, zero;
-	} operand = { eptp, 0 };
-	bool failed;
-
-	asm volatile("invept %[operand], %[type]"
-		     : "=@ccna" (failed)
-		     : [operand] "m" (operand), [type] "r" (type) : "memory");
-	WARN_ON_ONCE(failed);
+/* INVEPT and INVVPID: a type, and 16 bytes of which the second half is 0 in all types used. */
+#define DEFINE_INVALIDATE(insn)							\
+static void vmx_##insn(unsigned long type, u64 tag)				\
+{										\
+	u64 operand[2] = { tag, 0 };						\
+	bool failed;								\
+										\
+	asm volatile(#insn " %[operand], %[type]"				\
+		     : "=@ccna" (failed)					\
+		     : [operand] "m" (operand), [type] "r" (type) : "memory");	\
+	if (failed)								\
+		pr_err_ratelimited("VMX: " #insn " of type %lu failed\n", type); \
 }
 
-static void vmx_invvpid(unsigned long type, u16 vpid)
-{
-	struct {
-		u64 vpid, address;
-	} operand = { vpid, 0 };
-	bool failed;
-
-	asm volatile("invvpid %[operand], %[type]"
-		     : "=@ccna" (failed)
-		     : [operand] "m" (operand), [type] "r" (type) : "memory");
-	WARN_ON_ONCE(failed);
-}
+DEFINE_INVALIDATE(invept)
+DEFINE_INVALIDATE(invvpid)
 
 /**
  * vmx_cpu_enable() - switch VMX on, on this processor

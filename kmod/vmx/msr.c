@@ -9,7 +9,6 @@
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 
 #include "vmx.h"
 
@@ -68,8 +67,6 @@ void vmx_msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
 		rd = true;
 	__assign_bit(bit, vmx->msr_bitmap, rd);
 	__assign_bit(bit + BITMAP_WRITE, vmx->msr_bitmap, wr);
-	if (msr == MSR_IA32_SPEC_CTRL)
-		vmx->spec_passthrough = !wr;
 }
 EXPORT_FOR_TEST(vmx_msr_intercept);
 
@@ -122,7 +119,6 @@ int vmx_set_msr(struct vcpu *vcpu, u32 msr, u64 val)
 {
 	if (msr == MSR_IA32_SPEC_CTRL) {
 		to_vmx(vcpu)->entry.guest_spec = val;
-		vcpu->msrs.spec_ctrl = val;
 		return 0;
 	}
 	if (msr == MSR_IA32_DEBUGCTLMSR) {
@@ -204,27 +200,4 @@ u64 vmx_kernel_gs_base(struct vmx_vcpu *vmx)
 	val = vmx->switched[SWITCH_KERNEL_GS_BASE];
 	preempt_enable();
 	return val;
-}
-
-/**
- * vmx_entry_spec() - what the entry does about speculation
- * @vmx: the vCPU; entry.flags are set, but for ENTRY_RESUME
- *
- * SPEC_CTRL is written only while guest and host differ, read only while the guest may write it.
- * What runs from here to the entry may be read by a guest on a processor with L1TF.
- *
- * Context: interrupts off
- */
-void vmx_entry_spec(struct vmx_vcpu *vmx)
-{
-	u64 host = this_cpu_read(x86_spec_ctrl_current);
-
-	if (unlikely(vmx_has.flush_l1d))
-		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-	vmx->entry.flags &= ENTRY_RESUME;
-	if (unlikely(vmx->spec_passthrough))
-		vmx->entry.flags |= ENTRY_SPEC_WRITE | ENTRY_SPEC_READ;
-	else if (unlikely(vmx->entry.guest_spec != host))
-		vmx->entry.flags |= ENTRY_SPEC_WRITE;
-	vmx->entry.host_spec = host;
 }

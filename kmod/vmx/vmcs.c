@@ -9,12 +9,10 @@
  */
 #include <linux/preempt.h>
 #include <asm/msr.h>
-#include <asm/processor-flags.h>
-#include <asm/tlbflush.h>
 
+#include "../cpu/hw.h"
 #include "vmx.h"
 
-#define CR0_KEPT	(X86_CR0_CD | X86_CR0_NW)
 #define AR_LOW		0xffU	/* type, S, DPL, P stand alike in both, the others .. */
 #define AR_HIGH_SHIFT	4	/* .. so much higher */
 
@@ -115,9 +113,7 @@ static u64 vmx_cr4_owned(const struct vcpu *vcpu)
 }
 
 /*
- * CD and NW are kept from the processor: a guest that runs uncached would slow the host. NE and
- * VMXE it must have. CR4.MCE stays the host's, for a machine check without it shuts the machine
- * down. The guest reads all these from the shadow, and exits when it writes another value.
+ * Of bits that the guest does not own it reads the shadow, and exits when it writes another value.
  */
 static void vmx_load_crs(struct vcpu *vcpu)
 {
@@ -125,10 +121,10 @@ static void vmx_load_crs(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	int i;
 
-	vmcs_write(GUEST_CR0, (s->cr0 & ~(u64)CR0_KEPT) | vmx_caps.cr0_fixed);
+	vmcs_write(GUEST_CR0, hw_cr0(s) | vmx_caps.cr0_fixed);
 	vmcs_write(CR0_SHADOW, s->cr0);
 	vmcs_write(GUEST_CR3, s->cr3);
-	vmcs_write(GUEST_CR4, s->cr4 | vmx_caps.cr4_fixed | (cr4_read_shadow() & X86_CR4_MCE));
+	vmcs_write(GUEST_CR4, hw_cr4(s) | vmx_caps.cr4_fixed);
 	vmcs_write(CR4_SHADOW, s->cr4);
 	vmcs_write(CR4_MASK, ~vmx_cr4_owned(vcpu));
 	vmcs_write(GUEST_EFER, s->efer);

@@ -14,17 +14,16 @@
 #include <asm/fsgsbase.h>
 #include <asm/mmu_context.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
 
+#include "../cpu/hw.h"
 #include "../main.h"
 #include "../memory/tdp_format.h"
 #include "vmx.h"
 
 #define VPID_MAX	0xffff
-#define TSC_RATIO_ONE	BIT_ULL(48)	/* 16.48 fixed point (25.6.5) */
 #define VTPR		0x80		/* offset of TPR in the virtual-APIC page */
 
 static DEFINE_IDA(vmx_vpids);		/* 0 is the host's */
@@ -152,7 +151,7 @@ static void vmx_init_control(struct vmx_vcpu *vmx)
 	vmcs_write(EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write(ENTRY_MSR_LOAD_COUNT, 0);
 	if (vmx_has.tsc_scale)
-		vmcs_write(TSC_MULTIPLIER, TSC_RATIO_ONE);
+		vmcs_write(TSC_MULTIPLIER, hw_tsc_ratio_one());
 }
 
 /* The first RESET finds a VMCS in which no field has a value yet. */
@@ -178,11 +177,6 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmx->windows = 0;
 	vmx->fixups = 0;
 	vmx->hidden_tf = false;
-	/* DEBUGCTL and SPEC_CTRL survive INIT (SDM vol. 3A, table 10-1). */
-	if (!init) {
-		vmx_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, 0);
-		vmx_set_msr(vcpu, MSR_IA32_SPEC_CTRL, 0);
-	}
 	vmx->flush_ept = true;
 	vmx_update_intercepts(vcpu);
 }
@@ -296,7 +290,7 @@ static void vmx_set_tsc(struct vcpu *vcpu)
 {
 	vmcs_write(TSC_OFFSET, vcpu->tsc.offset);
 	if (vmx_has.tsc_scale)
-		vmcs_write(TSC_MULTIPLIER, vcpu->tsc.ratio ?: TSC_RATIO_ONE);
+		vmcs_write(TSC_MULTIPLIER, hw_tsc_ratio(vcpu));
 }
 
 /* ---- the path of one entry and exit ---- */
@@ -336,6 +330,17 @@ static __always_inline u32 vmx_interruptibility(const struct vcpu *vcpu)
 	if (unlikely(ev->nmi_masked) && ev->injected.type != EVENT_NMI)
 		val |= INTERRUPTIBILITY_NMI;
 	return val;
+}
+
+/* What runs from here to the entry may be read by a guest on a processor with L1TF. */
+static __always_inline void vmx_entry_spec(struct vcpu *vcpu)
+{
+	struct vmx_entry *entry = &to_vmx(vcpu)->entry;
+
+	if (unlikely(vmx_has.flush_l1d))
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	entry->flags &= ENTRY_RESUME;
+	entry->flags |= hw_spec_ctrl(vcpu, entry->guest_spec, &entry->host_spec);
 }
 
 /* What is at hand in vcpu->state, where it is not what the VMCS holds. */
@@ -442,8 +447,8 @@ static void vmx_run(struct vcpu *vcpu)
 		vmx_flush(vmx);
 	if (unlikely(vmx->fixups & FIXUP_TPR))
 		vmcs_write(TPR_THRESHOLD, vcpu->state.cr8);
-	vmx_entry_spec(vmx);
 	vmx_entry_host(&vmx->host);
+	vmx_entry_spec(vcpu);
 
 	if (unlikely(vmx_enter(vcpu->state.gpr, &vmx->entry))) {
 		vmx_exit_failed(vmx);

@@ -123,7 +123,6 @@ struct vmx_hw {
  * @guest_loaded: host segments are saved and @switched are in the processor
  * @flush_ept: flush translations made by the nested tables at the next entry
  * @flush_vpid: flush linear translations at the next entry
- * @spec_passthrough: the guest writes SPEC_CTRL without an exit
  * @windows: WINDOW_* asked for
  * @hidden_tf: TF was set by a fixup; the guest's own was clear
  * @vpid: this vCPU's, never 0
@@ -148,7 +147,6 @@ struct vmx_vcpu {
 	u32 exceptions;
 	bool guest_loaded;
 	bool flush_ept, flush_vpid;
-	bool spec_passthrough;
 	bool hidden_tf;
 	u32 windows;
 	u16 vpid;
@@ -261,7 +259,6 @@ void vmx_msrs_load(struct vmx_vcpu *vmx);	/* interrupts off: switched[] into the
 void vmx_msrs_put(struct vmx_vcpu *vmx);	/* preemption off: the host's back */
 void vmx_msrs_write(struct vmx_vcpu *vmx);	/* preemption off: switched[] has changed */
 u64 vmx_kernel_gs_base(struct vmx_vcpu *vmx);	/* the guest's, as SWAPGS left it */
-void vmx_entry_spec(struct vmx_vcpu *vmx);	/* interrupts off: entry.flags */
 
 /* ---- debug.c ---- */
 struct vmx_segment {
