@@ -44,7 +44,8 @@
  * set_tsc		loaded: vcpu->tsc.offset or .ratio changed
  * get_msr, set_msr	loaded: an MSR that lives in vendor fields (DEBUGCTL, LBR, SPEC_CTRL ..);
  *			0, or -ENOENT when it is none of the backend's
- * dump			loaded: print the control fields to the kernel log, rate-limited
+ * dump			loaded: print to the kernel log why the last entry failed; all: and the
+ *			control fields
  */
 #define BACKEND_OPS(X)								\
 	X(int, cpu_enable, (void), ())						\
@@ -69,7 +70,7 @@
 	X(void, set_tsc, (struct vcpu *vcpu), (vcpu))				\
 	X(int, get_msr, (struct vcpu *vcpu, u32 msr, u64 *val), (vcpu, msr, val)) \
 	X(int, set_msr, (struct vcpu *vcpu, u32 msr, u64 val), (vcpu, msr, val)) \
-	X(void, dump, (struct vcpu *vcpu), (vcpu))
+	X(void, dump, (struct vcpu *vcpu, bool all), (vcpu, all))
 
 /**
  * struct backend - a vendor's half of the hypervisor

@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) "vmm: " fmt
 
+#include <linux/ratelimit.h>
 #include <asm/trapnr.h>
 
 #include "backend.h"
@@ -13,6 +14,8 @@
 #include "interp/interp.h"
 #include "pv/hypercall.h"
 #include "run.h"
+
+#define REFUSALS_EXPLAINED	16	/* of each vCPU */
 
 /**
  * dispatch_internal_error() - tell user space that the VM cannot go on
@@ -229,11 +232,26 @@ static int on_task_switch(struct vcpu *vcpu)
 	return dispatch_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
 }
 
+/*
+ * User space can have entries fail as often as it likes, and the log is everybody's: the first of
+ * each vCPU are explained, and now and then one in full.
+ */
+static void log_failed_entry(struct vcpu *vcpu)
+{
+	static DEFINE_RATELIMIT_STATE(explained, 10 * HZ, 100);
+	static DEFINE_RATELIMIT_STATE(in_full, 10 * HZ, 2);
+
+	if (vcpu->refusals >= REFUSALS_EXPLAINED || !__ratelimit(&explained))
+		return;
+	vcpu->refusals++;
+	backend_dump(vcpu, __ratelimit(&in_full));
+}
+
 static int on_invalid_state(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
-	backend_dump(vcpu);
+	log_failed_entry(vcpu);
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run->fail_entry.hardware_entry_failure_reason = vcpu->exit.hw_reason;
 	run->fail_entry.cpu = vcpu->cpu;

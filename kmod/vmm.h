@@ -205,6 +205,7 @@ struct vcpu {
 	bool preempted;			/* [a] scheduled out while runnable */
 	sigset_t sigset;		/* [m] KVM_SET_SIGNAL_MASK */
 	bool sigset_active;		/* [m] */
+	u8 refusals;			/* [m] entries whose failure the log has explained */
 
 	struct mutex mutex;		/* held over every vCPU ioctl, KVM_RUN included */
 	struct preempt_notifier notifier; /* [m] */

@@ -98,23 +98,13 @@ static void svm_dump_segment(const char *name, const struct vmcb_segment *s)
 	       s->limit, s->base);
 }
 
-/**
- * svm_dump() - print the VMCB to the kernel log, rate-limited
- * @vcpu: the vCPU
- *
- * Context: loaded
- */
-void svm_dump(struct vcpu *vcpu)
+static void svm_dump_all(struct vcpu *vcpu)
 {
-	static DEFINE_RATELIMIT_STATE(limit, 10 * HZ, 2);
 	const struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	const struct vmcb_control *c = &vmcb->control;
 	const struct vmcb_save *v = &vmcb->save;
 	int i;
 
-	if (!__ratelimit(&limit))
-		return;
-	pr_err("VMCB of vCPU %u on CPU %d:\n", vcpu->id, vcpu->cpu);
 	pr_err("  intercepts %08x %08x %08x %08x %08x %08x\n", c->intercept[ICPT_CR],
 	       c->intercept[ICPT_DR], c->intercept[ICPT_EXCEPTION], c->intercept[ICPT_MISC1],
 	       c->intercept[ICPT_MISC2], c->intercept[ICPT_MISC3]);
@@ -133,4 +123,18 @@ void svm_dump(struct vcpu *vcpu)
 	svm_dump_segment("ldtr", &v->ldtr);
 	svm_dump_segment("idtr", &v->idtr);
 	svm_dump_segment("tr", &v->tr);
+}
+
+/**
+ * svm_dump() - print to the kernel log that VMRUN refused the VMCB
+ * @vcpu: the vCPU
+ * @all: and the VMCB
+ *
+ * Context: loaded
+ */
+void svm_dump(struct vcpu *vcpu, bool all)
+{
+	pr_err("vCPU %u on CPU %d: entry failed: invalid state in the VMCB\n", vcpu->id, vcpu->cpu);
+	if (all)
+		svm_dump_all(vcpu);
 }

@@ -174,6 +174,6 @@ int svm_set_msr(struct vcpu *vcpu, u32 msr, u64 val);
 /* ---- debug.c ---- */
 void svm_clean_check(struct svm_vcpu *svm);	/* before an entry */
 void svm_clean_copy(struct svm_vcpu *svm);	/* after an exit */
-void svm_dump(struct vcpu *vcpu);
+void svm_dump(struct vcpu *vcpu, bool all);
 
 #endif /* VMM_SVM_H */

@@ -617,8 +617,7 @@ static void entry_interruptibility(struct kunit *test)
 	       g.intr_info = 0x80000202);
 	SPOILT(real_mode, "pending debug exceptions: BS", g.interruptibility = 2,
 	       g.rflags |= X86_EFLAGS_TF);
-	SPOILT(real_mode, "activity: HLT", g.activity = 1, g.interruptibility = 2);
-	SPOILT(real_mode, "activity: unknown", g.activity = 4);
+	SPOILT(real_mode, "interruptibility: SMIs", g.interruptibility = 4);
 	g.interruptibility = 2;
 	g.rflags |= X86_EFLAGS_TF;
 	g.pending_debug = PENDING_DEBUG_BS;
@@ -626,6 +625,38 @@ static void entry_interruptibility(struct kunit *test)
 	/* With BTF set TF traps branches only. */
 	g.debugctl = DEBUGCTLMSR_BTF;
 	FAILS(g, "pending debug exceptions: BS");
+}
+
+static void entry_activity(struct kunit *test)
+{
+	static const struct {
+		u32 activity, info;
+		bool fits;
+	} rows[] = {
+		/* An interrupt, an NMI, #DB, #MC, #UD, INT n */
+		{ 1, 0x80000020, true }, { 1, 0x80000202, true }, { 1, 0x80000301, true },
+		{ 1, 0x80000312, true }, { 1, 0x80000306, false }, { 1, 0x80000480, false },
+		{ 2, 0x80000202, true }, { 2, 0x80000312, true }, { 2, 0x80000020, false },
+		{ 2, 0x80000301, false }, { 3, 0x80000202, false },
+	};
+	struct vmx_guest g;
+	const char *out[4];
+	int i;
+
+	SPOILT(real_mode, "activity: not active in", g.activity = 1, g.interruptibility = 2);
+	SPOILT(real_mode, "activity: not active in", g.activity = 2, g.interruptibility = 2);
+	SPOILT(long_mode, "activity: HLT with CPL", g.activity = 1, g.seg[SEG_CS].ar |= 0x60,
+	       g.seg[SEG_SS].ar |= 0x60);
+	SPOILT(real_mode, "activity: unknown", g.activity = 4);
+	SPOILT(real_mode, "pending debug exceptions: BS", g.activity = 1,
+	       g.rflags |= X86_EFLAGS_TF);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		g = real_mode();
+		g.rflags |= X86_EFLAGS_IF;
+		g.activity = rows[i].activity;
+		g.intr_info = rows[i].info;
+		KUNIT_EXPECT_EQ_MSG(test, vmx_check_guest(&g, out, 4), !rows[i].fits, "%d", i);
+	}
 }
 
 /* No more names than there is room for. */
@@ -672,6 +703,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(entry_registers),
 	KUNIT_CASE(entry_segments),
 	KUNIT_CASE(entry_interruptibility),
+	KUNIT_CASE(entry_activity),
 	KUNIT_CASE(entry_room),
 	KUNIT_CASE(entry_failures),
 	{}

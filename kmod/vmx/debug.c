@@ -4,9 +4,9 @@
 
 #include <linux/kernel.h>
 #include <linux/printk.h>
-#include <linux/ratelimit.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "vmx.h"
 
@@ -200,6 +200,24 @@ static int vmx_check_segments(const struct vmx_guest *g, const char **out, int r
 	return vmx_note(checks, ARRAY_SIZE(checks), out, room);
 }
 
+/* Which events may be injected into which activity state (27.3.1.5) */
+static bool vmx_activity_takes(u32 activity, u32 type, u8 vector)
+{
+	bool mc = type == EVENT_EXCEPTION && vector == X86_TRAP_MC;
+
+	switch (activity) {
+	case ACTIVITY_ACTIVE:
+		return true;
+	case ACTIVITY_HLT:
+		return type == EVENT_INTR || type == EVENT_NMI || mc ||
+		       (type == EVENT_EXCEPTION && vector == X86_TRAP_DB);
+	case ACTIVITY_SHUTDOWN:
+		return type == EVENT_NMI || mc;
+	default:
+		return false;
+	}
+}
+
 /* 27.3.1.3 to 27.3.1.6, and of 27.2.1.3 what depends on guest state */
 static int vmx_check_others(const struct vmx_guest *g, const char **out, int room)
 {
@@ -207,8 +225,9 @@ static int vmx_check_others(const struct vmx_guest *g, const char **out, int roo
 	bool code64 = long_mode && (g->seg[SEG_CS].ar & 0x2000);
 	bool vectoring = g->intr_info & INTR_VALID;
 	u32 type = (g->intr_info & INTR_TYPE_MASK) >> INTR_TYPE_SHIFT;
+	u8 vector = g->intr_info & INTR_VECTOR_MASK;
 	u32 shadow = g->interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
-	bool held = shadow || g->activity == 1;
+	bool held = shadow || g->activity == ACTIVITY_HLT;
 	bool trap = (g->rflags & X86_EFLAGS_TF) && !(g->debugctl & DEBUGCTLMSR_BTF);
 	const struct vmx_check checks[] = {
 		{ "GDTR or IDTR: base not canonical, or limit",
@@ -221,10 +240,15 @@ static int vmx_check_others(const struct vmx_guest *g, const char **out, int roo
 		  (g->rflags & X86_EFLAGS_VM) && (long_mode || !(g->cr0 & X86_CR0_PE)) },
 		{ "RFLAGS: an interrupt is injected while IF is 0",
 		  vectoring && type == EVENT_INTR && !(g->rflags & X86_EFLAGS_IF) },
-		{ "activity: HLT with CPL or with an interrupt shadow",
-		  g->activity == 1 && (vmx_dpl(&g->seg[SEG_SS]) || shadow) },
-		{ "activity: unknown state", g->activity > 3 },
+		{ "activity: HLT with CPL",
+		  g->activity == ACTIVITY_HLT && vmx_dpl(&g->seg[SEG_SS]) },
+		{ "activity: not active in an interrupt shadow", g->activity && shadow },
+		{ "activity: an event is injected that does not fit",
+		  vectoring && !vmx_activity_takes(g->activity, type, vector) },
+		{ "activity: unknown state", g->activity > ACTIVITY_WAIT_SIPI },
 		{ "interruptibility: a reserved bit", g->interruptibility & ~0x1fU },
+		{ "interruptibility: SMIs are blocked outside of SMM",
+		  g->interruptibility & INTERRUPTIBILITY_SMI },
 		{ "interruptibility: STI and MOV SS at once", shadow == 3 },
 		{ "interruptibility: STI while IF is 0",
 		  (shadow & INTERRUPTIBILITY_STI) && !(g->rflags & X86_EFLAGS_IF) },
@@ -321,43 +345,43 @@ static const char segment_names[SEG_COUNT][5] = {
 	"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr",
 };
 
-static void vmx_dump_guest(void)
+static void vmx_dump_failed(const struct vmx_guest *g)
 {
 	const char *failed[8];
-	struct vmx_guest g;
-	int i, n;
+	int n = vmx_check_guest(g, failed, ARRAY_SIZE(failed));
+	int i;
 
-	vmx_read_guest(&g);
-	for (i = 0; i < SEG_COUNT; i++)
-		pr_err("  %-4s %04x ar %05x limit %08x base %016llx\n", segment_names[i],
-		       g.seg[i].selector, g.seg[i].ar, g.seg[i].limit, g.seg[i].base);
-	n = vmx_check_guest(&g, failed, ARRAY_SIZE(failed));
 	for (i = 0; i < n; i++)
 		pr_err("  fails: %s\n", failed[i]);
 }
 
+static void vmx_dump_all(const struct vmx_guest *g)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(dump_fields); i++)
+		pr_err("  %-22s %016llx\n", dump_fields[i].name, vmcs_read(dump_fields[i].field));
+	for (i = 0; i < SEG_COUNT; i++)
+		pr_err("  %-4s %04x ar %05x limit %08x base %016llx\n", segment_names[i],
+		       g->seg[i].selector, g->seg[i].ar, g->seg[i].limit, g->seg[i].base);
+}
+
 /**
- * vmx_dump() - print the VMCS to the kernel log, rate-limited
+ * vmx_dump() - print to the kernel log why an entry failed, and which checks of guest state fail
  * @vcpu: the vCPU
- *
- * After an entry that failed: why, and which checks of guest state fail.
+ * @all: and the VMCS
  *
  * Context: loaded
  */
-void vmx_dump(struct vcpu *vcpu)
+void vmx_dump(struct vcpu *vcpu, bool all)
 {
-	static DEFINE_RATELIMIT_STATE(limit, 10 * HZ, 2);
 	const struct vmx_vcpu *vmx = to_vmx(vcpu);
-	int i;
+	struct vmx_guest g;
 
-	if (!__ratelimit(&limit))
-		return;
-	pr_err("VMCS of vCPU %u on CPU %d:\n", vcpu->id, vcpu->cpu);
-	if (vmx->error || (vmx->reason & REASON_ENTRY_FAILURE))
-		pr_err("  entry failed: %s\n",
-		       vmx_entry_failure(vmx->reason, vmx->error, vmcs_read(EXIT_QUALIFICATION)));
-	for (i = 0; i < ARRAY_SIZE(dump_fields); i++)
-		pr_err("  %-22s %016llx\n", dump_fields[i].name,
-		       vmcs_read(dump_fields[i].field));
-	vmx_dump_guest();
+	vmx_read_guest(&g);
+	pr_err("vCPU %u on CPU %d: entry failed: %s\n", vcpu->id, vcpu->cpu,
+	       vmx_entry_failure(vmx->reason, vmx->error, vmcs_read(EXIT_QUALIFICATION)));
+	vmx_dump_failed(&g);
+	if (all)
+		vmx_dump_all(&g);
 }

@@ -280,6 +280,6 @@ struct vmx_guest {
 
 int vmx_check_guest(const struct vmx_guest *g, const char **out, int room);
 const char *vmx_entry_failure(u32 reason, u32 error, u64 qualification); /* a sentence */
-void vmx_dump(struct vcpu *vcpu);
+void vmx_dump(struct vcpu *vcpu, bool all);
 
 #endif /* VMM_VMX_VMX_H */

@@ -265,7 +265,7 @@ CASE(entry_refused)
 {
 	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_syncs, 0);
 	struct kvm_sregs s = get_sregs(v);
-	u32 r[4];
+	u32 r[4], i;
 
 	guest_cpuid(0, 0, r);
 	if (r[1] != 0x756e6547) /* "Genu" */
@@ -275,6 +275,15 @@ CASE(entry_refused)
 	s = get_sregs(v);
 	s.gs.base = BIT(62);
 	refused(v, &s, "fails: GS:");
+	s = get_sregs(v);
+	s.tr.type = 2;
+	refused(v, &s, "fails: TR: type");
+	/* As often as it happens within seconds. */
+	for (i = 0; i < 3; i++) {
+		s = get_sregs(v);
+		s.ds.base = BIT(33);
+		refused(v, &s, "fails: DS:");
+	}
 }
 
 CASE(immediate_exit)
