@@ -89,6 +89,7 @@ static const struct {
 	{ KVM_CAP_HALT_POLL, 1 },
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
 	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_VAPIC, 1 },
 };
 
 /**

@@ -54,6 +54,8 @@ static int run_requests(struct vcpu *vcpu)
 		lapic_accept_init_sipi(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_DIRTY_RING) && !ring_check(vcpu))
 		return RESUME_USER;
+	if (vcpu_test_clear_request(vcpu, REQ_TPR_ACCESS))
+		return vapic_tpr_exit(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_SCAN_IOAPIC))
 		return run_eoi_exit(vcpu);
 	return RESUME_GUEST;
@@ -180,6 +182,8 @@ static int run_exit(struct vcpu *vcpu)
 		events_requeue(vcpu);
 	if (vcpu->apic && vcpu->state.cr8 != lapic_tpr(vcpu) >> 4)
 		lapic_set_tpr(vcpu, vcpu->state.cr8 << 4);
+	if (unlikely(vcpu->vapic.addr))
+		vapic_collect(vcpu);
 	return dispatch_exit(vcpu);
 }
 
@@ -226,6 +230,8 @@ static int run_once(struct vcpu *vcpu)
 		if (ret != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 			return ret;
 	}
+	if (unlikely(vcpu->vapic.addr))
+		vapic_publish(vcpu);
 	ret = run_enter(vcpu, &entered);
 	if (entered)
 		ret = run_exit(vcpu);

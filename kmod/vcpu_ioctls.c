@@ -145,6 +145,16 @@ static long do_set_lapic(struct ioctl_call *call)
 	return call->vcpu->apic ? lapic_set_state(call->vcpu, call->arg) : -EINVAL;
 }
 
+static long do_set_vapic_addr(struct ioctl_call *call)
+{
+	return vapic_set_addr(call->vcpu, ((struct kvm_vapic_addr *)call->arg)->vapic_addr);
+}
+
+static long do_tpr_reporting(struct ioctl_call *call)
+{
+	return vapic_report_tpr(call->vcpu, call->arg);
+}
+
 /* What INIT and SIPI did to the vCPU meanwhile must be seen first. */
 static long do_get_mp_state(struct ioctl_call *call)
 {
@@ -326,6 +336,8 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_NMI, LOADED | ARG_VALUE, .fn = do_nmi },
 	{ KVM_GET_LAPIC, LOADED, .fn = do_get_lapic },
 	{ KVM_SET_LAPIC, LOADED, .fn = do_set_lapic },
+	{ KVM_SET_VAPIC_ADDR, LOADED, .fn = do_set_vapic_addr },
+	{ KVM_TPR_ACCESS_REPORTING, LOADED, .fn = do_tpr_reporting },
 	{ KVM_GET_MP_STATE, LOADED, .fn = do_get_mp_state },
 	{ KVM_SET_MP_STATE, LOADED, .fn = do_set_mp_state },
 	{ KVM_TRANSLATE, LOADED, .fn = do_translate },

@@ -156,6 +156,7 @@ enum vcpu_request {
 	REQ_STEAL,		/* steal_update(): likewise steal time */
 	REQ_KICK,		/* leave the guest; nothing else to do */
 	REQ_DIRTY_RING,		/* the dirty ring is nearly full: ring_check() */
+	REQ_TPR_ACCESS,		/* the guest has touched the TPR: vapic_tpr_exit() */
 	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
 };
 
@@ -195,6 +196,7 @@ struct vcpu {
 	struct vcpu_debug debug;	/* [m] */
 	struct vcpu_tsc tsc;		/* [m] */
 	struct vcpu_pv pv;		/* [m] paravirtual features */
+	struct vapic vapic;		/* [m] */
 	struct interp *interp;		/* [m] interpreter context, allocated at creation */
 	int (*complete)(struct vcpu *vcpu); /* [m] finishes an exit that user space served */
 	struct dirty_ring ring;

@@ -313,6 +313,17 @@ static void events_choose(struct vcpu *vcpu)
 		inject_interrupt(vcpu);
 }
 
+/*
+ * User space's PIC has an interrupt, and a wire to this processor: while LINT0 is masked a window
+ * could not be used, and would end each run before it begins.
+ */
+static bool pic_waits(struct vcpu *vcpu)
+{
+	return irqchip_user_pic(&vcpu->vm->irq) &&
+	       READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       (!vcpu->apic || lapic_accepts_pic(vcpu->apic));
+}
+
 /* What must be told us when it becomes possible. */
 static u32 windows_needed(struct vcpu *vcpu)
 {
@@ -322,12 +333,10 @@ static u32 windows_needed(struct vcpu *vcpu)
 	/* Without virtual NMIs the end of an NMI handler is seen by its IRET only. */
 	if (ev->nmi_pending || (ev->nmi_masked && !backend_caps.vnmi))
 		windows |= WINDOW_NMI;
-	if (interrupt_waits(vcpu))
+	if (interrupt_waits(vcpu) || pic_waits(vcpu))
 		windows |= WINDOW_IRQ;
 	if (!vcpu->apic || lapic_blocked_by_tpr(vcpu))
 		windows |= WINDOW_TPR;
-	if (irqchip_user_pic(&vcpu->vm->irq) && READ_ONCE(vcpu->run->request_interrupt_window))
-		windows |= WINDOW_IRQ;
 	return windows;
 }
 

@@ -42,6 +42,21 @@ struct irqchip {
 	u32 split_pins;		/* routes that belong to user space's I/O APIC */
 };
 
+/**
+ * struct vapic - the TPR of a guest that has no CR8 (vapic.c)
+ * @addr: guest physical address of the word that it keeps its TPR in, 0: none
+ * @tpr: what the word held before the last entry
+ * @report: accesses to the TPR of the xAPIC page end KVM_RUN
+ * @written: the last one was a write
+ * @rip: by the instruction here
+ */
+struct vapic {
+	gpa_t addr;
+	u8 tpr;
+	bool report, written;
+	u64 rip;
+};
+
 /* struct irq_msg - one interrupt message, as in an ICR or an MSI */
 struct irq_msg {
 	u32 dest;
@@ -126,6 +141,14 @@ bool lapic_init_sipi_pending(struct vcpu *vcpu);
 void lapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
 void lapic_post_sipi(struct vcpu *vcpu);
 void lapic_vcpu_load(struct vcpu *vcpu);	/* after migration of the thread: move the timer */
+/* ---- vapic.c: the guest keeps its TPR in memory ---- */
+int vapic_set_addr(struct vcpu *vcpu, gpa_t addr);
+void vapic_publish(struct vcpu *vcpu);
+void vapic_collect(struct vcpu *vcpu);
+int vapic_report_tpr(struct vcpu *vcpu, const struct kvm_tpr_access_ctl *ctl);
+void vapic_tpr_accessed(struct vcpu *vcpu, bool write);
+int vapic_tpr_exit(struct vcpu *vcpu);	/* on REQ_TPR_ACCESS */
+
 /* The in-kernel irqchip is split: EOI of these vectors exits with KVM_EXIT_IOAPIC_EOI. */
 bool lapic_eoi_exit_pending(struct vcpu *vcpu, u8 *vector);
 

@@ -295,7 +295,12 @@ static bool lapic_has(const struct lapic *apic, u64 set, u32 off)
 	       (off != APIC_LVTCMCI || apic->vcpu->msrs.mcg_cap & MCG_CMCI_P);
 }
 
-static void lapic_write_tpr(struct lapic *apic, u32 tpr)
+/**
+ * lapic_write_tpr() - change the task priority
+ * @apic: the vCPU's own
+ * @tpr: all of it, in bits 7:0
+ */
+void lapic_write_tpr(struct lapic *apic, u32 tpr)
 {
 	lapic_reg_set(apic, APIC_TASKPRI, tpr & 0xff);
 	apic->vcpu->state.cr8 = (tpr & 0xff) >> 4;
@@ -506,6 +511,8 @@ int lapic_mmio_read(struct vcpu *vcpu, gpa_t addr, int len, void *val)
 	memset(val, hit ? 0xff : 0, len);
 	if (hit || len != 4 || addr & 0xf || addr & 0xc00)
 		return 0;
+	if (off == APIC_TASKPRI && unlikely(vcpu->vapic.report))
+		vapic_tpr_accessed(vcpu, false);
 	if (lapic_has(vcpu->apic, X1_READABLE, off))
 		*(u32 *)val = lapic_reg_read(vcpu->apic, off);
 	else
@@ -531,6 +538,8 @@ int lapic_mmio_write(struct vcpu *vcpu, gpa_t addr, int len, const void *val)
 		return hit;
 	if (hit || len != 4 || addr & 0xf || addr & 0xc00)
 		return 0;
+	if ((addr & 0x3f0) == APIC_TASKPRI && unlikely(vcpu->vapic.report))
+		vapic_tpr_accessed(vcpu, true);
 	lapic_x1_write(vcpu->apic, addr & 0x3f0, *(const u32 *)val);
 	return 0;
 }

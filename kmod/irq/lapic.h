@@ -117,6 +117,7 @@ void lapic_eoi(struct lapic *apic);
 u32 lapic_writable(struct lapic *apic, u32 off);
 u32 lapic_reg_read(struct lapic *apic, u32 off);
 int lapic_take(struct lapic *apic);
+void lapic_write_tpr(struct lapic *apic, u32 tpr);
 
 /* lapic_timer.c; the vCPU's own thread */
 void lapic_timer_create(struct lapic *apic);
