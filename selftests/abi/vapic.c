@@ -145,9 +145,13 @@ static void guest_touch(void)
 
 	apic_enable();
 	asm volatile(".globl tpr_store\ntpr_store: movl %1, (%0)"
-		     : : "r"(APIC_BASE + APIC_TPR), "r"(0x30) : "memory");
+		     :
+		     : "r"(APIC_BASE + APIC_TPR), "r"(0x30)
+		     : "memory");
 	asm volatile(".globl tpr_load\ntpr_load: movl (%1), %0"
-		     : "=r"(val) : "r"(APIC_BASE + APIC_TPR) : "memory");
+		     : "=r"(val)
+		     : "r"(APIC_BASE + APIC_TPR)
+		     : "memory");
 	GASSERT_EQ(val, 0x30);
 	/* Another register is no matter. */
 	apic_write(APIC_TMICT, 0);
