@@ -16,6 +16,17 @@
 #define WINDOW_NMI	BIT(1)	/* exit as soon as the guest can take an NMI */
 #define WINDOW_TPR	BIT(2)	/* exit when the guest writes CR8 (an interrupt waits below TPR) */
 
+/**
+ * struct apic_sync - what the processor must know of a virtualized APIC beside its registers
+ * @irr: the highest vector of IRR, 0: none
+ * @isr: the highest vector of ISR, 0: none
+ * @eoi_exits: vectors whose EOI the core must hear of
+ */
+struct apic_sync {
+	u8 irr, isr;
+	unsigned long eoi_exits[256 / BITS_PER_LONG];
+};
+
 /*
  * X(return type, name, (parameters), (arguments)). Context: T may sleep, P preemption off,
  * I interrupts off. "loaded" = on the vCPU's own thread between vcpu_load and vcpu_put.
@@ -42,6 +53,7 @@
  * tlb_flush		I loaded: flush this vCPU's translations at the next entry; guest_only:
  *			linear ones only
  * set_tsc		loaded: vcpu->tsc.offset or .ratio changed
+ * sync_apic		I loaded: IRR or ISR of a virtualized APIC (policy.apic) may have changed
  * get_msr, set_msr	loaded: an MSR that lives in vendor fields (DEBUGCTL, LBR, SPEC_CTRL ..);
  *			0, or -ENOENT when it is none of the backend's
  * dump			loaded: print to the kernel log why the last entry failed; all: and the
@@ -68,6 +80,8 @@
 	  (vcpu, root, level))							\
 	X(void, tlb_flush, (struct vcpu *vcpu, bool guest_only), (vcpu, guest_only)) \
 	X(void, set_tsc, (struct vcpu *vcpu), (vcpu))				\
+	X(void, sync_apic, (struct vcpu *vcpu, const struct apic_sync *sync),	\
+	  (vcpu, sync))								\
 	X(int, get_msr, (struct vcpu *vcpu, u32 msr, u64 *val), (vcpu, msr, val)) \
 	X(int, set_msr, (struct vcpu *vcpu, u32 msr, u64 val), (vcpu, msr, val)) \
 	X(void, dump, (struct vcpu *vcpu, bool all), (vcpu, all))
@@ -101,6 +115,7 @@ struct backend_caps {
 	bool page_1g;
 	bool pml;		/* dirty bits of nested tables are logged; tdp_format has them */
 	bool vnmi;
+	bool virtual_apic;	/* policy.apic may be other than APIC_VIRTUAL_NONE */
 	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
 	u32 asids;
 };

@@ -209,6 +209,12 @@ static int on_undefined(struct vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
+/* A register that the processor does not serve, or not with this instruction. */
+static int on_apic_access(struct vcpu *vcpu)
+{
+	return interp_exit(vcpu, (vcpu->msrs.apic_base & ~0xfffull) + vcpu->exit.fault.gpa);
+}
+
 static int on_rdpmc(struct vcpu *vcpu)
 {
 	events_raise_error(vcpu, X86_TRAP_GP, 0);
@@ -291,8 +297,9 @@ static int (*const handlers[VMEXIT_COUNT])(struct vcpu *vcpu) = {
 	[VMEXIT_UNDEFINED] = on_undefined,
 	[VMEXIT_INVALID_STATE] = on_invalid_state,
 	[VMEXIT_PREEMPTION_TIMER] = on_unknown,
-	[VMEXIT_APIC_WRITE] = on_unknown,
-	[VMEXIT_APIC_EOI] = on_unknown,
+	[VMEXIT_APIC_ACCESS] = on_apic_access,
+	[VMEXIT_APIC_WRITE] = lapic_write_exit,
+	[VMEXIT_APIC_EOI] = lapic_eoi_exit,
 	[VMEXIT_PML_FULL] = on_ignored,
 };
 

@@ -189,18 +189,19 @@ static int vcpu_init_parts(struct vcpu *vcpu)
 	err = interp_create(vcpu);
 	if (err)
 		goto err_fpu;
+	/* Before the backend, which may have the processor use the APIC's page. */
+	if (vcpu->vm->irq.mode != IRQCHIP_NONE) {
+		err = lapic_create(vcpu);
+		if (err)
+			goto err_interp;
+	}
 	err = backend_vcpu_create(vcpu);
 	if (err)
-		goto err_interp;
-	if (vcpu->vm->irq.mode == IRQCHIP_NONE)
-		return 0;
-	err = lapic_create(vcpu);
-	if (err)
-		goto err_backend;
+		goto err_apic;
 	return 0;
 
-err_backend:
-	backend_vcpu_destroy(vcpu);
+err_apic:
+	lapic_destroy(vcpu);
 err_interp:
 	interp_destroy(vcpu);
 err_fpu:
@@ -210,9 +211,8 @@ err_fpu:
 
 static void vcpu_free_parts(struct vcpu *vcpu)
 {
-	if (vcpu->apic)
-		lapic_destroy(vcpu);
 	backend_vcpu_destroy(vcpu);
+	lapic_destroy(vcpu);
 	interp_destroy(vcpu);
 	fpu_destroy(vcpu);
 	cpuid_free(vcpu);

@@ -67,8 +67,9 @@
 	X(UNDEFINED)	/* an instruction the guest does not have: #UD */	\
 	X(INVALID_STATE) /* VM entry refused: KVM_EXIT_FAIL_ENTRY */		\
 	X(PREEMPTION_TIMER)							\
-	X(APIC_WRITE)								\
-	X(APIC_EOI)								\
+	X(APIC_ACCESS)	/* .fault; .fault.gpa is the offset in the APIC's page */ \
+	X(APIC_WRITE)	/* .apic: a register was written, and has the value */	\
+	X(APIC_EOI)	/* .apic: the EOI of a vector of apic_sync.eoi_exits */	\
 	X(PML_FULL)
 
 enum vmexit_kind {
@@ -99,6 +100,7 @@ enum vmexit_kind {
  * @exception: operands of VMEXIT_EXCEPTION
  * @fault: of nested page faults
  * @io: of port accesses
+ * @apic: of writes to registers of a virtualized APIC
  * @reg: of accesses to control and debug registers
  * @task: of task switches
  */
@@ -132,6 +134,10 @@ struct vm_exit {
 			u8 gpr;		/* REG_*; 0xff: the hardware does not say: decode */
 			bool write;
 		} reg;
+		struct {
+			u16 offset;	/* of the register in the APIC's page */
+			u8 vector;	/* VMEXIT_APIC_EOI */
+		} apic;
 		struct {
 			u16 selector;
 			u8 reason;	/* 0 CALL, 1 IRET, 2 JMP, 3 gate */

@@ -205,10 +205,16 @@ static void events_take_nmis(struct vcpu_events *ev)
 	ev->nmi_pending = min(ev->nmi_pending + queued, limit);
 }
 
-/* An interrupt waits, deliverable or not. */
+/* An interrupt waits for IF = 1. */
 static bool interrupt_waits(struct vcpu *vcpu)
 {
-	return vcpu->events.ext_irq >= 0 || (vcpu->apic && irq_pending(vcpu));
+	return vcpu->events.ext_irq >= 0 || irq_pending(vcpu);
+}
+
+/* One waits to be injected. */
+static bool injection_waits(struct vcpu *vcpu)
+{
+	return vcpu->events.ext_irq >= 0 || irq_injectable(vcpu);
 }
 
 /**
@@ -309,7 +315,7 @@ static void events_choose(struct vcpu *vcpu)
 		inject_exception(vcpu);
 	else if (ev->nmi_pending && events_nmi_allowed(vcpu))
 		inject_nmi(vcpu);
-	else if (events_interrupt_allowed(vcpu) && interrupt_waits(vcpu))
+	else if (events_interrupt_allowed(vcpu) && injection_waits(vcpu))
 		inject_interrupt(vcpu);
 }
 
@@ -333,7 +339,7 @@ static u32 windows_needed(struct vcpu *vcpu)
 	/* Without virtual NMIs the end of an NMI handler is seen by its IRET only. */
 	if (ev->nmi_pending || (ev->nmi_masked && !backend_caps.vnmi))
 		windows |= WINDOW_NMI;
-	if (interrupt_waits(vcpu) || pic_waits(vcpu))
+	if (injection_waits(vcpu) || pic_waits(vcpu))
 		windows |= WINDOW_IRQ;
 	if (!vcpu->apic || lapic_blocked_by_tpr(vcpu))
 		windows |= WINDOW_TPR;
@@ -379,6 +385,8 @@ int events_prepare(struct vcpu *vcpu)
 		ev->windows = windows;
 		backend_set_windows(vcpu, windows);
 	}
+	if (vcpu->policy.apic != APIC_VIRTUAL_NONE)
+		lapic_virtual_sync(vcpu);
 	return RESUME_GUEST;
 }
 

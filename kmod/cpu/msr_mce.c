@@ -119,6 +119,7 @@ int mce_set_cap(struct vcpu *vcpu, u64 cap)
 	for (i = 0; i < banks; i++)
 		m->mc_bank[4 * i + MC_CTL] = ~0ull;
 	memset(m->mc_ctl2, 0, sizeof(m->mc_ctl2));
+	lapic_set_version(vcpu);
 	return 0;
 }
 

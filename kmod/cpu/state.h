@@ -71,6 +71,9 @@ struct vcpu_events {
 	u32 windows;			/* WINDOW_* the backend was last asked for */
 };
 
+/* How much of the APIC the processor itself serves (lapic_virtual.c). */
+enum apic_virtual { APIC_VIRTUAL_NONE, APIC_VIRTUAL_XAPIC, APIC_VIRTUAL_X2APIC };
+
 /* struct vcpu_policy - what must be intercepted; the backend's update_intercepts translates it */
 struct vcpu_policy {
 	u32 exceptions;		/* BIT(vector): intercepted exceptions */
@@ -81,6 +84,7 @@ struct vcpu_policy {
 	bool pause;
 	bool cr3;		/* CR3 writes (introspection); off by default */
 	bool spec_passed;	/* writes of SPEC_CTRL are not intercepted */
+	u8 apic;		/* enum apic_virtual */
 };
 
 #define CPUID_MAX_ENTRIES	256

@@ -184,8 +184,13 @@ static void ioapic_update_eoi(struct ioapic *ioapic)
 		if (resample || rte_level(ioapic->rte[pin]) ||
 		    (READ_ONCE(irq->pit) && !irq_pin_gsi(ioapic->vm, KVM_IRQCHIP_IOAPIC, pin)))
 			__set_bit(ioapic->rte[pin] & RTE_VECTOR, vectors);
+	if (bitmap_equal(vectors, ioapic->eoi_vectors, 256))
+		return;
 	for (i = 0; i < ARRAY_SIZE(vectors); i++)
 		WRITE_ONCE(ioapic->eoi_vectors[i], vectors[i]);
+	/* Processors that deliver by themselves must be told (lapic_virtual_sync()). */
+	if (irq->access_page)
+		vcpu_request_all(ioapic->vm, REQ_EVENT, false);
 }
 
 /**

@@ -40,6 +40,7 @@ struct irqchip {
 	struct lapic_map __rcu *map;	/* destinations: physical and logical ids to vCPUs */
 	struct mutex map_lock;
 	u32 split_pins;		/* routes that belong to user space's I/O APIC */
+	struct page *access_page; /* [c] mapped where a virtualized xAPIC's registers are */
 };
 
 /**
@@ -117,6 +118,7 @@ int lapic_base_set(struct vcpu *vcpu, u64 val, bool host);	/* 0 or 1 (#GP) */
 /* Highest deliverable vector (IRR above PPR), or -1; PIC's ExtINT included in irq_pending(). */
 int lapic_pending(struct vcpu *vcpu);
 bool irq_pending(struct vcpu *vcpu);	/* APIC or PIC has one that the guest could take if IF=1 */
+bool irq_injectable(struct vcpu *vcpu);	/* likewise, and the processor does not deliver it itself */
 int irq_acknowledge(struct vcpu *vcpu);	/* take it: vector into ISR, or PIC's; -1: none */
 u8 lapic_tpr(struct vcpu *vcpu);
 void lapic_set_tpr(struct vcpu *vcpu, u8 tpr);	/* CR8 << 4 */
@@ -141,6 +143,16 @@ bool lapic_init_sipi_pending(struct vcpu *vcpu);
 void lapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
 void lapic_post_sipi(struct vcpu *vcpu);
 void lapic_vcpu_load(struct vcpu *vcpu);	/* after migration of the thread: move the timer */
+void *lapic_page(struct vcpu *vcpu);	/* the registers, as the architecture lays them out; or NULL */
+void lapic_set_version(struct vcpu *vcpu);	/* the number of its LVTs has changed */
+
+/* ---- lapic_virtual.c: the processor serves the guest's accesses to the registers ---- */
+void lapic_virtual_update(struct lapic *apic);	/* its mode may have changed */
+void lapic_virtual_sync(struct vcpu *vcpu);	/* before an entry, interrupts off */
+bool lapic_virtual_gfn(struct vcpu *vcpu, gfn_t gfn); /* is the access page to be mapped here? */
+int lapic_write_exit(struct vcpu *vcpu);	/* VMEXIT_APIC_WRITE */
+int lapic_eoi_exit(struct vcpu *vcpu);		/* VMEXIT_APIC_EOI */
+
 /* ---- vapic.c: the guest keeps its TPR in memory ---- */
 int vapic_set_addr(struct vcpu *vcpu, gpa_t addr);
 void vapic_publish(struct vcpu *vcpu);

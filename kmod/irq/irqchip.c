@@ -14,6 +14,7 @@
  * held, as they drive lines again.
  */
 #include <linux/slab.h>
+#include "../backend.h"
 #include "chips.h"
 #include "lapic.h"
 
@@ -62,6 +63,9 @@ void irq_vm_destroy(struct vmm *vm)
 	kfree(irq->pit);
 	kfree(irq->ioapic);
 	kfree(irq->pic);
+	if (irq->access_page)
+		__free_page(irq->access_page);
+	irq->access_page = NULL;
 	irq->pit = NULL;
 	irq->ioapic = NULL;
 	irq->pic = NULL;
@@ -70,6 +74,15 @@ void irq_vm_destroy(struct vmm *vm)
 	RCU_INIT_POINTER(irq->map, NULL);
 }
 EXPORT_FOR_TEST(irq_vm_destroy);
+
+/* Its contents do not matter: accesses to it are served from lapic.regs, or exit. */
+static int irq_alloc_access_page(struct irqchip *irq)
+{
+	if (!backend_caps.virtual_apic || irq->access_page)
+		return 0;
+	irq->access_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	return irq->access_page ? 0 : -ENOMEM;
+}
 
 static int irqchip_register(struct vmm *vm, struct pic *pic, struct ioapic *ioapic)
 {
@@ -107,6 +120,8 @@ int irqchip_create(struct vmm *vm)
 	pic = pic_alloc(vm);
 	ioapic = ioapic_alloc(vm);
 	if (pic && ioapic)
+		ret = irq_alloc_access_page(irq);
+	if (!ret)
 		ret = irq_set_default_routes(vm);
 	/* Routes without an irqchip are not looked at. */
 	if (!ret)
@@ -140,7 +155,9 @@ int irqchip_split(struct vmm *vm, u32 pins)
 		return -EINVAL;
 	if (irq->mode != IRQCHIP_NONE || vm->created_vcpus)
 		return -EEXIST;
-	ret = irq_set_routing(vm, NULL, 0, 0);
+	ret = irq_alloc_access_page(irq);
+	if (!ret)
+		ret = irq_set_routing(vm, NULL, 0, 0);
 	if (ret)
 		return ret;
 	irq->split_pins = pins;
@@ -195,6 +212,18 @@ bool irq_pending(struct vcpu *vcpu)
 	return irq_extint(vcpu) || lapic_pending(vcpu) >= 0;
 }
 EXPORT_FOR_TEST(irq_pending);
+
+/**
+ * irq_injectable() - irq_pending(), but for what the processor delivers by itself
+ * @vcpu: the vCPU's own thread; false without in-kernel APIC
+ */
+bool irq_injectable(struct vcpu *vcpu)
+{
+	if (!vcpu->apic)
+		return false;
+	return irq_extint(vcpu) || (!lapic_is_virtual(vcpu->apic) && lapic_pending(vcpu) >= 0);
+}
+EXPORT_FOR_TEST(irq_injectable);
 
 /**
  * irq_acknowledge() - take the interrupt: the PIC's first, else the APIC's

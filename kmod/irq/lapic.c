@@ -55,68 +55,132 @@ static const u32 writable[LAPIC_REGS] = {
 
 /* ---- IRR, ISR, PPR ---- */
 
+/**
+ * lapic_isr() - the interrupt in service
+ * @apic: the vCPU's own
+ *
+ * Return: the highest vector of ISR, or -1.
+ */
+int lapic_isr(const struct lapic *apic)
+{
+	return lapic_is_virtual(apic) ? lapic_highest(apic, APIC_ISR) : apic->isr_highest;
+}
+
+/* Its priority class. */
+static u32 lapic_isr_class(const struct lapic *apic)
+{
+	int vector = lapic_isr(apic);
+
+	return vector < 0 ? 0 : vector & 0xf0;
+}
+
 /* Processor priority (SDM vol. 3, 10.8.3.1). */
 static u32 lapic_ppr(const struct lapic *apic)
 {
 	u32 tpr = lapic_reg(apic, APIC_TASKPRI) & 0xff;
-	u32 isr = apic->isr_highest < 0 ? 0 : apic->isr_highest & 0xf0;
+	u32 isr = lapic_isr_class(apic);
 
 	return (tpr & 0xf0) >= isr ? tpr : isr;
 }
 
 /**
- * lapic_set_irr() - post a fixed interrupt
+ * lapic_post() - a fixed interrupt arrives
  * @apic: the target
  * @vector: 16 to 255
  * @level: it is level-triggered: its EOI is broadcast
+ *
+ * It is put beside IRR, which belongs to the vCPU; lapic_collect() brings it in. Who posts while
+ * others wait to be collected need not tell the vCPU again.
  *
  * Context: any.
  *
  * Return: false when the vector was pending already.
  */
-bool lapic_set_irr(struct lapic *apic, u8 vector, bool level)
+bool lapic_post(struct lapic *apic, u8 vector, bool level)
 {
-	unsigned long *tmr = lapic_bitmap(apic, APIC_TMR);
+	struct posted_irqs *posted = &apic->posted;
 
-	if (test_bit(vector, tmr) != level)
-		assign_bit(vector, tmr, level);
-	if (test_and_set_bit(vector, lapic_bitmap(apic, APIC_IRR)))
+	if (lapic_test(apic, APIC_TMR, vector) != level)
+		assign_bit(vector % 32, lapic_word(apic, APIC_TMR, vector), level);
+	if (test_and_set_bit(vector, posted->vectors))
 		return false;
-	/* The bit first: clear_irr() looks for bits after it has cleared the flag. */
-	WRITE_ONCE(apic->irr_any, true);
-	vcpu_request(apic->vcpu, REQ_EVENT);
-	vcpu_wake(apic->vcpu);
-	return true;
+	if (!test_and_set_bit(POSTED_ON, &posted->control)) {
+		vcpu_request(apic->vcpu, REQ_EVENT);
+		vcpu_wake(apic->vcpu);
+	}
+	return !lapic_test(apic, APIC_IRR, vector);
 }
 
-static void lapic_clear_irr(struct lapic *apic, u8 vector)
+/**
+ * lapic_collect() - bring posted interrupts into IRR
+ * @apic: the vCPU's own
+ */
+void lapic_collect(struct lapic *apic)
 {
-	unsigned long *irr = lapic_bitmap(apic, APIC_IRR);
+	struct posted_irqs *posted = &apic->posted;
+	unsigned int i;
 
-	clear_bit(vector, irr);
-	if (lapic_highest(irr) >= 0)
+	if (!test_bit(POSTED_ON, &posted->control))
 		return;
-	WRITE_ONCE(apic->irr_any, false);
-	/* Pairs with the locked instruction of lapic_set_irr(). */
-	smp_mb();
-	if (lapic_highest(irr) >= 0)
-		WRITE_ONCE(apic->irr_any, true);
+	clear_bit(POSTED_ON, &posted->control);
+	/* Whoever sets a bit that is missed below sets POSTED_ON after it. */
+	smp_mb__after_atomic();
+	for (i = 0; i < ARRAY_SIZE(posted->vectors); i++) {
+		unsigned long bits;
+		u32 off = APIC_IRR + i * 0x20;
+
+		if (!READ_ONCE(posted->vectors[i]))
+			continue;
+		bits = xchg(&posted->vectors[i], 0);
+		lapic_reg_set(apic, off, lapic_reg(apic, off) | (u32)bits);
+		lapic_reg_set(apic, off + 0x10, lapic_reg(apic, off + 0x10) | bits >> 32);
+	}
+	apic->irr_any = true;
+}
+
+/**
+ * lapic_irr() - the interrupt requested, whatever the priorities
+ * @apic: the vCPU's own
+ *
+ * Return: the highest vector of IRR, or -1.
+ */
+int lapic_irr(struct lapic *apic)
+{
+	int vector;
+
+	lapic_collect(apic);
+	if (!apic->irr_any && !lapic_is_virtual(apic))
+		return -1;
+	vector = lapic_highest(apic, APIC_IRR);
+	apic->irr_any = vector >= 0;
+	return vector;
+}
+
+/**
+ * lapic_count_isr() - ISR was written as a whole
+ * @apic: the vCPU's own
+ */
+void lapic_count_isr(struct lapic *apic)
+{
+	u32 i;
+
+	apic->isr_highest = lapic_highest(apic, APIC_ISR);
+	apic->isr_count = 0;
+	for (i = 0; i < LAPIC_VECTORS / 32; i++)
+		apic->isr_count += hweight32(lapic_reg(apic, APIC_ISR + i * 0x10));
 }
 
 /**
  * lapic_pending() - the vector that the processor would take next
- * @vcpu: the vCPU; its own thread, or a hint from elsewhere
+ * @vcpu: the vCPU; its own thread
  *
  * Return: the highest vector of IRR whose priority class is above PPR's, or -1.
  */
 int lapic_pending(struct vcpu *vcpu)
 {
 	struct lapic *apic = vcpu->apic;
-	int vector;
+	int vector = lapic_irr(apic);
 
-	if (!READ_ONCE(apic->irr_any))
-		return -1;
-	vector = lapic_highest(lapic_bitmap(apic, APIC_IRR));
 	if (vector < 0 || (vector & 0xf0) <= (lapic_ppr(apic) & 0xf0))
 		return -1;
 	return vector;
@@ -127,16 +191,16 @@ EXPORT_FOR_TEST(lapic_pending);
  * lapic_take() - move the pending vector from IRR to ISR
  * @apic: the vCPU's own
  *
- * Return: the vector, or -1.
+ * Return: the vector, or -1: there is none, or the processor itself delivers it.
  */
 int lapic_take(struct lapic *apic)
 {
-	int vector = lapic_pending(apic->vcpu);
+	int vector = lapic_is_virtual(apic) ? -1 : lapic_pending(apic->vcpu);
 
 	if (vector < 0)
 		return -1;
-	lapic_clear_irr(apic, vector);
-	__set_bit(vector, lapic_bitmap(apic, APIC_ISR));
+	lapic_clear(apic, APIC_IRR, vector);
+	lapic_set(apic, APIC_ISR, vector);
 	apic->isr_highest = vector;
 	apic->isr_count++;
 	return vector;
@@ -153,12 +217,12 @@ bool lapic_blocked_by_tpr(struct vcpu *vcpu)
 	struct lapic *apic = vcpu->apic;
 	int vector, class;
 
-	if (!apic || !READ_ONCE(apic->irr_any))
+	if (!apic || lapic_is_virtual(apic))
 		return false;
-	vector = lapic_highest(lapic_bitmap(apic, APIC_IRR));
+	vector = lapic_irr(apic);
 	class = vector & 0xf0;
 	return vector >= 0 && class <= (int)(lapic_reg(apic, APIC_TASKPRI) & 0xf0) &&
-	       class > (apic->isr_highest < 0 ? 0 : apic->isr_highest & 0xf0);
+	       class > (int)lapic_isr_class(apic);
 }
 EXPORT_FOR_TEST(lapic_blocked_by_tpr);
 
@@ -176,6 +240,20 @@ static void lapic_eoi_broadcast(struct lapic *apic, u8 vector, struct ioapic *io
 }
 
 /**
+ * lapic_eoi_effects() - what the end of an interrupt means to others
+ * @apic: the vCPU's own
+ * @vector: it has left ISR
+ */
+void lapic_eoi_effects(struct lapic *apic, u8 vector)
+{
+	struct ioapic *ioapic = apic->vcpu->vm->irq.ioapic;
+
+	if (lapic_test(apic, APIC_TMR, vector) ||
+	    (ioapic && test_bit(vector, ioapic->eoi_vectors)))
+		lapic_eoi_broadcast(apic, vector, ioapic);
+}
+
+/**
  * lapic_eoi() - end of interrupt (SDM vol. 3, 10.8.5)
  * @apic: the vCPU's own
  *
@@ -183,17 +261,15 @@ static void lapic_eoi_broadcast(struct lapic *apic, u8 vector, struct ioapic *io
  */
 void lapic_eoi(struct lapic *apic)
 {
-	struct ioapic *ioapic = apic->vcpu->vm->irq.ioapic;
-	int vector = apic->isr_highest;
+	int vector = lapic_isr(apic);
 
 	if (vector < 0)
 		return;
-	__clear_bit(vector, lapic_bitmap(apic, APIC_ISR));
-	apic->isr_highest = --apic->isr_count ? lapic_highest(lapic_bitmap(apic, APIC_ISR)) : -1;
-	if (test_bit(vector, lapic_bitmap(apic, APIC_TMR)) ||
-	    (ioapic && test_bit(vector, ioapic->eoi_vectors)))
-		lapic_eoi_broadcast(apic, vector, ioapic);
-	if (lapic_pending(apic->vcpu) >= 0)
+	lapic_clear(apic, APIC_ISR, vector);
+	if (likely(!lapic_is_virtual(apic)))
+		apic->isr_highest = --apic->isr_count ? lapic_highest(apic, APIC_ISR) : -1;
+	lapic_eoi_effects(apic, vector);
+	if (lapic_is_virtual(apic) || lapic_pending(apic->vcpu) >= 0)
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 EXPORT_FOR_TEST(lapic_eoi);
@@ -230,7 +306,7 @@ void lapic_error(struct lapic *apic, u32 bits)
 
 	atomic_or(bits, &apic->errors);
 	if (!(lvt & APIC_LVT_MASKED) && (u8)lvt >= 16)
-		lapic_set_irr(apic, lvt, false);
+		lapic_post(apic, lvt, false);
 }
 
 /**
@@ -253,7 +329,7 @@ bool lapic_deliver_lvt(struct lapic *apic, u32 off)
 	switch (GET_APIC_DELIVERY_MODE(lvt)) {
 	case DELIVERY_FIXED:
 		if ((u8)lvt >= 16)
-			return lapic_set_irr(apic, lvt, false);
+			return lapic_post(apic, lvt, false);
 		lapic_error(apic, APIC_ESR_RECVILL);
 		return false;
 	case DELIVERY_NMI:
@@ -296,6 +372,16 @@ static bool lapic_has(const struct lapic *apic, u64 set, u32 off)
 }
 
 /**
+ * lapic_x2_readable() - does RDMSR find a register here in x2APIC mode?
+ * @apic: the APIC
+ * @off: its offset in the xAPIC page
+ */
+bool lapic_x2_readable(const struct lapic *apic, u32 off)
+{
+	return lapic_has(apic, X2_READABLE, off);
+}
+
+/**
  * lapic_write_tpr() - change the task priority
  * @apic: the vCPU's own
  * @tpr: all of it, in bits 7:0
@@ -304,7 +390,7 @@ void lapic_write_tpr(struct lapic *apic, u32 tpr)
 {
 	lapic_reg_set(apic, APIC_TASKPRI, tpr & 0xff);
 	apic->vcpu->state.cr8 = (tpr & 0xff) >> 4;
-	if (READ_ONCE(apic->irr_any))
+	if (apic->irr_any || lapic_is_virtual(apic))
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
@@ -338,6 +424,7 @@ static void lapic_write_svr(struct lapic *apic, u32 val)
 		lapic_reg_set(apic, APIC_LVTCMCI,
 			      lapic_reg(apic, APIC_LVTCMCI) | APIC_LVT_MASKED);
 	}
+	lapic_virtual_update(apic);
 	lapic_map_rebuild(apic->vcpu->vm);
 }
 
@@ -373,8 +460,10 @@ static void lapic_reg_write(struct lapic *apic, u32 off, u32 val)
 		break;
 	case APIC_TMICT:
 		if (lapic_deadline_mode(apic)) /* ignored: SDM vol. 3, 10.5.4.1 */
-			break;
+			val = 0;
 		lapic_reg_set(apic, APIC_TMICT, val);
+		if (lapic_deadline_mode(apic))
+			break;
 		lapic_timer_start(apic, val);
 		break;
 	case APIC_TDCR:
@@ -391,8 +480,6 @@ static void lapic_reg_write(struct lapic *apic, u32 off, u32 val)
 u32 lapic_reg_read(struct lapic *apic, u32 off)
 {
 	switch (off) {
-	case APIC_LVR:	/* one LVT entry more */
-		return lapic_reg(apic, off) + (lapic_has(apic, ~0ull, APIC_LVTCMCI) << 16);
 	case APIC_PROCPRI:
 	case APIC_ARBPRI:
 		return lapic_ppr(apic);
@@ -403,7 +490,13 @@ u32 lapic_reg_read(struct lapic *apic, u32 off)
 	}
 }
 
-static void lapic_x1_write(struct lapic *apic, u32 off, u32 val)
+/**
+ * lapic_x1_write() - write a register of the xAPIC page
+ * @apic: the vCPU's own
+ * @off: its offset
+ * @val: the value; where the APIC is virtualized the register may have it already
+ */
+void lapic_x1_write(struct lapic *apic, u32 off, u32 val)
 {
 	if (!lapic_has(apic, X1_WRITABLE, off)) {
 		if (!lapic_has(apic, X1_READABLE, off))

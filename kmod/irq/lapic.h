@@ -3,8 +3,9 @@
  * The local APIC of one vCPU, private to irq/. lapic.c holds the registers, lapic_timer.c the
  * timer, lapic_ipi.c the way of a message to the APICs it is meant for.
  *
- * Who writes what: IRR and TMR bits are set by anybody (atomic), everything else is written by
- * the vCPU's own thread (vcpu->mutex); the timer's callback only reads LVTT and clears expires.
+ * Who writes what: anybody posts interrupts (atomic: struct posted_irqs, TMR bits); everything else
+ * is written by the vCPU's own thread (vcpu->mutex), and by the processor while it runs the guest
+ * with a virtualized APIC. The timer's callback only reads LVTT and clears expires.
  */
 #ifndef VMM_IRQ_LAPIC_H
 #define VMM_IRQ_LAPIC_H
@@ -14,6 +15,7 @@
 
 #define LAPIC_REGS	64	/* registers, 16 bytes apart in the page of the architecture */
 #define LAPIC_REG(off)	((off) >> 4)
+#define LAPIC_VECTORS	256
 
 #define LAPIC_TIMER_MODE (3 << 17)	/* LVTT: one-shot, periodic, TSC-deadline */
 
@@ -30,20 +32,42 @@ enum {
 /* irq_msg.shorthand. */
 enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 
+#define POSTED_ON	0	/* posted_irqs.control: vectors has bits that IRR does not */
+
+/**
+ * struct posted_irqs - interrupts on their way into IRR, from any context
+ * @vectors: a bit for each
+ * @control: POSTED_ON; the rest serves interrupts of devices, and is 0
+ * @reserved: for software; 0
+ *
+ * The layout is that of a posted-interrupt descriptor (SDM vol. 3C, 30.6).
+ */
+struct posted_irqs {
+	unsigned long vectors[LAPIC_VECTORS / BITS_PER_LONG];
+	unsigned long control;
+	unsigned long reserved[3];
+} __aligned(64);
+
+static_assert(sizeof(struct posted_irqs) == 64);
+
 /**
  * struct lapic - one local APIC
- * @regs: the registers, densely: the 256 bits of ISR, TMR and IRR are contiguous bitmaps
+ * @posted: see struct posted_irqs
+ * @regs: the registers, a page in the architecture's layout (SDM vol. 3, table 10-1)
  * @vcpu: whose it is
  * @irr_any: false means that IRR is empty
  * @hw_enabled: IA32_APIC_BASE.EN
  * @x2apic: IA32_APIC_BASE.EN and .EXTD
  * @sw_enabled: SVR bit 8
- * @isr_highest: highest vector in service, -1: none
- * @isr_count: number of vectors in service
+ * @isr_highest: highest vector in service, -1: none; not kept where the APIC is virtualized
+ * @isr_count: number of vectors in service; likewise
+ * @access_gfn: where the registers of a virtualized xAPIC are
  * @eoi_vector: split irqchip: the vector whose EOI user space must hear of, -1: none
  * @sipi_vector: of the last SIPI
  * @signals: LAPIC_INIT, LAPIC_SIPI: what has arrived and was not yet accepted
  * @errors: bits for the ESR since it was last written
+ * @timer_mode: of LVTT, as it was last written
+ * @timer_divisor: of the divide configuration register, likewise
  * @expires: when the timer runs out, in ns of ktime_get(); 0: it does not run
  * @periodic: the timer starts over by itself
  * @period_ns: of a periodic timer
@@ -51,16 +75,19 @@ enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
  * @timer: runs out at @expires or is idle
  */
 struct lapic {
-	u32 regs[LAPIC_REGS] __aligned(64);
+	struct posted_irqs posted;
+	u32 *regs;
 	struct vcpu *vcpu;
 	bool irr_any;
 	bool hw_enabled, x2apic, sw_enabled;
 	s16 isr_highest;
 	u16 isr_count;
 	s16 eoi_vector;
+	gfn_t access_gfn;
 	u8 sipi_vector;
 	unsigned long signals;
 	atomic_t errors;
+	u32 timer_mode, timer_divisor;
 	bool periodic;
 	s64 expires;
 	u64 period_ns;
@@ -70,18 +97,57 @@ struct lapic {
 
 static inline u32 lapic_reg(const struct lapic *apic, u32 off)
 {
-	return READ_ONCE(apic->regs[LAPIC_REG(off)]);
+	return READ_ONCE(apic->regs[off / sizeof(u32)]);
 }
 
 static inline void lapic_reg_set(struct lapic *apic, u32 off, u32 val)
 {
-	WRITE_ONCE(apic->regs[LAPIC_REG(off)], val);
+	WRITE_ONCE(apic->regs[off / sizeof(u32)], val);
 }
 
-/* One of the 256-bit registers: APIC_ISR, APIC_TMR, APIC_IRR. */
-static inline unsigned long *lapic_bitmap(struct lapic *apic, u32 off)
+/*
+ * The word of one of the 256-bit registers (APIC_ISR, APIC_TMR, APIC_IRR) that has a vector's bit;
+ * what follows it in the page is not used, so that it may be taken for a longer one.
+ */
+static inline unsigned long *lapic_word(const struct lapic *apic, u32 off, u8 vector)
 {
-	return (unsigned long *)&apic->regs[LAPIC_REG(off)];
+	return (unsigned long *)(apic->regs + (off + (vector / 32) * 0x10) / sizeof(u32));
+}
+
+static inline bool lapic_test(const struct lapic *apic, u32 off, u8 vector)
+{
+	return test_bit(vector % 32, lapic_word(apic, off, vector));
+}
+
+/* The vCPU's own thread. */
+static inline void lapic_set(struct lapic *apic, u32 off, u8 vector)
+{
+	__set_bit(vector % 32, lapic_word(apic, off, vector));
+}
+
+static inline void lapic_clear(struct lapic *apic, u32 off, u8 vector)
+{
+	__clear_bit(vector % 32, lapic_word(apic, off, vector));
+}
+
+/* The processor writes ISR, and moves vectors there from IRR. */
+static inline bool lapic_is_virtual(const struct lapic *apic)
+{
+	return apic->vcpu->policy.apic != APIC_VIRTUAL_NONE;
+}
+
+/* The highest vector of such a register, -1: none. */
+static inline int lapic_highest(const struct lapic *apic, u32 off)
+{
+	int i;
+
+	for (i = LAPIC_VECTORS / 32 - 1; i >= 0; i--) {
+		u32 word = lapic_reg(apic, off + i * 0x10);
+
+		if (word)
+			return i * 32 + __fls(word);
+	}
+	return -1;
 }
 
 static inline u32 lapic_id(const struct lapic *apic)
@@ -91,33 +157,26 @@ static inline u32 lapic_id(const struct lapic *apic)
 
 static inline bool lapic_deadline_mode(const struct lapic *apic)
 {
-	return (lapic_reg(apic, APIC_LVTT) & LAPIC_TIMER_MODE) == APIC_LVT_TIMER_TSCDEADLINE;
+	return apic->timer_mode == APIC_LVT_TIMER_TSCDEADLINE;
 }
 
-/* The highest of 256 bits, -1: none is set. */
-static inline int lapic_highest(const unsigned long *map)
-{
-	int i;
-
-	for (i = 256 / BITS_PER_LONG - 1; i >= 0; i--) {
-		unsigned long word = READ_ONCE(map[i]);
-
-		if (word)
-			return i * BITS_PER_LONG + __fls(word);
-	}
-	return -1;
-}
-
-/* lapic.c; any context. lapic_set_irr: false when the vector was pending already. */
-bool lapic_set_irr(struct lapic *apic, u8 vector, bool level);
+/* lapic.c; any context. lapic_post: false when the vector was pending already. */
+bool lapic_post(struct lapic *apic, u8 vector, bool level);
 bool lapic_deliver_lvt(struct lapic *apic, u32 off);
 void lapic_error(struct lapic *apic, u32 bits);
+void lapic_x1_write(struct lapic *apic, u32 off, u32 val);
 int lapic_x2_write(struct lapic *apic, u32 off, u64 val);
 void lapic_eoi(struct lapic *apic);
+void lapic_eoi_effects(struct lapic *apic, u8 vector);
+bool lapic_x2_readable(const struct lapic *apic, u32 off);
 u32 lapic_writable(struct lapic *apic, u32 off);
 u32 lapic_reg_read(struct lapic *apic, u32 off);
 int lapic_take(struct lapic *apic);
 void lapic_write_tpr(struct lapic *apic, u32 tpr);
+void lapic_collect(struct lapic *apic);		/* the vCPU's own thread */
+int lapic_irr(struct lapic *apic);		/* likewise: the highest of IRR, -1: none */
+int lapic_isr(const struct lapic *apic);	/* likewise: the highest of ISR, -1: none */
+void lapic_count_isr(struct lapic *apic);	/* likewise: isr_highest, isr_count from ISR */
 
 /* lapic_timer.c; the vCPU's own thread */
 void lapic_timer_create(struct lapic *apic);

@@ -118,7 +118,7 @@ int lapic_accept(struct lapic *apic, const struct irq_msg *msg)
 		if (!READ_ONCE(apic->sw_enabled))
 			return 0;
 		if (msg->vector >= 16)
-			return lapic_set_irr(apic, msg->vector, msg->level);
+			return lapic_post(apic, msg->vector, msg->level);
 		lapic_error(apic, APIC_ESR_RECVILL);
 		return 0;
 	case DELIVERY_NMI:

@@ -2,9 +2,10 @@
 /*
  * The local APIC's life: creation, RESET and INIT, IA32_APIC_BASE, and its state for user space.
  */
-#include <linux/bitmap.h>
+#include <linux/gfp.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
+#include <asm/mce.h>
 #include <asm/msr-index.h>
 #include "../cpu/cpu.h"
 #include "chips.h"
@@ -13,6 +14,25 @@
 #define LAPIC_VERSION	(0x14 | 5 << 16)	/* integrated APIC, LVT entries 0 to 5 */
 
 /* ---- mode, reset, lifetime ---- */
+
+/**
+ * lapic_set_version() - write the version register
+ * @vcpu: the vCPU, with in-kernel APIC or without
+ *
+ * There is one LVT more with MCG_CMCI_P (SDM vol. 3, 11.5.1).
+ */
+void lapic_set_version(struct vcpu *vcpu)
+{
+	u32 version = LAPIC_VERSION;
+
+	if (!vcpu->apic)
+		return;
+	if (!vcpu->vm->irq.ioapic)
+		version |= APIC_LVR_DIRECTED_EOI;
+	if (vcpu->msrs.mcg_cap & MCG_CMCI_P)
+		version += 1 << 16;
+	lapic_reg_set(vcpu->apic, APIC_LVR, version);
+}
 
 static u32 lapic_x2_ldr(u32 id)
 {
@@ -26,16 +46,18 @@ static void lapic_reset_regs(struct lapic *apic, bool keep_id)
 	u32 off;
 
 	lapic_timer_stop(apic);
-	memset(apic->regs, 0, sizeof(apic->regs));
-	WRITE_ONCE(apic->irr_any, false);
-	apic->isr_highest = -1;
-	apic->isr_count = 0;
+	/* What arrives meanwhile may be lost, or not. */
+	lapic_collect(apic);
+	memset(apic->regs, 0, PAGE_SIZE);
+	apic->irr_any = false;
+	lapic_count_isr(apic);
 	apic->eoi_vector = -1;
+	apic->timer_mode = APIC_LVT_TIMER_ONESHOT;
+	apic->timer_divisor = lapic_timer_divisor(0);
 	apic->sw_enabled = false;
 	atomic_set(&apic->errors, 0);
 	lapic_reg_set(apic, APIC_ID, keep_id ? id : vcpu->id << 24);
-	lapic_reg_set(apic, APIC_LVR, LAPIC_VERSION |
-		      (vcpu->vm->irq.ioapic ? 0 : APIC_LVR_DIRECTED_EOI));
+	lapic_set_version(vcpu);
 	lapic_reg_set(apic, APIC_DFR, APIC_DFR_FLAT);
 	lapic_reg_set(apic, APIC_SPIV, 0xff);
 	for (off = APIC_LVTT; off <= APIC_LVTERR; off += 0x10)
@@ -49,6 +71,7 @@ static void lapic_reset_regs(struct lapic *apic, bool keep_id)
 		lapic_reg_set(apic, APIC_LDR, lapic_x2_ldr(vcpu->id));
 	}
 	vcpu->state.cr8 = 0;
+	lapic_virtual_update(apic);
 }
 
 /* Follow IA32_APIC_BASE (SDM vol. 3, 10.12.5). */
@@ -104,8 +127,10 @@ int lapic_base_set(struct vcpu *vcpu, u64 val, bool host)
 	if (!lapic_base_valid(vcpu, val, host))
 		return 1;
 	vcpu->msrs.apic_base = val;
-	if (vcpu->apic)
+	if (vcpu->apic) {
 		lapic_apply_base(vcpu->apic, val);
+		lapic_virtual_update(vcpu->apic);
+	}
 	if ((old ^ val) & (XAPIC_ENABLE | X2APIC_ENABLE))
 		cpuid_update(vcpu);
 	return 0;
@@ -158,6 +183,11 @@ int lapic_create(struct vcpu *vcpu)
 
 	if (!apic)
 		return -ENOMEM;
+	apic->regs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!apic->regs) {
+		kfree(apic);
+		return -ENOMEM;
+	}
 	apic->vcpu = vcpu;
 	lapic_timer_create(apic);
 	vcpu->apic = apic;
@@ -165,6 +195,17 @@ int lapic_create(struct vcpu *vcpu)
 	return 0;
 }
 EXPORT_FOR_TEST(lapic_create);
+
+/**
+ * lapic_page() - where the registers are, for a processor that virtualizes them
+ * @vcpu: any
+ *
+ * Return: a page in the architecture's layout; NULL: there is no in-kernel APIC.
+ */
+void *lapic_page(struct vcpu *vcpu)
+{
+	return vcpu->apic ? vcpu->apic->regs : NULL;
+}
 
 /**
  * lapic_destroy() - the vCPU goes, and nothing can reach it any more
@@ -175,6 +216,7 @@ void lapic_destroy(struct vcpu *vcpu)
 	if (!vcpu->apic)
 		return;
 	lapic_timer_stop(vcpu->apic);
+	free_page((unsigned long)vcpu->apic->regs);
 	kfree(vcpu->apic);
 	vcpu->apic = NULL;
 }
@@ -202,6 +244,7 @@ int lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *s)
 	unsigned int i;
 
 	memset(s, 0, sizeof(*s));
+	lapic_collect(apic);
 	for (i = 0; i < LAPIC_REGS; i++)
 		page[i * 4] = lapic_reg_read(apic, i << 4);
 	if (lapic_short_id(apic))
@@ -212,15 +255,16 @@ EXPORT_FOR_TEST(lapic_get_state);
 
 static void lapic_load_bitmaps(struct lapic *apic, const u32 *page)
 {
-	unsigned int i;
+	u32 off;
 
-	for (i = LAPIC_REG(APIC_ISR); i < LAPIC_REG(APIC_ESR); i++)
-		WRITE_ONCE(apic->regs[i], page[i * 4]);
+	/* Nothing that was posted before outlives the state that is set. */
+	lapic_collect(apic);
+	for (off = APIC_ISR; off < APIC_ESR; off += 0x10)
+		lapic_reg_set(apic, off, page[off / 4]);
 	/* Vectors 0 to 15 do not exist; in IRR their class keeps them from being taken. */
-	lapic_bitmap(apic, APIC_ISR)[0] &= ~0xfffful;
-	apic->isr_highest = lapic_highest(lapic_bitmap(apic, APIC_ISR));
-	apic->isr_count = bitmap_weight(lapic_bitmap(apic, APIC_ISR), 256);
-	WRITE_ONCE(apic->irr_any, true);	/* lapic_take() finds out */
+	lapic_reg_set(apic, APIC_ISR, lapic_reg(apic, APIC_ISR) & ~0xffffu);
+	lapic_count_isr(apic);
+	apic->irr_any = true;	/* lapic_irr() finds out */
 }
 
 /**
@@ -251,9 +295,12 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 		lapic_reg_set(apic, APIC_ID, page[APIC_ID / 4] & 0xff000000);
 		lapic_reg_set(apic, APIC_LDR, page[APIC_LDR / 4] & 0xff000000);
 	}
+	apic->timer_mode = lapic_reg(apic, APIC_LVTT) & LAPIC_TIMER_MODE;
+	apic->timer_divisor = lapic_timer_divisor(lapic_reg(apic, APIC_TDCR));
 	WRITE_ONCE(apic->sw_enabled, lapic_reg(apic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED);
 	vcpu->state.cr8 = lapic_reg(apic, APIC_TASKPRI) >> 4;
 	lapic_load_bitmaps(apic, page);
+	lapic_virtual_update(apic);
 	lapic_map_rebuild(vcpu->vm);
 	if (!lapic_deadline_mode(apic) && page[APIC_TMICT / 4])
 		lapic_timer_start(apic, page[APIC_TMCCT / 4]);

@@ -79,7 +79,7 @@ static void lapic_timer_arm(struct lapic *apic, s64 expires)
 
 static u64 lapic_count_ns(struct lapic *apic, u32 count)
 {
-	return (u64)count * lapic_timer_divisor(lapic_reg(apic, APIC_TDCR));
+	return (u64)count * apic->timer_divisor;
 }
 
 /**
@@ -90,7 +90,7 @@ static u64 lapic_count_ns(struct lapic *apic, u32 count)
 void lapic_timer_start(struct lapic *apic, u32 count)
 {
 	u32 initial = lapic_reg(apic, APIC_TMICT);
-	bool periodic = (lapic_reg(apic, APIC_LVTT) & LAPIC_TIMER_MODE) == APIC_LVT_TIMER_PERIODIC;
+	bool periodic = apic->timer_mode == APIC_LVT_TIMER_PERIODIC;
 
 	if (apic->periodic)
 		lapic_timer_stop(apic);
@@ -126,7 +126,7 @@ u32 lapic_timer_count(struct lapic *apic)
 	left -= ktime_get();
 	if (left <= 0)
 		return 0;
-	left = div_u64(left, lapic_timer_divisor(lapic_reg(apic, APIC_TDCR)));
+	left = div_u64(left, apic->timer_divisor);
 	return min_t(u64, left, lapic_reg(apic, APIC_TMICT));
 }
 
@@ -137,16 +137,15 @@ u32 lapic_timer_count(struct lapic *apic)
  */
 void lapic_timer_set_lvt(struct lapic *apic, u32 val)
 {
-	u32 old = lapic_reg(apic, APIC_LVTT);
+	u32 old = apic->timer_mode;
 	u32 count;
 
-	if (!((old ^ val) & LAPIC_TIMER_MODE)) {
-		lapic_reg_set(apic, APIC_LVTT, val);
+	lapic_reg_set(apic, APIC_LVTT, val);
+	if (!((old ^ val) & LAPIC_TIMER_MODE))
 		return;
-	}
 	count = lapic_timer_count(apic);
 	lapic_timer_stop(apic);
-	lapic_reg_set(apic, APIC_LVTT, val);
+	apic->timer_mode = val & LAPIC_TIMER_MODE;
 	if ((old | val) & APIC_LVT_TIMER_TSCDEADLINE)
 		lapic_reg_set(apic, APIC_TMICT, 0);
 	else if (count)
@@ -163,6 +162,7 @@ void lapic_timer_set_divide(struct lapic *apic, u32 val)
 	u32 count = lapic_timer_count(apic);
 
 	lapic_reg_set(apic, APIC_TDCR, val);
+	apic->timer_divisor = lapic_timer_divisor(val);
 	if (count)
 		lapic_timer_start(apic, count);
 }

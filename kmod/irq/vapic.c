@@ -43,8 +43,7 @@ int vapic_set_addr(struct vcpu *vcpu, gpa_t addr)
 void vapic_publish(struct vcpu *vcpu)
 {
 	struct lapic *apic = vcpu->apic;
-	int irr = max(lapic_highest(lapic_bitmap(apic, APIC_IRR)), 0);
-	int isr = max_t(int, apic->isr_highest, 0);
+	int irr = max(lapic_irr(apic), 0), isr = max(lapic_isr(apic), 0);
 	u32 word;
 
 	vcpu->vapic.tpr = lapic_reg(apic, APIC_TASKPRI);
@@ -80,6 +79,8 @@ int vapic_report_tpr(struct vcpu *vcpu, const struct kvm_tpr_access_ctl *ctl)
 	if (ctl->flags)
 		return -EINVAL;
 	vcpu->vapic.report = ctl->enabled;
+	if (vcpu->apic)
+		lapic_virtual_update(vcpu->apic);
 	return 0;
 }
 

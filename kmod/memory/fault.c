@@ -158,13 +158,38 @@ static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 	return FAULT_FIXED;
 }
 
+/*
+ * A virtualized xAPIC: the processor knows accesses to its registers by the page that is mapped
+ * where they are.
+ */
+static enum fault_step fault_map_apic(struct fault *f)
+{
+	struct tdp_map map = { .gfn = f->gfn, .level = 1, .write = true };
+
+	if (!lapic_virtual_gfn(f->vcpu, f->gfn))
+		return FAULT_MMIO;
+	map.pfn = page_to_pfn(f->vm->irq.access_page);
+	switch (tdp_map(&f->vm->mem, &map, &f->cache)) {
+	case TDP_NO_TABLE:
+		return FAULT_TABLES;
+	case TDP_MAPPED:
+		return FAULT_FIXED;
+	case TDP_SPURIOUS:
+		return FAULT_SPURIOUS;
+	default:
+		return FAULT_RETRY;
+	}
+}
+
 static enum fault_step fault_attempt(struct fault *f)
 {
 	struct memory *mem = &f->vm->mem;
 	struct memslot *slot = slot_find(mem, f->gfn);
 	struct host_page page;
 
-	if (!slot || (f->write && (slot->flags & KVM_MEM_READONLY)))
+	if (!slot)
+		return fault_map_apic(f);
+	if (f->write && (slot->flags & KVM_MEM_READONLY))
 		return FAULT_MMIO;
 	if (f->present) {
 		switch (fault_upgrade(f, slot)) {

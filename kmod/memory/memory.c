@@ -183,3 +183,21 @@ void memory_zap_slot(struct vmm *vm, const struct memslot *slot)
 		;
 	zap_end(&zap);
 }
+
+/**
+ * memory_zap_page() - unmap a frame
+ * @vm: the VM
+ * @gfn: the frame
+ *
+ * Context: may sleep; takes mmu_lock.
+ */
+void memory_zap_page(struct vmm *vm, gfn_t gfn)
+{
+	struct zap zap;
+
+	write_lock(&vm->mem.mmu_lock);
+	zap_begin(&zap, vm);
+	zap_gfns(&zap, gfn, gfn + 1, false);
+	zap_end(&zap);
+	write_unlock(&vm->mem.mmu_lock);
+}

@@ -138,6 +138,9 @@ long ring_reset(struct vmm *vm);
 #define MEMORY_MMIO	2
 int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error);
 
+/* What is mapped at this frame is not what belongs there; may sleep. */
+void memory_zap_page(struct vmm *vm, gfn_t gfn);
+
 /*
  * Guest physical access by the core, slots only. May sleep. 0, or -EFAULT: no slot or no page. What
  * is written is logged as written by the vCPU, which must be the caller's.

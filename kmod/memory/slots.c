@@ -193,6 +193,13 @@ static void slot_link(struct memory *mem, struct memslot *slot)
 	slot_insert(mem, slot);
 }
 
+/* Where the slot begins to be there may have been the page of a virtualized xAPIC. */
+static void slot_cover(struct vmm *vm, const struct memslot *slot)
+{
+	if (vm->irq.access_page)
+		memory_zap_slot(vm, slot);
+}
+
 static gfn_t gfn_limit(const struct memory *mem)
 {
 	unsigned int bits = min_t(unsigned int, boot_cpu_data.x86_phys_bits,
@@ -250,6 +257,7 @@ static int slot_create(struct vmm *vm, const struct kvm_userspace_memory_region 
 		goto out_bitmap;
 	write_lock(&mem->mmu_lock);
 	slot_link(mem, slot);
+	slot_cover(vm, slot);
 	write_unlock(&mem->mmu_lock);
 	slots_publish(vm, slots);
 	if (slot->dirty)
@@ -279,6 +287,8 @@ static void slot_replace(struct vmm *vm, struct memslot *old, struct memslot *ne
 		slot_link(mem, new);
 	slots_publish(vm, slots);
 	memory_zap_slot(vm, old);
+	if (new)
+		slot_cover(vm, new);
 	interval_tree_remove(&old->by_hva, &mem->by_hva);
 	write_unlock(&mem->mmu_lock);
 	slots_synchronize(mem);

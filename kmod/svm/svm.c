@@ -158,6 +158,11 @@ static void svm_set_tsc(struct vcpu *vcpu)
 	put_cpu_ptr(&svm_cpu);
 }
 
+/* backend_caps has no virtualized APIC. */
+static void svm_sync_apic(struct vcpu *vcpu, const struct apic_sync *sync)
+{
+}
+
 /* ---- the path of one entry and exit ---- */
 
 /* An ASID of this processor, flushed if asked for. */
@@ -290,6 +295,7 @@ const struct backend svm_backend = {
 	.set_tdp_root = svm_set_tdp_root,
 	.tlb_flush = svm_tlb_flush,
 	.set_tsc = svm_set_tsc,
+	.sync_apic = svm_sync_apic,
 	.get_msr = svm_get_msr,
 	.set_msr = svm_set_msr,
 	.dump = svm_dump,

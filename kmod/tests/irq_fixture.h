@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <asm/cpufeature.h>
 
+#include "../backend.h"
 #include "../cpu/cpu.h"
 #include "../cpu/internal.h"
 #include "../irq/chips.h"
@@ -19,6 +20,7 @@ struct irq_fixture {
 	struct vmm vm;
 	struct vcpu *vcpu[IRQ_VCPUS];
 	struct kvm_cpuid_entry2 leaf1;
+	struct backend_caps caps;	/* of this machine: the fixture's processor has none */
 };
 
 static inline void irq_fixture_vcpu(struct kunit *test, struct irq_fixture *f, u32 index)
@@ -50,6 +52,8 @@ static inline struct irq_fixture *irq_fixture_vm(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	test->priv = f;
+	f->caps = backend_caps;
+	backend_caps.virtual_apic = false;
 	f->leaf1.function = 1;
 	f->leaf1.ecx = BIT(X86_FEATURE_X2APIC % 32) | BIT(X86_FEATURE_TSC_DEADLINE_TIMER % 32);
 	xa_init(&f->vm.vcpus);
@@ -81,6 +85,7 @@ static inline void irq_fixture_exit(struct kunit *test)
 	irq_vm_destroy(&f->vm);
 	bus_destroy(&f->vm);
 	xa_destroy(&f->vm.vcpus);
+	backend_caps = f->caps;
 }
 
 static inline void apic_write_reg(struct vcpu *vcpu, u32 off, u32 val)

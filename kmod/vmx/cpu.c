@@ -29,6 +29,10 @@ BACKEND_OPTION(ept_dirty,
 	       "let the processor keep accessed and dirty bits in nested tables, where present");
 BACKEND_OPTION(pml, "let the processor log the pages it dirties, where present");
 
+static int virtual_apic = -1;
+module_param(virtual_apic, int, 0444);
+MODULE_PARM_DESC(virtual_apic, "let the processor serve the guest's APIC: 1: where it can, 0: never, -1: where interrupts can also be posted");
+
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
 struct vmx_caps vmx_caps;
 struct vmx_features vmx_has;
@@ -185,6 +189,20 @@ static bool vmx_must_flush_l1d(void)
 	return false;
 }
 
+#define VIRTUAL_APIC	(PROC2_APIC_ACCESS | PROC2_X2APIC | PROC2_APIC_REGISTERS | \
+			 PROC2_VIRTUAL_INTR)
+
+/*
+ * The processors that have all of it but posted interrupts are few, and the one that is known well,
+ * Bochs, delivers with IF clear at times.
+ */
+static bool vmx_use_virtual_apic(void)
+{
+	if (!vmx_may(VMX_PROC2, VIRTUAL_APIC))
+		return false;
+	return virtual_apic < 0 ? vmx_may(VMX_PIN, PIN_POSTED_INTR) : virtual_apic;
+}
+
 static void vmx_fill_features(void)
 {
 	vmx_has.tsc_scale = backend_options.tsc_scale && vmx_may(VMX_PROC2, PROC2_TSC_SCALING);
@@ -194,6 +212,8 @@ static void vmx_fill_features(void)
 	vmx_has.rdtscp = vmx_may(VMX_PROC2, PROC2_RDTSCP);
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();
+	vmx_has.virtual_apic = vmx_use_virtual_apic();
+	vmx_has.stale_vectoring = !vmx_may(VMX_PIN, PIN_POSTED_INTR);
 }
 
 static void vmx_fill_caps(void)
@@ -207,6 +227,7 @@ static void vmx_fill_caps(void)
 	backend_caps.vnmi = true;
 	backend_caps.pdptes = true;
 	backend_caps.pml = vmx_has.pml;
+	backend_caps.virtual_apic = vmx_has.virtual_apic;
 }
 
 static void vmx_fill_tdp_format(void)

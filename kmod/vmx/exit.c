@@ -46,6 +46,9 @@ static const u16 vmx_kinds[] = {
 	[EXIT_REASON_MONITOR_INSTRUCTION] = INSN | VMEXIT_MONITOR,
 	[EXIT_REASON_PAUSE_INSTRUCTION] = INSN | VMEXIT_PAUSE,
 	[EXIT_REASON_TPR_BELOW_THRESHOLD] = VMEXIT_TPR,
+	[EXIT_REASON_APIC_ACCESS] = VECT | QUAL | VMEXIT_APIC_ACCESS,
+	[EXIT_REASON_EOI_INDUCED] = QUAL | VMEXIT_APIC_EOI,
+	[EXIT_REASON_APIC_WRITE] = QUAL | VMEXIT_APIC_WRITE,
 	[EXIT_REASON_EPT_VIOLATION] = VECT | QUAL | GPA | VMEXIT_TDP_FAULT,
 	[EXIT_REASON_EPT_MISCONFIG] = VECT | GPA | VMEXIT_TDP_MISCONFIG,
 	[EXIT_REASON_INVEPT] = INSN | VMEXIT_UNDEFINED,
@@ -87,6 +90,11 @@ static_assert(VMEXIT_COUNT <= KIND_MASK);
 #define EPT_FINAL		BIT(8)	/* the access itself, not one to a guest page table */
 #define EPT_NMI_UNBLOCKED	BIT(12)
 #define TASK_SOURCE_SHIFT	30
+#define APIC_OFFSET_MASK	0xfff
+#define APIC_TYPE_SHIFT		12	/* of an access to the APIC's page */
+#define APIC_TYPE_MASK		0xf
+#define APIC_TYPE_WRITE		1
+#define APIC_TYPE_FETCH		2
 #define DB_BITS			0x600f	/* B0 to B3, BD, BS */
 
 static u16 vmx_kind(u32 reason)
@@ -170,6 +178,19 @@ static void vmx_decode_ept(const struct vmx_exit *raw, struct vm_exit *exit)
 	exit->fault.error = error;
 }
 
+/* Of accesses that are not linear, those of event delivery and page walks, it is not told what. */
+static void vmx_decode_apic(const struct vmx_exit *raw, struct vm_exit *exit)
+{
+	u32 type = (raw->qualification >> APIC_TYPE_SHIFT) & APIC_TYPE_MASK;
+
+	exit->fault.gpa = raw->qualification & APIC_OFFSET_MASK;
+	exit->fault.error = TDP_FAULT_PRESENT | TDP_FAULT_GUEST_FINAL;
+	if (type == APIC_TYPE_WRITE)
+		exit->fault.error |= TDP_FAULT_WRITE;
+	else if (type == APIC_TYPE_FETCH)
+		exit->fault.error |= TDP_FAULT_FETCH;
+}
+
 static void vmx_decode_task(const struct vmx_exit *raw, struct vm_exit *exit)
 {
 	exit->task.selector = raw->qualification;
@@ -221,6 +242,15 @@ void vmx_decode(const struct vmx_exit *raw, struct vm_exit *exit)
 		break;
 	case VMEXIT_TASK_SWITCH:
 		vmx_decode_task(raw, exit);
+		break;
+	case VMEXIT_APIC_ACCESS:
+		vmx_decode_apic(raw, exit);
+		break;
+	case VMEXIT_APIC_WRITE:
+		exit->apic.offset = raw->qualification & APIC_OFFSET_MASK;
+		break;
+	case VMEXIT_APIC_EOI:
+		exit->apic.vector = raw->qualification;
 		break;
 	}
 }
@@ -301,6 +331,8 @@ void vmx_exit_decode(struct vcpu *vcpu)
 	if (unlikely(vmx->reason == EXIT_REASON_EXCEPTION_NMI))
 		vmx_read_exception(vmx, &raw);
 	vmx_decode(&raw, exit);
+	if (unlikely(vmx_has.stale_vectoring) && vcpu->policy.apic != APIC_VIRTUAL_NONE)
+		vmx_apic_vectoring(vcpu, &exit->vectoring);
 	if (unlikely(vmx->ctl[VMX_PROC2] & PROC2_PML))
 		vmx_drain_pml(vcpu);
 	if (unlikely(vmx->reason == REASON_ENTRY_FAILURE))

@@ -272,6 +272,7 @@ void vmx_update_intercepts(struct vcpu *vcpu)
 	vmx_control_change(vmx, VMX_PROC, POLICY_PROC, vmx_proc_intercepts(policy));
 	vmx_update_pause_loop(vmx, policy->pause);
 	vmx_update_pml(vcpu);
+	vmx_update_apic(vcpu);
 	if (vmx->exceptions != policy->exceptions) {
 		vmx->exceptions = policy->exceptions;
 		vmcs_write(EXCEPTION_BITMAP, policy->exceptions);

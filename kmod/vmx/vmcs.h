@@ -121,6 +121,9 @@ enum vmcs_field {
 	HOST_RIP		= 0x6c16,
 };
 
+/* GUEST_INTR_STATUS (25.4.2): the vector requested, above it that in service */
+#define INTR_STATUS_ISR_SHIFT	8
+
 /* PIN_CONTROLS (25.6.1) */
 #define PIN_EXT_INTR		BIT(0)
 #define PIN_NMI			BIT(3)

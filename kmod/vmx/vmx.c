@@ -45,13 +45,16 @@ EXPORT_FOR_TEST(vmx_field_failed);
 
 /* ---- lifetime ---- */
 
-static int vmx_alloc_vcpu(struct vmx_vcpu *vmx)
+static int vmx_alloc_vcpu(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
 	int vpid;
 
 	vmx->vmcs = vmx_vmcs_alloc(NUMA_NO_NODE, GFP_KERNEL_ACCOUNT);
 	vmx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vmx->apic_page = lapic_page(vcpu);
+	vmx->own_apic_page = !vmx->apic_page;
+	if (vmx->own_apic_page)
+		vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (vmx_has.pml)
 		vmx->pml = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->apic_page || (vmx_has.pml && !vmx->pml))
@@ -69,7 +72,8 @@ static void vmx_free_vcpu(struct vmx_vcpu *vmx)
 		ida_free(&vmx_vpids, vmx->vpid);
 	free_page((unsigned long)vmx->vmcs);
 	free_page((unsigned long)vmx->msr_bitmap);
-	free_page((unsigned long)vmx->apic_page);
+	if (vmx->own_apic_page)
+		free_page((unsigned long)vmx->apic_page);
 	free_page((unsigned long)vmx->pml);
 	kfree(vmx);
 }
@@ -81,7 +85,7 @@ static int vmx_vcpu_create(struct vcpu *vcpu)
 
 	if (!vmx)
 		return -ENOMEM;
-	err = vmx_alloc_vcpu(vmx);
+	err = vmx_alloc_vcpu(vcpu, vmx);
 	if (err) {
 		vmx_free_vcpu(vmx);
 		return err;
@@ -133,8 +137,10 @@ static u32 vmx_proc2_controls(void)
 }
 
 /* The controls that never change; policy, windows and EFER add theirs. */
-static void vmx_init_control(struct vmx_vcpu *vmx)
+static void vmx_init_control(struct vcpu *vcpu)
 {
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
 	vmx_control_set(vmx, VMX_PIN, PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMIS);
 	vmx_control_set(vmx, VMX_PROC, PROC_TSC_OFFSET | PROC_RDPMC | PROC_UNCOND_IO |
 			PROC_TPR_SHADOW | PROC_MSR_BITMAPS | PROC_SECONDARY);
@@ -143,7 +149,6 @@ static void vmx_init_control(struct vmx_vcpu *vmx)
 	vmx_control_set(vmx, VMX_ENTRY, ENTRY_LOAD_DEBUG | ENTRY_LOAD_EFER);
 	vmcs_write(VPID, vmx->vpid);
 	vmcs_write(MSR_BITMAP, __pa(vmx->msr_bitmap));
-	vmcs_write(VIRTUAL_APIC_PAGE, __pa(vmx->apic_page));
 	vmcs_write(CR3_TARGET_COUNT, 0);
 	vmcs_write(PF_ERROR_MASK, 0);
 	vmcs_write(PF_ERROR_MATCH, 0);
@@ -152,6 +157,7 @@ static void vmx_init_control(struct vmx_vcpu *vmx)
 	vmcs_write(ENTRY_MSR_LOAD_COUNT, 0);
 	if (vmx_has.tsc_scale)
 		vmcs_write(TSC_MULTIPLIER, hw_tsc_ratio_one());
+	vmx_apic_init(vcpu);
 }
 
 /* The first RESET finds a VMCS in which no field has a value yet. */
@@ -161,7 +167,7 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 
 	if (!vmx->ctl[VMX_PIN]) {
 		vmx_init_host(vmx);
-		vmx_init_control(vmx);
+		vmx_init_control(vcpu);
 		vmx_state_init(vcpu);
 	}
 	vmcs_write(ENTRY_INTR_INFO, 0);
@@ -368,7 +374,9 @@ static __always_inline void vmx_entry_registers(struct vcpu *vcpu, struct vmx_vc
 	}
 	if (s->cr2 != native_read_cr2())
 		native_write_cr2(s->cr2);
-	vmx->apic_page[VTPR] = s->cr8 << 4;
+	/* TPR has a lower half, which is not in CR8. */
+	if (vmx->apic_page[VTPR] >> 4 != s->cr8)
+		vmx->apic_page[VTPR] = s->cr8 << 4;
 }
 
 static __always_inline void vmx_exit_registers(struct vcpu *vcpu, struct vmx_vcpu *vmx)
@@ -487,6 +495,7 @@ const struct backend vmx_backend = {
 	.set_tdp_root = vmx_set_tdp_root,
 	.tlb_flush = vmx_tlb_flush,
 	.set_tsc = vmx_set_tsc,
+	.sync_apic = vmx_sync_apic,
 	.get_msr = vmx_get_msr,
 	.set_msr = vmx_set_msr,
 	.dump = vmx_dump,

@@ -2,7 +2,7 @@
 /*
  * The Intel backend's own nouns. Files: cpu.c (processors, probe, loaded VMCSs), vmx.c (operations,
  * lifetime, host state, run), vmcs.c (register groups), exit.c (decoding), inject.c (events,
- * windows, intercepts), msr.c (bitmap, MSRs of the VMCS, MSRs switched by hand), debug.c (dump,
+ * windows, intercepts), apic.c (the virtualized APIC), msr.c (bitmap, MSRs of the VMCS, MSRs switched by hand), debug.c (dump,
  * entry failures), entry.S.
  *
  * Context of all functions unless said: the vCPU is loaded, so that its VMCS is the current one;
@@ -46,7 +46,8 @@ struct vmx_caps {
 
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
-	bool tsc_scale, pause_loop, pml, rdtscp, invpcid, ept_dirty, flush_l1d;
+	bool tsc_scale, pause_loop, pml, rdtscp, invpcid, ept_dirty, flush_l1d, virtual_apic;
+	bool stale_vectoring;	/* see vmx_apic_vectoring() */
 };
 
 extern struct vmx_caps vmx_caps;
@@ -129,7 +130,9 @@ struct vmx_hw {
  * @eptp: EPT_POINTER
  * @switched: enum vmx_switched_msr: the guest's values
  * @msr_bitmap: 4 KiB
- * @apic_page: the virtual-APIC page
+ * @apic_page: the virtual-APIC page: the core's, or our own where it has no APIC
+ * @own_apic_page: to be freed
+ * @apic: what the VMCS has been told
  * @pml: where the processor logs pages it dirties, filled from the end; NULL without PML
  * @cpu: processor the VMCS is active on, -1: none
  * @loaded: in vmx_cpu.loaded of that processor
@@ -154,6 +157,8 @@ struct vmx_vcpu {
 	u64 switched[SWITCH_COUNT];
 	unsigned long *msr_bitmap;
 	u8 *apic_page;
+	bool own_apic_page;
+	struct apic_sync apic;
 	u64 *pml;
 	int cpu;
 	struct list_head loaded;
@@ -246,6 +251,12 @@ void vmx_drain_pml(struct vcpu *vcpu);		/* after an exit, with PROC2_PML */
  */
 void vmx_entry_fixup(struct vcpu *vcpu);
 void vmx_exit_fixup(struct vcpu *vcpu);
+
+/* ---- apic.c ---- */
+void vmx_apic_init(struct vcpu *vcpu);
+void vmx_update_apic(struct vcpu *vcpu);
+void vmx_sync_apic(struct vcpu *vcpu, const struct apic_sync *sync);	/* interrupts off */
+void vmx_apic_vectoring(struct vcpu *vcpu, struct event *ev);
 
 /* ---- msr.c ---- */
 /* Bit of the read permission in the bitmap, the write permission is 0x4000 on; -1: not in it */
