@@ -67,6 +67,7 @@ demo:
 ## make check-quick        unit and abi tests on the slim kernel
 ## make check-unit         KUnit on the slim kernel, unit tests in user space
 ## make check-abi          the ioctl interface on vmm.ko
+## make check-virtual-apic  interrupts, where the processor serves the guest's APIC (vmx)
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
@@ -76,16 +77,16 @@ demo:
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what takes long besides: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint oracle kvm-selftests boot guests lifetime load abi-stock unit-debug abi-debug
+REST := lint virtual-apic oracle kvm-selftests boot guests lifetime load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load: check-%:
+check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug

@@ -115,6 +115,7 @@ struct backend_caps {
 	bool page_1g;
 	bool pml;		/* dirty bits of nested tables are logged; tdp_format has them */
 	bool vnmi;
+	bool deadline;		/* runs end at vcpu->tsc.deadline: VMEXIT_PREEMPTION_TIMER */
 	bool virtual_apic;	/* policy.apic may be other than APIC_VIRTUAL_NONE */
 	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
 	u32 asids;

@@ -26,7 +26,7 @@ static bool halt_over(struct vcpu *vcpu)
 {
 	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
 		return true;
-	if (READ_ONCE(vcpu->requests) & (BIT(REQ_TRIPLE_FAULT) | BIT(REQ_TIMER)))
+	if (READ_ONCE(vcpu->requests) & BIT(REQ_TRIPLE_FAULT))
 		return true;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
 		return events_pending(vcpu);
@@ -81,8 +81,6 @@ static int halt_requests(struct vcpu *vcpu)
 {
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
-	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
-		lapic_timer_expired(vcpu);
 	return RESUME_GUEST;
 }
 
@@ -90,6 +88,7 @@ int halt_block(struct vcpu *vcpu)
 {
 	int ret;
 
+	lapic_timer_leave(vcpu);
 	if (!halt_over(vcpu) && !(vcpu->halt_poll_ns && halt_poll(vcpu)))
 		halt_sleep(vcpu);
 	ret = halt_requests(vcpu);

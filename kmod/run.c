@@ -44,8 +44,6 @@ static int run_requests(struct vcpu *vcpu)
 		msr_filter_apply(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_INTERCEPTS))
 		backend_update_intercepts(vcpu);
-	if (vcpu_test_clear_request(vcpu, REQ_TIMER))
-		lapic_timer_expired(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_CLOCK))
 		clock_update(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_STEAL))

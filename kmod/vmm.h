@@ -66,7 +66,7 @@
 	X(TASK_SWITCH)	/* .task */						\
 	X(UNDEFINED)	/* an instruction the guest does not have: #UD */	\
 	X(INVALID_STATE) /* VM entry refused: KVM_EXIT_FAIL_ENTRY */		\
-	X(PREEMPTION_TIMER)							\
+	X(PREEMPTION_TIMER) /* tsc.deadline may have passed */			\
 	X(APIC_ACCESS)	/* .fault; .fault.gpa is the offset in the APIC's page */ \
 	X(APIC_WRITE)	/* .apic: a register was written, and has the value */	\
 	X(APIC_EOI)	/* .apic: the EOI of a vector of apic_sync.eoi_exits */	\
@@ -157,7 +157,6 @@ enum vcpu_request {
 	REQ_MSR_FILTER,		/* user space has changed the filter: msr_filter_apply() */
 	REQ_INTERCEPTS,		/* policy.* changed: backend update_intercepts */
 	REQ_SCAN_IOAPIC,	/* EOI exit information changed */
-	REQ_TIMER,		/* the APIC timer expired */
 	REQ_CLOCK,		/* clock_update(): the paravirtual clock must be written */
 	REQ_STEAL,		/* steal_update(): likewise steal time */
 	REQ_KICK,		/* leave the guest; nothing else to do */

@@ -135,12 +135,13 @@ def abi_skips(run):
             if run.part == 0]
 
 
-def abi_tests(run, kernel, oracle, only):
-    """The named abi tests on vmm.ko or in-tree KVM: cases."""
+def abi_tests(run, kernel, oracle, only, parameters=''):
+    """The named abi tests on vmm.ko, loaded with parameters, or in-tree KVM: cases."""
     device = '/dev/kvm' if oracle else '/dev/vmm'
     scale = 4 if kernel == 'debug' else 1
     return run.on_host(
-        ['--kernel', kernel, '--oracle' if oracle else '--insmod', '--timeout', str(400 * scale),
+        ['--kernel', kernel, *(['--oracle'] if oracle else ['--insmod', parameters]),
+         '--timeout', str(400 * scale),
          *(['--module', 'zram'] if kernel == 'stock' else []),
          '--file', os.path.join(BUILD, 'abi/abi')],
         ' '.join([f'VMM_DEV={device} /abi -t {scale}', *only]))
@@ -151,6 +152,14 @@ def abi(run):
     """The ioctl interface on the slim kernel; on Bochs' AMD model what is dependable there."""
     run.abi_results = abi_tests(run, 'slim', False, abi_cases(run)[1])
     return run.abi_results + abi_skips(run)
+
+
+@suite(hosts=('vmx',), vmx=200)
+def virtual_apic(run):
+    """What has to do with interrupts, on an APIC that the processor serves."""
+    run.make('build-abi')
+    only = ('virtual_apic', 'lapic', 'ipi', 'ioapic', 'irqfd', 'pic_pit', 'events')
+    return abi_tests(run, 'slim', False, only, 'virtual_apic=1')
 
 
 @suite(hosts=('svm',), also=('vmx',), parts={'vmx': 2}, svm=400)

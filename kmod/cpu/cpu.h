@@ -133,6 +133,7 @@ int events_exception_exit(struct vcpu *vcpu);	/* an intercepted exception; RESUM
 u32 tsc_host_khz(void);			/* never 0 */
 u64 tsc_read(struct vcpu *vcpu);		/* guest TSC now; any context */
 u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc);
+u64 tsc_host_deadline(struct vcpu *vcpu, u64 guest_tsc);	/* when the guest's TSC is there */
 /* MSR_IA32_TSC; keeps the vCPUs of a VM in step */
 void tsc_write(struct vcpu *vcpu, u64 val, bool host);
 void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);

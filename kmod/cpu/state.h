@@ -146,6 +146,7 @@ struct vcpu_tsc {
 	u64 offset;		/* guest TSC = host TSC * scale + offset */
 	u64 ratio;		/* backend's fixed-point ratio; 0: no scaling */
 	u32 khz;		/* virtual frequency */
+	u64 deadline;		/* host TSC at which a run must end, 0: none */
 };
 
 struct vm_clock {

@@ -37,6 +37,7 @@ u64 tsc_guest(struct vcpu *vcpu, u64 host_tsc)
 {
 	return tsc_scale(&vcpu->tsc, host_tsc) + vcpu->tsc.offset;
 }
+EXPORT_FOR_TEST(tsc_guest);
 
 /**
  * tsc_read() - the guest's TSC now
@@ -49,6 +50,31 @@ u64 tsc_read(struct vcpu *vcpu)
 {
 	return tsc_guest(vcpu, rdtsc());
 }
+EXPORT_FOR_TEST(tsc_read);
+
+/**
+ * tsc_host_deadline() - the host's TSC when the guest's reaches a value
+ * @vcpu: the vCPU
+ * @guest_tsc: the value
+ *
+ * Context: any.
+ * Return: ticks of the host's TSC, at least 1; U64_MAX: hardly ever
+ */
+u64 tsc_host_deadline(struct vcpu *vcpu, u64 guest_tsc)
+{
+	u8 frac = backend_caps.tsc_ratio_frac_bits;
+	u64 host = rdtsc(), now = tsc_guest(vcpu, host), ratio = vcpu->tsc.ratio;
+	u64 left = guest_tsc > now ? guest_tsc - now : 0;
+
+	if (ratio) {
+		/* The quotient would have more than 64 bits, which divides by zero's exception. */
+		if (left >> (64 - frac) >= ratio)
+			return U64_MAX;
+		left = mul_u64_u64_div_u64(left, BIT_ULL(frac), ratio);
+	}
+	return host + left < host ? U64_MAX : max(host + left, 1ull);
+}
+EXPORT_FOR_TEST(tsc_host_deadline);
 
 static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 {

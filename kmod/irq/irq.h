@@ -135,7 +135,8 @@ int lapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 u64 lapic_tsc_deadline_get(struct vcpu *vcpu);
 void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val);
 void lapic_tsc_changed(struct vcpu *vcpu);	/* the guest's TSC moved: re-arm the deadline */
-void lapic_timer_expired(struct vcpu *vcpu);	/* on REQ_TIMER, vCPU loaded: inject, re-arm */
+int lapic_timer_exit(struct vcpu *vcpu);	/* VMEXIT_PREEMPTION_TIMER */
+void lapic_timer_leave(struct vcpu *vcpu);	/* no entry will follow for long: the host counts */
 /* INIT and SIPI that arrived for this vCPU: called in the run loop; may change mp_state. */
 void lapic_accept_init_sipi(struct vcpu *vcpu);
 bool lapic_init_sipi_pending(struct vcpu *vcpu);

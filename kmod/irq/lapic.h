@@ -179,6 +179,7 @@ int lapic_isr(const struct lapic *apic);	/* likewise: the highest of ISR, -1: no
 void lapic_count_isr(struct lapic *apic);	/* likewise: isr_highest, isr_count from ISR */
 
 /* lapic_timer.c; the vCPU's own thread */
+void lapic_timer_expired(struct vcpu *vcpu);
 void lapic_timer_create(struct lapic *apic);
 void lapic_timer_stop(struct lapic *apic);
 void lapic_timer_start(struct lapic *apic, u32 count);

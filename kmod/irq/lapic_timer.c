@@ -7,8 +7,14 @@
  * vCPU may restart one without having cancelled it: at most the callback of the former expiry is
  * still running, and it looks at expires. Stopping only clears expires. A periodic timer moves
  * itself and is always cancelled before it is changed.
+ *
+ * A TSC deadline is left to the processor where that can end a run by itself (tsc.deadline): the
+ * host's timers, which cost more, count only while the vCPU is halted. A vCPU that is elsewhere
+ * when the deadline passes has its interrupt by the next entry.
  */
 #include <linux/moduleparam.h>
+#include <asm/msr.h>
+#include "../backend.h"
 #include "../cpu/cpu.h"
 #include "chips.h"
 #include "lapic.h"
@@ -67,6 +73,7 @@ void lapic_timer_create(struct lapic *apic)
 void lapic_timer_stop(struct lapic *apic)
 {
 	hrtimer_cancel(&apic->timer);
+	apic->vcpu->tsc.deadline = 0;
 	WRITE_ONCE(apic->expires, 0);
 	apic->periodic = false;
 }
@@ -167,6 +174,66 @@ void lapic_timer_set_divide(struct lapic *apic, u32 val)
 		lapic_timer_start(apic, count);
 }
 
+/* The host counts from now on. */
+static void lapic_deadline_arm(struct lapic *apic, u64 now)
+{
+	u64 ns = tsc_delta_to_ns(apic->vcpu, apic->deadline - now);
+
+	lapic_timer_arm(apic, ktime_add_safe(ktime_get(), min_t(u64, ns, KTIME_MAX)));
+}
+
+/**
+ * lapic_timer_expired() - has the deadline passed that the processor watches?
+ * @vcpu: the loaded vCPU, with in-kernel APIC
+ *
+ * If so its interrupt is posted.
+ */
+void lapic_timer_expired(struct vcpu *vcpu)
+{
+	u64 deadline = vcpu->tsc.deadline;
+
+	if (!deadline || rdtsc() < deadline)
+		return;
+	vcpu->tsc.deadline = 0;
+	lapic_deliver_lvt(vcpu->apic, APIC_LVTT);
+}
+
+/**
+ * lapic_timer_exit() - a run has ended at the deadline
+ * @vcpu: the vCPU; the processor may have been early, where it counts no further
+ *
+ * Return: RESUME_GUEST
+ */
+int lapic_timer_exit(struct vcpu *vcpu)
+{
+	lapic_timer_expired(vcpu);
+	return RESUME_GUEST;
+}
+EXPORT_FOR_TEST(lapic_timer_exit);
+
+/**
+ * lapic_timer_leave() - the vCPU is about to wait: the host counts instead of the processor
+ * @vcpu: the loaded vCPU
+ */
+void lapic_timer_leave(struct vcpu *vcpu)
+{
+	struct lapic *apic = vcpu->apic;
+	u64 now;
+
+	if (!vcpu->tsc.deadline)
+		return;
+	lapic_timer_expired(vcpu);
+	if (!vcpu->tsc.deadline)
+		return;
+	vcpu->tsc.deadline = 0;
+	now = tsc_read(vcpu);
+	if (apic->deadline > now)
+		lapic_deadline_arm(apic, now);
+	else
+		lapic_deliver_lvt(apic, APIC_LVTT);
+}
+EXPORT_FOR_TEST(lapic_timer_leave);
+
 /**
  * lapic_tsc_deadline_get() - IA32_TSC_DEADLINE
  * @vcpu: the loaded vCPU
@@ -177,9 +244,10 @@ u64 lapic_tsc_deadline_get(struct vcpu *vcpu)
 {
 	struct lapic *apic = vcpu->apic;
 
-	if (!apic || !lapic_deadline_mode(apic) || !READ_ONCE(apic->expires))
+	if (!apic || !lapic_deadline_mode(apic))
 		return 0;
-	return apic->deadline;
+	lapic_timer_expired(vcpu);
+	return READ_ONCE(apic->expires) || vcpu->tsc.deadline ? apic->deadline : 0;
 }
 EXPORT_FOR_TEST(lapic_tsc_deadline_get);
 
@@ -193,23 +261,22 @@ EXPORT_FOR_TEST(lapic_tsc_deadline_get);
 void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val)
 {
 	struct lapic *apic = vcpu->apic;
-	u64 now, ns;
+	u64 now;
 
 	if (!apic || !lapic_deadline_mode(apic))
 		return;
 	apic->deadline = val;
-	if (!val) {
-		WRITE_ONCE(apic->expires, 0);
+	vcpu->tsc.deadline = 0;
+	WRITE_ONCE(apic->expires, 0);
+	if (!val)
 		return;
-	}
 	now = tsc_read(vcpu);
-	if (val <= now) {
-		WRITE_ONCE(apic->expires, 0);
+	if (val <= now)
 		lapic_deliver_lvt(apic, APIC_LVTT);
-		return;
-	}
-	ns = tsc_delta_to_ns(vcpu, val - now);
-	lapic_timer_arm(apic, ktime_add_safe(ktime_get(), min_t(u64, ns, KTIME_MAX)));
+	else if (backend_caps.deadline)
+		vcpu->tsc.deadline = tsc_host_deadline(vcpu, val);
+	else
+		lapic_deadline_arm(apic, now);
 }
 EXPORT_FOR_TEST(lapic_tsc_deadline_set);
 
@@ -223,23 +290,6 @@ void lapic_tsc_changed(struct vcpu *vcpu)
 
 	if (deadline)
 		lapic_tsc_deadline_set(vcpu, deadline);
-}
-
-/**
- * lapic_timer_expired() - a backend's own timer ran out before the hrtimer
- * @vcpu: the loaded vCPU
- */
-void lapic_timer_expired(struct vcpu *vcpu)
-{
-	struct lapic *apic = vcpu->apic;
-	s64 expires;
-
-	if (!apic || apic->periodic)
-		return;
-	expires = READ_ONCE(apic->expires);
-	if (expires && expires <= ktime_get() &&
-	    cmpxchg64(&apic->expires, expires, 0) == expires)
-		lapic_deliver_lvt(apic, APIC_LVTT);
 }
 
 /**

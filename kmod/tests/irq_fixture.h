@@ -54,6 +54,7 @@ static inline struct irq_fixture *irq_fixture_vm(struct kunit *test)
 	test->priv = f;
 	f->caps = backend_caps;
 	backend_caps.virtual_apic = false;
+	backend_caps.deadline = false;
 	f->leaf1.function = 1;
 	f->leaf1.ecx = BIT(X86_FEATURE_X2APIC % 32) | BIT(X86_FEATURE_TSC_DEADLINE_TIMER % 32);
 	xa_init(&f->vm.vcpus);

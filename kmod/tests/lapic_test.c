@@ -522,6 +522,65 @@ static void periodic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hrtimer_active(&vcpu->apic->timer) && vcpu->apic->expires, false);
 }
 
+/* When the host's TSC is where the guest's deadline is. */
+static void host_deadline(struct kunit *test)
+{
+	struct irq_fixture *f = test->priv;
+	struct vcpu *vcpu = f->vcpu[0];
+	u64 now, at;
+
+	vcpu->tsc.offset = -12345;
+	now = rdtsc();
+	KUNIT_EXPECT_EQ(test, tsc_host_deadline(vcpu, now + BIT_ULL(40) - 12345),
+			now + BIT_ULL(40));
+	KUNIT_EXPECT_GE(test, tsc_host_deadline(vcpu, 0), now);
+	KUNIT_EXPECT_EQ(test, tsc_host_deadline(vcpu, U64_MAX - 20000), U64_MAX - 20000 + 12345);
+	/* A guest that is four times as fast is there in a quarter of the time. */
+	backend_caps.tsc_ratio_frac_bits = 48;
+	vcpu->tsc.ratio = 4ull << 48;
+	at = tsc_host_deadline(vcpu, tsc_guest(vcpu, now) + BIT_ULL(42));
+	KUNIT_EXPECT_GE(test, at, now + BIT_ULL(40) - 4);
+	KUNIT_EXPECT_LE(test, at, now + BIT_ULL(40) + 4);
+	/* So slow a guest that it never is. */
+	vcpu->tsc.offset = 0;
+	vcpu->tsc.ratio = 1;
+	KUNIT_EXPECT_EQ(test, tsc_host_deadline(vcpu, BIT_ULL(40)), U64_MAX);
+	KUNIT_EXPECT_EQ(test, tsc_host_deadline(vcpu, U64_MAX), U64_MAX);
+}
+
+/* The processor watches the deadline until the vCPU waits, or it has passed. */
+static void processor_deadline(struct kunit *test)
+{
+	struct irq_fixture *f = test->priv;
+	struct vcpu *vcpu = f->vcpu[0];
+	u64 far;
+
+	apics_enable(f);
+	backend_caps.deadline = true;
+	apic_write_reg(vcpu, APIC_LVTT, APIC_LVT_TIMER_TSCDEADLINE | 0x55);
+	far = tsc_read(vcpu) + (u64)tsc_khz * 100000;
+	lapic_tsc_deadline_set(vcpu, far);
+	KUNIT_EXPECT_NE(test, vcpu->tsc.deadline, 0ull);
+	KUNIT_EXPECT_EQ(test, vcpu->apic->expires, 0);
+	KUNIT_EXPECT_EQ(test, lapic_tsc_deadline_get(vcpu), far);
+	lapic_timer_exit(vcpu);
+	KUNIT_EXPECT_EQ(test, lapic_pending(vcpu), -1);
+	lapic_timer_leave(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
+	KUNIT_EXPECT_NE(test, vcpu->apic->expires, 0);
+	KUNIT_EXPECT_EQ(test, lapic_tsc_deadline_get(vcpu), far);
+	lapic_tsc_deadline_set(vcpu, tsc_read(vcpu) + 1000);
+	KUNIT_EXPECT_EQ(test, vcpu->apic->expires, 0);
+	while (lapic_tsc_deadline_get(vcpu))
+		cpu_relax();
+	KUNIT_EXPECT_EQ(test, lapic_pending(vcpu), 0x55);
+	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
+	/* Another mode forgets it. */
+	lapic_tsc_deadline_set(vcpu, far);
+	apic_write_reg(vcpu, APIC_LVTT, 0x55);
+	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
+}
+
 static void tsc_deadline(struct kunit *test)
 {
 	struct vcpu *vcpu = boot(test);
@@ -675,6 +734,8 @@ static struct kunit_case lapic_cases[] = {
 	KUNIT_CASE(divides),
 	KUNIT_CASE(one_shot),
 	KUNIT_CASE(periodic),
+	KUNIT_CASE(host_deadline),
+	KUNIT_CASE(processor_deadline),
 	KUNIT_CASE(tsc_deadline),
 	KUNIT_CASE(masked_timer),
 	KUNIT_CASE(state_round_trip),

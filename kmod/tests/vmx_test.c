@@ -366,6 +366,41 @@ static void decode_task(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, exit.task.has_error);
 }
 
+/* Accesses to an APIC's page (SDM vol. 3C, table 28-6), and what it leaves to us. */
+static void decode_apic(struct kunit *test)
+{
+	struct vmx_exit raw = { .reason = EXIT_REASON_APIC_ACCESS, .qualification = 0x390 };
+	struct vm_exit exit;
+
+	decode(&raw, &exit);
+	KUNIT_EXPECT_EQ(test, exit.kind, (u8)VMEXIT_APIC_ACCESS);
+	KUNIT_EXPECT_EQ(test, exit.fault.gpa, 0x390ull);
+	KUNIT_EXPECT_EQ(test, exit.fault.error & (TDP_FAULT_WRITE | TDP_FAULT_FETCH), 0ull);
+	raw.qualification = 0x10a0;
+	decode(&raw, &exit);
+	KUNIT_EXPECT_EQ(test, exit.fault.gpa, 0xa0ull);
+	KUNIT_EXPECT_EQ(test, exit.fault.error & (TDP_FAULT_WRITE | TDP_FAULT_FETCH),
+			(u64)TDP_FAULT_WRITE);
+	raw.qualification = 0x2000;
+	raw.vectoring_info = INTR_VALID | EVENT_INTR << INTR_TYPE_SHIFT | 0x31;
+	decode(&raw, &exit);
+	KUNIT_EXPECT_EQ(test, exit.fault.error & (TDP_FAULT_WRITE | TDP_FAULT_FETCH),
+			(u64)TDP_FAULT_FETCH);
+	KUNIT_EXPECT_EQ(test, exit.vectoring.type, (u8)EVENT_INTR);
+	KUNIT_EXPECT_EQ(test, exit.vectoring.vector, (u8)0x31);
+	raw = (struct vmx_exit) { .reason = EXIT_REASON_APIC_WRITE, .qualification = 0x3f0 };
+	decode(&raw, &exit);
+	KUNIT_EXPECT_EQ(test, exit.kind, (u8)VMEXIT_APIC_WRITE);
+	KUNIT_EXPECT_EQ(test, exit.apic.offset, (u16)0x3f0);
+	raw = (struct vmx_exit) { .reason = EXIT_REASON_EOI_INDUCED, .qualification = 0xfe };
+	decode(&raw, &exit);
+	KUNIT_EXPECT_EQ(test, exit.kind, (u8)VMEXIT_APIC_EOI);
+	KUNIT_EXPECT_EQ(test, exit.apic.vector, (u8)0xfe);
+	raw = (struct vmx_exit) { .reason = EXIT_REASON_PREEMPTION_TIMER };
+	decode(&raw, &exit);
+	KUNIT_EXPECT_EQ(test, exit.kind, (u8)VMEXIT_PREEMPTION_TIMER);
+}
+
 /* ---- events ---- */
 
 static void events_encode(struct kunit *test)
@@ -693,6 +728,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(decode_ept),
 	KUNIT_CASE(decode_vectoring),
 	KUNIT_CASE(decode_task),
+	KUNIT_CASE(decode_apic),
 	KUNIT_CASE(events_encode),
 	KUNIT_CASE(events_decode),
 	KUNIT_CASE(segments),

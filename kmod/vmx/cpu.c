@@ -27,11 +27,17 @@
 
 BACKEND_OPTION(ept_dirty,
 	       "let the processor keep accessed and dirty bits in nested tables, where present");
+BACKEND_OPTION(preemption_timer,
+	       "let the processor watch a guest's TSC deadline, where present");
 BACKEND_OPTION(pml, "let the processor log the pages it dirties, where present");
 
 static int virtual_apic = -1;
 module_param(virtual_apic, int, 0444);
 MODULE_PARM_DESC(virtual_apic, "let the processor serve the guest's APIC: 1: where it can, 0: never, -1: where interrupts can also be posted");
+
+#define INTEL_WESTMERE		0x25
+#define INTEL_WESTMERE_EP	0x2c
+#define INTEL_WESTMERE_EX	0x2f
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
 struct vmx_caps vmx_caps;
@@ -189,6 +195,21 @@ static bool vmx_must_flush_l1d(void)
 	return false;
 }
 
+/*
+ * The preemption timer of the first processors that have it is wrong (Westmere's specification
+ * updates).
+ */
+static bool vmx_use_preemption_timer(void)
+{
+	if (!preemption_timer || !vmx_may(VMX_PIN, PIN_PREEMPTION_TIMER) ||
+	    !boot_cpu_has(X86_FEATURE_CONSTANT_TSC))
+		return false;
+	return boot_cpu_data.x86_vendor != X86_VENDOR_INTEL || boot_cpu_data.x86 != 6 ||
+	       (boot_cpu_data.x86_model != INTEL_WESTMERE &&
+		boot_cpu_data.x86_model != INTEL_WESTMERE_EP &&
+		boot_cpu_data.x86_model != INTEL_WESTMERE_EX);
+}
+
 #define VIRTUAL_APIC	(PROC2_APIC_ACCESS | PROC2_X2APIC | PROC2_APIC_REGISTERS | \
 			 PROC2_VIRTUAL_INTR)
 
@@ -213,6 +234,8 @@ static void vmx_fill_features(void)
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
+	vmx_has.preemption_timer = vmx_use_preemption_timer();
+	vmx_has.timer_shift = vmx_caps.misc & MISC_TIMER_RATE_MASK;
 	vmx_has.stale_vectoring = !vmx_may(VMX_PIN, PIN_POSTED_INTR);
 }
 
@@ -227,6 +250,7 @@ static void vmx_fill_caps(void)
 	backend_caps.vnmi = true;
 	backend_caps.pdptes = true;
 	backend_caps.pml = vmx_has.pml;
+	backend_caps.deadline = vmx_has.preemption_timer;
 	backend_caps.virtual_apic = vmx_has.virtual_apic;
 }
 

@@ -406,6 +406,22 @@ static __always_inline void vmx_exit_registers(struct vcpu *vcpu, struct vmx_vcp
 }
 
 /*
+ * The preemption timer counts down in the guest from what is written here (25.5.1), in steps of the
+ * TSC: rather late than early.
+ */
+static void vmx_entry_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+	u64 deadline = vcpu->tsc.deadline, now = rdtsc(), left;
+
+	vmx_control_change(vmx, VMX_PIN, PIN_PREEMPTION_TIMER,
+			   deadline ? PIN_PREEMPTION_TIMER : 0);
+	if (!deadline)
+		return;
+	left = deadline > now ? ((deadline - now - 1) >> vmx_has.timer_shift) + 1 : 0;
+	vmcs_write(GUEST_PREEMPTION_TIMER, min_t(u64, left, U32_MAX));
+}
+
+/*
  * An NMI of the host has ended the run and is blocked until the next IRET, that of its handler
  * (28.5.5); a machine check goes to the kernel as soon as it can take one.
  */
@@ -455,6 +471,8 @@ static void vmx_run(struct vcpu *vcpu)
 		vmx_flush(vmx);
 	if (unlikely(vmx->fixups & FIXUP_TPR))
 		vmcs_write(TPR_THRESHOLD, vcpu->state.cr8);
+	if (unlikely(vcpu->tsc.deadline || (vmx->ctl[VMX_PIN] & PIN_PREEMPTION_TIMER)))
+		vmx_entry_timer(vcpu, vmx);
 	vmx_entry_host(&vmx->host);
 	vmx_entry_spec(vcpu);
 
