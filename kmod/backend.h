@@ -53,6 +53,8 @@ struct apic_sync {
  * tlb_flush		I loaded: flush this vCPU's translations at the next entry; guest_only:
  *			linear ones only
  * set_tsc		loaded: vcpu->tsc.offset or .ratio changed
+ * post_irqs		P any: vcpu runs on processor cpu with a virtualized APIC: have it look at
+ *			lapic.posted without an exit; only with backend_caps.posted_irqs
  * sync_apic		I loaded: IRR or ISR of a virtualized APIC (policy.apic) may have changed
  * get_msr, set_msr	loaded: an MSR that lives in vendor fields (DEBUGCTL, LBR, SPEC_CTRL ..);
  *			0, or -ENOENT when it is none of the backend's
@@ -80,6 +82,7 @@ struct apic_sync {
 	  (vcpu, root, level))							\
 	X(void, tlb_flush, (struct vcpu *vcpu, bool guest_only), (vcpu, guest_only)) \
 	X(void, set_tsc, (struct vcpu *vcpu), (vcpu))				\
+	X(void, post_irqs, (struct vcpu *vcpu, int cpu), (vcpu, cpu))		\
 	X(void, sync_apic, (struct vcpu *vcpu, const struct apic_sync *sync),	\
 	  (vcpu, sync))								\
 	X(int, get_msr, (struct vcpu *vcpu, u32 msr, u64 *val), (vcpu, msr, val)) \
@@ -117,6 +120,7 @@ struct backend_caps {
 	bool vnmi;
 	bool deadline;		/* runs end at vcpu->tsc.deadline: VMEXIT_PREEMPTION_TIMER */
 	bool virtual_apic;	/* policy.apic may be other than APIC_VIRTUAL_NONE */
+	bool posted_irqs;	/* the processor itself collects posted interrupts */
 	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
 	u32 asids;
 };

@@ -39,6 +39,24 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 #define compat_emergency_unregister(fn)	((void)(fn))
 #endif
 
+/*
+ * The vector of posted interrupts has a handler where the kernel has KVM. The way to send one
+ * became a static call in 6.6.
+ */
+#define COMPAT_POSTED_INTR	IS_ENABLED(CONFIG_KVM)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define compat_send_posted_intr(cpu)	__apic_send_IPI(cpu, POSTED_INTR_VECTOR)
+#else
+#define compat_send_posted_intr(cpu)	apic->send_IPI(cpu, POSTED_INTR_VECTOR)
+#endif
+
+/* Flexible return and event delivery, since 6.9: no INT n stands for an interrupt any more. */
+#ifdef X86_FEATURE_FRED
+#define compat_uses_fred()	cpu_feature_enabled(X86_FEATURE_FRED)
+#else
+#define compat_uses_fred()	false
+#endif
+
 /* rcu_virt_note_context_switch() lost its argument in 6.2. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #define compat_rcu_virt_note()		rcu_virt_note_context_switch()

@@ -159,7 +159,7 @@ def virtual_apic(run):
     """What has to do with interrupts, on an APIC that the processor serves."""
     run.make('build-abi')
     only = ('virtual_apic', 'lapic', 'ipi', 'ioapic', 'irqfd', 'pic_pit', 'events')
-    return abi_tests(run, 'slim', False, only, 'virtual_apic=1')
+    return abi_tests(run, 'slim', False, only, 'virtual_apic=1 ack_intr=1')
 
 
 @suite(hosts=('svm',), also=('vmx',), parts={'vmx': 2}, svm=400)

@@ -17,6 +17,7 @@ struct pic;
 struct ioapic;
 struct pit;
 struct lapic;
+struct posted_irqs;
 struct irq_routes;
 
 #define IRQ_MAX_ROUTES		4096
@@ -118,7 +119,7 @@ int lapic_base_set(struct vcpu *vcpu, u64 val, bool host);	/* 0 or 1 (#GP) */
 /* Highest deliverable vector (IRR above PPR), or -1; PIC's ExtINT included in irq_pending(). */
 int lapic_pending(struct vcpu *vcpu);
 bool irq_pending(struct vcpu *vcpu);	/* APIC or PIC has one that the guest could take if IF=1 */
-bool irq_injectable(struct vcpu *vcpu);	/* likewise, and the processor does not deliver it itself */
+bool irq_injectable(struct vcpu *vcpu);	/* likewise, not delivered by the processor itself */
 int irq_acknowledge(struct vcpu *vcpu);	/* take it: vector into ISR, or PIC's; -1: none */
 u8 lapic_tpr(struct vcpu *vcpu);
 void lapic_set_tpr(struct vcpu *vcpu, u8 tpr);	/* CR8 << 4 */
@@ -144,7 +145,8 @@ bool lapic_init_sipi_pending(struct vcpu *vcpu);
 void lapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
 void lapic_post_sipi(struct vcpu *vcpu);
 void lapic_vcpu_load(struct vcpu *vcpu);	/* after migration of the thread: move the timer */
-void *lapic_page(struct vcpu *vcpu);	/* the registers, as the architecture lays them out; or NULL */
+void *lapic_page(struct vcpu *vcpu);	/* the registers, as the architecture has them, or NULL */
+struct posted_irqs *lapic_posted(struct vcpu *vcpu);	/* likewise: what is posted to it */
 void lapic_set_version(struct vcpu *vcpu);	/* the number of its LVTs has changed */
 
 /* ---- lapic_virtual.c: the processor serves the guest's accesses to the registers ---- */

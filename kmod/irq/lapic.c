@@ -5,6 +5,7 @@
  */
 #include <asm/cpufeature.h>
 #include <asm/mce.h>
+#include "../backend.h"
 #include "../cpu/cpu.h"
 #include "chips.h"
 #include "lapic.h"
@@ -83,6 +84,27 @@ static u32 lapic_ppr(const struct lapic *apic)
 	return (tpr & 0xf0) >= isr ? tpr : isr;
 }
 
+/*
+ * Something was posted: a vCPU that sleeps wakes up, one that runs leaves the guest, unless the
+ * processor collects by itself. It must leave too where the trigger mode has turned, as then the
+ * EOIs that exit have changed.
+ */
+static void lapic_notify(struct vcpu *vcpu, bool turned)
+{
+	int cpu;
+
+	if (rcuwait_wake_up(&vcpu->wait))
+		return;
+	if (!backend_caps.posted_irqs || turned) {
+		vcpu_kick(vcpu);
+		return;
+	}
+	cpu = get_cpu();
+	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && READ_ONCE(vcpu->cpu) != cpu)
+		backend_post_irqs(vcpu, READ_ONCE(vcpu->cpu));
+	put_cpu();
+}
+
 /**
  * lapic_post() - a fixed interrupt arrives
  * @apic: the target
@@ -99,14 +121,15 @@ static u32 lapic_ppr(const struct lapic *apic)
 bool lapic_post(struct lapic *apic, u8 vector, bool level)
 {
 	struct posted_irqs *posted = &apic->posted;
+	bool turned = lapic_test(apic, APIC_TMR, vector) != level;
 
-	if (lapic_test(apic, APIC_TMR, vector) != level)
+	if (turned)
 		assign_bit(vector % 32, lapic_word(apic, APIC_TMR, vector), level);
 	if (test_and_set_bit(vector, posted->vectors))
 		return false;
-	if (!test_and_set_bit(POSTED_ON, &posted->control)) {
+	if (!test_and_set_bit(POSTED_ON, &posted->control) || turned) {
 		vcpu_request(apic->vcpu, REQ_EVENT);
-		vcpu_wake(apic->vcpu);
+		lapic_notify(apic->vcpu, turned);
 	}
 	return !lapic_test(apic, APIC_IRR, vector);
 }

@@ -208,6 +208,17 @@ void *lapic_page(struct vcpu *vcpu)
 }
 
 /**
+ * lapic_posted() - where interrupts are posted, for a processor that collects them
+ * @vcpu: any
+ *
+ * Return: a posted-interrupt descriptor; NULL: there is no in-kernel APIC.
+ */
+struct posted_irqs *lapic_posted(struct vcpu *vcpu)
+{
+	return vcpu->apic ? &vcpu->apic->posted : NULL;
+}
+
+/**
  * lapic_destroy() - the vCPU goes, and nothing can reach it any more
  * @vcpu: the vCPU
  */

@@ -158,7 +158,11 @@ static void svm_set_tsc(struct vcpu *vcpu)
 	put_cpu_ptr(&svm_cpu);
 }
 
-/* backend_caps has no virtualized APIC. */
+/* backend_caps has no virtualized APIC, and no posted interrupts. */
+static void svm_post_irqs(struct vcpu *vcpu, int cpu)
+{
+}
+
 static void svm_sync_apic(struct vcpu *vcpu, const struct apic_sync *sync)
 {
 }
@@ -295,6 +299,7 @@ const struct backend svm_backend = {
 	.set_tdp_root = svm_set_tdp_root,
 	.tlb_flush = svm_tlb_flush,
 	.set_tsc = svm_set_tsc,
+	.post_irqs = svm_post_irqs,
 	.sync_apic = svm_sync_apic,
 	.get_msr = svm_get_msr,
 	.set_msr = svm_set_msr,

@@ -5,6 +5,8 @@
  * TPR shadow is its TPR.
  */
 #include <linux/mm.h>
+#include <asm/apic.h>
+#include <asm/irq_vectors.h>
 
 #include "vmx.h"
 
@@ -29,6 +31,10 @@ void vmx_apic_init(struct vcpu *vcpu)
 	vmcs_write(GUEST_INTR_STATUS, 0);
 	for (i = 0; i < ARRAY_SIZE(vmx->apic.eoi_exits); i++)
 		vmcs_write(EOI_EXIT_BITMAP + 2 * i, 0);
+	if (!vmx_has.posted_intr || vmx->own_apic_page)
+		return;
+	vmcs_write(POSTED_INTR_NV, POSTED_INTR_VECTOR);
+	vmcs_write(POSTED_INTR_DESC, __pa(lapic_posted(vcpu)));
 }
 
 static u32 vmx_apic_controls(u8 mode)
@@ -59,7 +65,21 @@ void vmx_update_apic(struct vcpu *vcpu)
 	if ((vmx->ctl[VMX_PROC2] & APIC_CONTROLS) == bits)
 		return;
 	vmx_control_change(vmx, VMX_PROC2, APIC_CONTROLS, bits);
+	if (vmx_has.posted_intr)
+		vmx_control_change(vmx, VMX_PIN, PIN_POSTED_INTR, bits ? PIN_POSTED_INTR : 0);
 	vmx->flush_ept = true;
+}
+
+/**
+ * vmx_post_irqs() - have a processor collect posted interrupts (30.6)
+ * @vcpu: the vCPU
+ * @cpu: it runs there; if it does not any more the interrupt's handler does nothing
+ *
+ * Context: any, preemption off
+ */
+void vmx_post_irqs(struct vcpu *vcpu, int cpu)
+{
+	compat_send_posted_intr(cpu);
 }
 
 /**

@@ -31,6 +31,12 @@ BACKEND_OPTION(preemption_timer,
 	       "let the processor watch a guest's TSC deadline, where present");
 BACKEND_OPTION(pml, "let the processor log the pages it dirties, where present");
 
+static bool posted_intr;
+module_param(posted_intr, bool, 0444);
+MODULE_PARM_DESC(posted_intr, "interrupt guests without an exit, where present and virtual_apic is on");
+static bool ack_intr;
+module_param(ack_intr, bool, 0444);
+MODULE_PARM_DESC(ack_intr, "acknowledge the host's interrupts by exits, as posted_intr does");
 static int virtual_apic = -1;
 module_param(virtual_apic, int, 0444);
 MODULE_PARM_DESC(virtual_apic, "let the processor serve the guest's APIC: 1: where it can, 0: never, -1: where interrupts can also be posted");
@@ -167,6 +173,9 @@ static int vmx_check_required(void)
 	    !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
 		return backend_refuse("VMX",
 				      "the firmware has it switched off (IA32_FEATURE_CONTROL)");
+	if (compat_uses_fred())
+		return backend_refuse("VMX",
+				      "the kernel takes interrupts by FRED: boot it with fred=off");
 	vmx_read_caps(&vmx_caps);
 	missing = vmx_missing(&vmx_caps);
 	if (!missing)
@@ -236,6 +245,10 @@ static void vmx_fill_features(void)
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
 	vmx_has.preemption_timer = vmx_use_preemption_timer();
 	vmx_has.timer_shift = vmx_caps.misc & MISC_TIMER_RATE_MASK;
+	vmx_has.posted_intr = posted_intr && COMPAT_POSTED_INTR && vmx_has.virtual_apic &&
+			      vmx_may(VMX_PIN, PIN_POSTED_INTR) && vmx_may(VMX_EXIT, EXIT_ACK_INTR);
+	/* Posted interrupts need it (27.2.1.1). */
+	vmx_has.ack_intr = vmx_has.posted_intr || (ack_intr && vmx_may(VMX_EXIT, EXIT_ACK_INTR));
 	vmx_has.stale_vectoring = !vmx_may(VMX_PIN, PIN_POSTED_INTR);
 }
 
@@ -251,6 +264,7 @@ static void vmx_fill_caps(void)
 	backend_caps.pdptes = true;
 	backend_caps.pml = vmx_has.pml;
 	backend_caps.deadline = vmx_has.preemption_timer;
+	backend_caps.posted_irqs = vmx_has.posted_intr;
 	backend_caps.virtual_apic = vmx_has.virtual_apic;
 }
 

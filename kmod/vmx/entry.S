@@ -3,9 +3,9 @@
  * One round trip into the guest (SDM vol. 3C, chapters 27 and 28).
  *
  * The VMCS switches all of the host but the general registers. An exit lands behind VMRESUME with
- * RSP as it was and interrupts off; "acknowledge interrupt on exit" is clear, so the interrupt that
- * ended the run stays pending until the caller enables interrupts. HOST_RSP and HOST_RIP are
- * written when the stack is not where it was last time.
+ * RSP as it was and interrupts off. The interrupt that ended the run stays pending until the caller
+ * enables interrupts, or was acknowledged and is taken by vmx_host_interrupt(). HOST_RSP and
+ * HOST_RIP are written when the stack is not where it was last time.
  *
  * Speculation: the guest's predictions and registers must not steer the host. Before the first RET
  * the return stack is refilled, SPEC_CTRL is the host's and the branch history is cleared; general
@@ -13,12 +13,15 @@
  * choice of mitigations.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/asm.h>
 #include <asm/nospec-branch.h>
 
 #include "../compat_asm.h"
 #include "../entry_macros.S"
 #include "entry.h"
+
+#define INT_SHIFT	4	/* an INT and a return take up to 16 bytes */
 
 	.section .text, "ax"
 
@@ -92,3 +95,29 @@ SYM_FUNC_START(vmx_enter)
 	mov	$1, %eax
 	jmp	.Lleave
 SYM_FUNC_END(vmx_enter)
+
+/*
+ * void vmx_host_interrupt(unsigned int vector)
+ *
+ * Each vector has its INT, as that takes no register; a return leads there, which is as good as an
+ * indirect jump and guarded where those are. The handler finds interrupts off, as at an exit.
+ */
+SYM_FUNC_START(vmx_host_interrupt)
+	mov	%edi, %edi
+	shl	$INT_SHIFT, %rdi
+	lea	.Lints(%rip), %rax
+	add	%rdi, %rax
+	push	%rax
+	RET
+
+	.balign	1 << INT_SHIFT
+.Lints:
+	.set	vector, 0
+	.rept	256
+	.balign	1 << INT_SHIFT
+	.byte	0xcd, vector
+	RET
+	.set	vector, vector + 1
+	.endr
+SYM_FUNC_END(vmx_host_interrupt)
+	STACK_FRAME_NON_STANDARD vmx_host_interrupt

@@ -145,7 +145,8 @@ static void vmx_init_control(struct vcpu *vcpu)
 	vmx_control_set(vmx, VMX_PROC, PROC_TSC_OFFSET | PROC_RDPMC | PROC_UNCOND_IO |
 			PROC_TPR_SHADOW | PROC_MSR_BITMAPS | PROC_SECONDARY);
 	vmx_control_set(vmx, VMX_PROC2, vmx_proc2_controls());
-	vmx_control_set(vmx, VMX_EXIT, EXIT_HOST_64 | EXIT_SAVE_DEBUG | EXIT_LOAD_EFER);
+	vmx_control_set(vmx, VMX_EXIT, EXIT_HOST_64 | EXIT_SAVE_DEBUG | EXIT_LOAD_EFER |
+			(vmx_has.ack_intr ? EXIT_ACK_INTR : 0));
 	vmx_control_set(vmx, VMX_ENTRY, ENTRY_LOAD_DEBUG | ENTRY_LOAD_EFER);
 	vmcs_write(VPID, vmx->vpid);
 	vmcs_write(MSR_BITMAP, __pa(vmx->msr_bitmap));
@@ -438,10 +439,21 @@ static void vmx_exit_host_event(struct vmx_vcpu *vmx)
 	}
 }
 
+/* An interrupt that the exit has acknowledged is taken as if it came now (28.2.2). */
+static void vmx_exit_interrupt(void)
+{
+	u32 info = vmcs_read(EXIT_INTR_INFO);
+
+	if (info & INTR_VALID)
+		vmx_host_interrupt(info & INTR_VECTOR_MASK);
+}
+
 static __always_inline void vmx_exit_host(struct vmx_vcpu *vmx)
 {
 	u32 basic = vmx->reason & REASON_BASIC_MASK;
 
+	if (basic == EXIT_REASON_EXTERNAL_INTERRUPT && vmx_has.ack_intr)
+		vmx_exit_interrupt();
 	if (basic == EXIT_REASON_EXCEPTION_NMI)
 		vmx_exit_host_event(vmx);
 	else if (unlikely(basic == EXIT_REASON_MCE_DURING_VMENTRY))
@@ -513,6 +525,7 @@ const struct backend vmx_backend = {
 	.set_tdp_root = vmx_set_tdp_root,
 	.tlb_flush = vmx_tlb_flush,
 	.set_tsc = vmx_set_tsc,
+	.post_irqs = vmx_post_irqs,
 	.sync_apic = vmx_sync_apic,
 	.get_msr = vmx_get_msr,
 	.set_msr = vmx_set_msr,

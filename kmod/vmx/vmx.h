@@ -2,8 +2,8 @@
 /*
  * The Intel backend's own nouns. Files: cpu.c (processors, probe, loaded VMCSs), vmx.c (operations,
  * lifetime, host state, run), vmcs.c (register groups), exit.c (decoding), inject.c (events,
- * windows, intercepts), apic.c (the virtualized APIC), msr.c (bitmap, MSRs of the VMCS, MSRs switched by hand), debug.c (dump,
- * entry failures), entry.S.
+ * windows, intercepts), apic.c (the virtualized APIC), msr.c (bitmap, MSRs of the VMCS, MSRs
+ * switched by hand), debug.c (dump, entry failures), entry.S.
  *
  * Context of all functions unless said: the vCPU is loaded, so that its VMCS is the current one;
  * preemption off or vcpu->mutex held.
@@ -47,7 +47,7 @@ struct vmx_caps {
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
 	bool tsc_scale, pause_loop, pml, rdtscp, invpcid, ept_dirty, flush_l1d, virtual_apic,
-	     preemption_timer;
+	     preemption_timer, posted_intr, ack_intr;
 	bool stale_vectoring;	/* see vmx_apic_vectoring() */
 	u8 timer_shift;		/* the preemption timer counts when this bit of the TSC changes */
 };
@@ -202,6 +202,9 @@ static inline void vmx_control_change(struct vmx_vcpu *vmx, enum vmx_control ctl
  */
 asmlinkage int vmx_enter(u64 *gpr, struct vmx_entry *entry);
 
+/* entry.S: run the host's handler of a vector (32 to 255), by INT n. Interrupts off. */
+asmlinkage void vmx_host_interrupt(unsigned int vector);
+
 /* ---- cpu.c ---- */
 const char *vmx_missing(const struct vmx_caps *caps);
 int vmx_probe(void);
@@ -257,6 +260,7 @@ void vmx_exit_fixup(struct vcpu *vcpu);
 /* ---- apic.c ---- */
 void vmx_apic_init(struct vcpu *vcpu);
 void vmx_update_apic(struct vcpu *vcpu);
+void vmx_post_irqs(struct vcpu *vcpu, int cpu);
 void vmx_sync_apic(struct vcpu *vcpu, const struct apic_sync *sync);	/* interrupts off */
 void vmx_apic_vectoring(struct vcpu *vcpu, struct event *ev);
 
