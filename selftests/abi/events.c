@@ -123,19 +123,28 @@ static GUEST_HANDLER void on_irq_rip(struct trap *t)
 	guest_count_irq(t);
 }
 
-static void guest_shadow(void)
+static __attribute__((noinline, noclone)) void sti_cpuid(void)
 {
-	extern const u8 shadow_after[];
-
-	guest_on(VEC, on_irq_rip);
-	apic_enable();
-	apic_write(APIC_ICR, ICR_SELF | VEC);
 	asm volatile("xor %%eax, %%eax\n xor %%ecx, %%ecx\n sti\n cpuid\n"
-		     ".globl shadow_after\n shadow_after: nop"
+		     ".globl shadow_after\n shadow_after: nop\n cli"
 		     :
 		     :
 		     : "eax", "ebx", "ecx", "edx", "memory");
-	GASSERT_EQ(this_cpu()->irqs[VEC], 1);
+}
+
+/* An interrupt of the host right behind the STI has TCG forget the shadow: not ten times. */
+static void guest_shadow(void)
+{
+	extern const u8 shadow_after[];
+	u32 i;
+
+	guest_on(VEC, on_irq_rip);
+	apic_enable();
+	for (i = 1; i <= 10 && seen_rip != (u64)shadow_after; i++) {
+		apic_write(APIC_ICR, ICR_SELF | VEC);
+		sti_cpuid();
+		GASSERT_EQ(this_cpu()->irqs[VEC], i);
+	}
 	GASSERT_EQ(seen_rip, (u64)shadow_after);
 	GUEST_DONE();
 }
