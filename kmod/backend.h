@@ -122,6 +122,7 @@ struct backend_caps {
 	bool virtual_apic;	/* policy.apic may be other than APIC_VIRTUAL_NONE */
 	bool posted_irqs;	/* the processor itself collects posted interrupts */
 	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
+	bool xsaves;		/* a guest can be given XSAVES; see cpuid_setup() */
 	u32 asids;
 };
 

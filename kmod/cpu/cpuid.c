@@ -161,6 +161,8 @@ void cpuid_derive(struct vcpu *vcpu)
 	e = cpuid_find(id, 0xd, 0);
 	id->xcr0_supported = e && caps_has(id, X86_FEATURE_XSAVE) ?
 			     (e->eax | (u64)e->edx << 32) & xstate_supported() : 0;
+	vcpu->policy.xsaves = backend_caps.xsaves && caps_has(id, X86_FEATURE_XSAVE) &&
+			      caps_has(id, X86_FEATURE_XSAVES);
 	e = cpuid_find(id, CPUID_PV_FEATURES, 0);
 	id->pv_features = e ? e->eax : 0;
 }

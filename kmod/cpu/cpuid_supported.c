@@ -47,7 +47,8 @@ const struct feature_word cpuid_words[CPUID_WORDS] = {
 	  F(FSRM) | F(MD_CLEAR) | F(SERIALIZE) | F(SPEC_CTRL) | F(INTEL_STIBP) |
 	  F(SPEC_CTRL_SSBD) | F(ARCH_CAPABILITIES) | AVX512_7_EDX, 0, 0, AVX512_7_EDX },
 	{ 0x7, 1, EAX, 12, F(AVX_VNNI) | F(AVX512_BF16), 0, F(AVX_VNNI), F(AVX512_BF16) },
-	{ 0xd, 1, EAX, 10, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1), 0 },
+	{ 0xd, 1, EAX, 10, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) | F(XSAVES), 0,
+	  .xsaves = F(XSAVES) },
 	{ 0x80000001, 0, EDX, 1,
 	  COMMON_EDX | F(SYSCALL) | F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) |
 	  F(LM), 0 },
@@ -58,6 +59,7 @@ const struct feature_word cpuid_words[CPUID_WORDS] = {
 	  F(CLZERO) | F(XSAVEERPTR) | F(WBNOINVD) | F(AMD_IBPB) | F(AMD_IBRS) | F(AMD_STIBP) |
 	  F(AMD_STIBP_ALWAYS_ON) | F(AMD_SSBD) | F(AMD_SSB_NO) | F(BTC_NO), 0 },
 };
+EXPORT_FOR_TEST(cpuid_words);
 
 /* Bits 0, 2 and 6 of 0x80000021 EAX describe the processor and need nothing from us. */
 #define LEAF_80000021_EAX (BIT(0) | BIT(2) | BIT(6))
@@ -70,18 +72,30 @@ static bool vendor_intel(void)
 	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
 }
 
-static u32 feature_bits(const struct feature_word *w, u32 raw)
+/**
+ * cpuid_feature_bits() - what a host offers of a register of feature bits
+ * @w: the register
+ * @raw: what CPUID says
+ * @kernel: what the host's kernel has left switched on
+ * @xcr0: the state that it switches
+ *
+ * Context: any
+ * Return: the bits
+ */
+u32 cpuid_feature_bits(const struct feature_word *w, u32 raw, u32 kernel, u64 xcr0)
 {
-	u64 xcr0 = xstate_supported();
-	u32 bits = raw & boot_cpu_data.x86_capability[w->word] & w->host;
+	u32 bits = raw & kernel & w->host;
 
 	/* Features that need state which the host does not switch. */
 	if (!(xcr0 & XFEATURE_MASK_YMM))
 		bits &= ~w->avx;
 	if ((xcr0 & XFEATURE_MASK_AVX512) != XFEATURE_MASK_AVX512)
 		bits &= ~w->avx512;
+	if (!backend_caps.xsaves)
+		bits &= ~w->xsaves;
 	return bits | w->emulated;
 }
+EXPORT_FOR_TEST(cpuid_feature_bits);
 
 /* Replace the feature registers of an entry by what is offered. */
 static void mask_features(struct kvm_cpuid_entry2 *entry)
@@ -93,7 +107,8 @@ static void mask_features(struct kvm_cpuid_entry2 *entry)
 		if (w->function != entry->function || w->index != entry->index)
 			continue;
 		reg = cpuid_reg(entry, w->reg);
-		*reg = feature_bits(w, *reg);
+		*reg = cpuid_feature_bits(w, *reg, boot_cpu_data.x86_capability[w->word],
+					  xstate_supported());
 	}
 }
 
@@ -302,5 +317,7 @@ EXPORT_FOR_TEST(cpuid_get_supported);
  */
 void cpuid_setup(void)
 {
+	/* Where the kernel does not trust XSAVES no guest shall. */
+	backend_caps.xsaves = backend_caps.xsaves && boot_cpu_has(X86_FEATURE_XSAVES);
 	xstate_setup();
 }

@@ -45,11 +45,12 @@
  * @emulated: offered always
  * @avx: only where AVX's state is switched
  * @avx512: only where AVX-512's state is switched
+ * @xsaves: only where the backend can give XSAVES to a guest
  */
 struct feature_word {
 	u32 function, index;
 	u8 reg, word;
-	u32 host, emulated, avx, avx512;
+	u32 host, emulated, avx, avx512, xsaves;
 };
 
 /* cpuid_supported.c */
@@ -59,6 +60,8 @@ static inline u32 *cpuid_reg(struct kvm_cpuid_entry2 *entry, u8 reg)
 {
 	return &entry->eax + reg;	/* EAX, EBX, ECX, EDX stand in a row */
 }
+
+u32 cpuid_feature_bits(const struct feature_word *w, u32 raw, u32 kernel, u64 xcr0);
 
 /* cpuid.c */
 void cpuid_derive(struct vcpu *vcpu);		/* what follows from the entries: masks, index */
@@ -72,6 +75,7 @@ extern unsigned int mxcsr_feature_mask;		/* the kernel's; no header shows it */
 void xstate_setup(void);
 void xstate_update(struct vcpu *vcpu);		/* after a change of CR4.OSXSAVE or XCR0 */
 bool xcr0_valid(u64 val, u64 supported);
+int xss_access(struct vcpu *vcpu, u64 val, bool host);	/* 0, 1: #GP, -ENOENT */
 /* One state component (CPUID 0xD: EAX EBX ECX); NULL: not offered. */
 struct xstate_component {
 	u32 size, offset, flags;

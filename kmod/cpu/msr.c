@@ -219,6 +219,9 @@ static int cold_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 	switch (msr) {
 	case MSR_IA32_SPEC_CTRL:
 		return spec_ctrl_read(vcpu, val, host);
+	case MSR_IA32_XSS:
+		*val = 0;
+		return xss_access(vcpu, 0, host);
 	case MSR_MTRR_CAP:
 		*val = MTRR_CAP;
 		return 0;
@@ -381,6 +384,8 @@ static int soft_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 		return spec_ctrl_write(vcpu, val, host);
 	case MSR_IA32_PRED_CMD:
 		return pred_cmd_write(vcpu, val, host);
+	case MSR_IA32_XSS:
+		return xss_access(vcpu, val, host);
 	case MSR_IA32_ARCH_CAPABILITIES:
 		if (!host || (val & ~msr_arch_capabilities()))
 			return 1;

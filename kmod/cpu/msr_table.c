@@ -178,6 +178,7 @@ static const struct {
 	{ MSR_IA32_CR_PAT, 1 },
 	{ MSR_MTRR_DEF_TYPE, 1 },
 	{ MSR_IA32_TSC_DEADLINE, 1 },
+	{ MSR_IA32_XSS, 1 },
 	{ MSR_KVM_WALL_CLOCK_NEW, 2 },	/* likewise */
 	{ MSR_KVM_STEAL_TIME, 1 },
 	{ MSR_EFER, 5 },		/* EFER, STAR, LSTAR, CSTAR, SFMASK */
@@ -191,6 +192,8 @@ static bool msr_listed(u32 msr)
 	switch (msr) {
 	case MSR_IA32_SPEC_CTRL:
 		return msr_spec_ctrl_bits();
+	case MSR_IA32_XSS:
+		return backend_caps.xsaves;
 	case MSR_TSC_AUX:
 		return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	default:

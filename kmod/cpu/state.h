@@ -83,6 +83,7 @@ struct vcpu_policy {
 	bool mwait;
 	bool pause;
 	bool cr3;		/* CR3 writes (introspection); off by default */
+	bool xsaves;		/* the guest was given XSAVES: else it is #UD, where possible */
 	bool spec_passed;	/* writes of SPEC_CTRL are not intercepted */
 	u8 apic;		/* enum apic_virtual */
 };
@@ -132,6 +133,7 @@ struct vcpu_fpu {
 	struct fpu_guest guest;	/* exported FPU API: fpu_swap_kvm_fpstate() */
 	bool loaded;		/* the guest's registers are the task's: inside KVM_RUN */
 	bool switch_xcr0;	/* the guest's XCR0 matters and differs from the host's */
+	bool switch_xss;	/* likewise IA32_XSS, which is 0 in every guest */
 };
 
 struct vcpu_debug {

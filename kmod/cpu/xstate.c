@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * x87, SSE, AVX and AVX-512 state of the guest. The kernel's guest-FPU functions hold and swap it;
- * here are XCR0 and the formats of user space. Neither PKRU nor AMX is offered.
+ * here are XCR0, IA32_XSS and the formats of user space. Neither PKRU nor AMX is offered, nor is any
+ * supervisor state: XSAVES of a guest saves what XSAVEC does.
  */
 #include <linux/slab.h>
 #include <asm/fpu/api.h>
@@ -19,7 +20,7 @@
 #define FCW_RESET	0x37f
 
 /* Set at load, read-only afterwards. */
-static u64 host_xcr0, xcr0_offered;
+static u64 host_xcr0, host_xss, xcr0_offered;
 static bool xsetbv_escapes;	/* the guest's XSETBV does not exit: QEMU's TCG */
 static struct xstate_component components[XSTATE_MAX_NR];
 
@@ -34,6 +35,8 @@ void xstate_setup(void)
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return;
 	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	if (boot_cpu_has(X86_FEATURE_XSAVES))
+		rdmsrl_safe(MSR_IA32_XSS, &host_xss);
 	xsetbv_escapes = hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
 	xcr0_offered = host_xcr0 & XSTATE_OFFERED;
 	for (i = XFEATURE_YMM; i < XSTATE_MAX_NR; i++) {
@@ -102,16 +105,20 @@ bool xcr0_valid(u64 val, u64 supported)
 }
 EXPORT_FOR_TEST(xcr0_valid);
 
-/* Without CR4.OSXSAVE no instruction of the guest looks at XCR0. */
+/*
+ * Without CR4.OSXSAVE no instruction of the guest looks at XCR0 and IA32_XSS; with it, AMD's
+ * processors execute XSAVES whatever the guest's CPUID says.
+ */
 void xstate_update(struct vcpu *vcpu)
 {
-	u64 cr4 = state_get(vcpu, STATE_CRS)->cr4;
+	bool osxsave = state_get(vcpu, STATE_CRS)->cr4 & X86_CR4_OSXSAVE;
 
-	vcpu->fpu.switch_xcr0 = (cr4 & X86_CR4_OSXSAVE) && vcpu->state.xcr0 != host_xcr0;
+	vcpu->fpu.switch_xcr0 = osxsave && vcpu->state.xcr0 != host_xcr0;
+	vcpu->fpu.switch_xss = osxsave && host_xss;
 }
 
 /**
- * xstate_enter() - give the guest its XCR0
+ * xstate_enter() - give the guest its XCR0 and IA32_XSS
  * @vcpu: the vCPU
  *
  * Context: right before the entry, interrupts off, the guest's FPU registers loaded.
@@ -120,6 +127,8 @@ void xstate_enter(struct vcpu *vcpu)
 {
 	if (vcpu->fpu.switch_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->state.xcr0);
+	if (unlikely(vcpu->fpu.switch_xss))
+		wrmsrl(MSR_IA32_XSS, 0);
 }
 
 /* What the guest wrote without telling us is its XCR0 all the same. */
@@ -137,7 +146,7 @@ static void xstate_adopt(struct vcpu *vcpu)
 }
 
 /**
- * xstate_leave() - take the host's XCR0 back
+ * xstate_leave() - take the host's XCR0 and IA32_XSS back
  * @vcpu: the vCPU
  *
  * Context: right after the exit, interrupts off.
@@ -150,6 +159,23 @@ void xstate_leave(struct vcpu *vcpu)
 		xstate_adopt(vcpu);
 	if (switched)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+	if (unlikely(vcpu->fpu.switch_xss))
+		wrmsrl(MSR_IA32_XSS, host_xss);
+}
+
+/**
+ * xss_access() - RDMSR or WRMSR of IA32_XSS
+ * @vcpu: the vCPU
+ * @val: 0 is all that there is to read or to write
+ * @host: user space asks
+ *
+ * Return: 0; 1: #GP(0); -ENOENT: this host has no such register to give
+ */
+int xss_access(struct vcpu *vcpu, u64 val, bool host)
+{
+	if (!backend_caps.xsaves)
+		return -ENOENT;
+	return val || (!host && !guest_has(vcpu, X86_FEATURE_XSAVES));
 }
 
 /**

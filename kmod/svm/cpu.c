@@ -123,6 +123,7 @@ static void svm_fill_caps(u32 asids)
 	backend_caps.page_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	/* Virtual NMIs are not used: no machine here could test them. */
 	backend_caps.vnmi = false;
+	backend_caps.xsaves = true;
 	backend_caps.asids = asids;
 }
 

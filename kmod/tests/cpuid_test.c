@@ -277,10 +277,58 @@ static void xcr0_combinations(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, xcr0_valid(0x207, all));
 }
 
+/* XSAVES takes the processor, the host's kernel and the backend. */
+static void xsaves_offered(struct kunit *test)
+{
+	const u32 bit = BIT(X86_FEATURE_XSAVES % 32), others = BIT(X86_FEATURE_XSAVEC % 32);
+	const struct feature_word *w = cpuid_words;
+
+	while (w->word != X86_FEATURE_XSAVES / 32)
+		w++;
+	backend_caps.xsaves = true;
+	KUNIT_EXPECT_EQ(test, cpuid_feature_bits(w, ~0U, ~0U, 7) & bit, bit);
+	KUNIT_EXPECT_EQ(test, cpuid_feature_bits(w, ~bit, ~0U, 7) & bit, 0);
+	KUNIT_EXPECT_EQ(test, cpuid_feature_bits(w, ~0U, ~bit, 7) & bit, 0);
+	backend_caps.xsaves = false;
+	KUNIT_EXPECT_EQ(test, cpuid_feature_bits(w, ~0U, ~0U, 7) & (bit | others), others);
+}
+
+static void xsaves_given(struct kunit *test)
+{
+	struct kvm_cpuid_entry2 entries[] = {
+		{ .function = 1, .ecx = BIT(X86_FEATURE_XSAVE % 32) },
+		{ .function = 0xd, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+		  .eax = BIT(X86_FEATURE_XSAVES % 32) },
+	};
+	struct vcpu *vcpu = cpu_fixture_vcpu(test);
+
+	backend_caps.xsaves = true;
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, entries, 2), 0);
+	KUNIT_EXPECT_TRUE(test, vcpu->policy.xsaves);
+	/* The area's size counts as compacted. */
+	KUNIT_EXPECT_EQ(test, query(test, 0xd, 1).ebx, xstate_size(vcpu->state.xcr0, true));
+	entries[0].ecx = 0;
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, entries, 2), 0);
+	KUNIT_EXPECT_FALSE(test, vcpu->policy.xsaves);
+	entries[0].ecx = BIT(X86_FEATURE_XSAVE % 32);
+	backend_caps.xsaves = false;
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, entries, 2), 0);
+	KUNIT_EXPECT_FALSE(test, vcpu->policy.xsaves);
+}
+
+static bool had_xsaves;
+
+static int cpuid_test_init(struct kunit *test)
+{
+	had_xsaves = backend_caps.xsaves;
+	return cpu_fixture_init(test);
+}
+
 static void cpuid_test_exit(struct kunit *test)
 {
 	struct vcpu *vcpu = cpu_fixture_vcpu(test);
 
+	backend_caps.xsaves = had_xsaves;
 	RCU_INIT_POINTER(vcpu->pid, NULL);
 	cpuid_free(vcpu);
 }
@@ -297,12 +345,14 @@ static struct kunit_case cpuid_cases[] = {
 	KUNIT_CASE(supported_honest),
 	KUNIT_CASE(supported_as_model),
 	KUNIT_CASE(xcr0_combinations),
+	KUNIT_CASE(xsaves_offered),
+	KUNIT_CASE(xsaves_given),
 	{}
 };
 
 struct kunit_suite cpuid_suite = {
 	.name = "vmm_cpuid",
-	.init = cpu_fixture_init,
+	.init = cpuid_test_init,
 	.exit = cpuid_test_exit,
 	.test_cases = cpuid_cases,
 };

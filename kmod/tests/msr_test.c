@@ -169,6 +169,46 @@ static void spec_ctrl(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_PRED_CMD, 1, false));
 }
 
+static bool listed(struct kunit *test, u32 msr)
+{
+	const u32 room = 128;
+	struct kvm_msr_list *list;
+	u32 i;
+
+	list = cpu_fixture_alloc(test, sizeof(*list) + room * sizeof(list->indices[0]));
+	KUNIT_ASSERT_EQ(test, msr_index_list(list, room), 0);
+	for (i = 0; i < list->nmsrs; i++)
+		if (list->indices[i] == msr)
+			return true;
+	return false;
+}
+
+/* IA32_XSS is there with XSAVES, and 0: there is no supervisor state. */
+static void xss(struct kunit *test)
+{
+	struct vcpu *vcpu = cpu_fixture_vcpu(test);
+	bool had = backend_caps.xsaves;
+
+	backend_caps.xsaves = false;
+	give(vcpu, X86_FEATURE_XSAVES);
+	KUNIT_EXPECT_FALSE(test, readable(test, MSR_IA32_XSS, true));
+	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_XSS, 0, true));
+	KUNIT_EXPECT_FALSE(test, readable(test, MSR_IA32_XSS, false));
+	KUNIT_EXPECT_FALSE(test, listed(test, MSR_IA32_XSS));
+	backend_caps.xsaves = true;
+	KUNIT_EXPECT_TRUE(test, listed(test, MSR_IA32_XSS));
+	KUNIT_EXPECT_TRUE(test, readable(test, MSR_IA32_XSS, false));
+	KUNIT_EXPECT_TRUE(test, writable(test, MSR_IA32_XSS, 0, false));
+	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_XSS, BIT_ULL(8), false));
+	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_XSS, BIT_ULL(8), true));
+	vcpu->cpuid.caps[X86_FEATURE_XSAVES / 32] = 0;
+	KUNIT_EXPECT_FALSE(test, readable(test, MSR_IA32_XSS, false));
+	KUNIT_EXPECT_FALSE(test, writable(test, MSR_IA32_XSS, 0, false));
+	KUNIT_EXPECT_TRUE(test, readable(test, MSR_IA32_XSS, true));
+	KUNIT_EXPECT_TRUE(test, writable(test, MSR_IA32_XSS, 0, true));
+	backend_caps.xsaves = had;
+}
+
 /* An entry touches SPEC_CTRL only where it has to. */
 static void spec_ctrl_at_entry(struct kunit *test)
 {
@@ -389,6 +429,7 @@ static struct kunit_case msr_cases[] = {
 	KUNIT_CASE(mtrrs),
 	KUNIT_CASE(machine_check),
 	KUNIT_CASE(gated),
+	KUNIT_CASE(xss),
 	KUNIT_CASE(spec_ctrl),
 	KUNIT_CASE(spec_ctrl_at_entry),
 	KUNIT_CASE(hidden_cr_bits),

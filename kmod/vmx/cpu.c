@@ -241,6 +241,7 @@ static void vmx_fill_features(void)
 	vmx_has.pml = pml && vmx_has.ept_dirty && vmx_may(VMX_PROC2, PROC2_PML);
 	vmx_has.rdtscp = vmx_may(VMX_PROC2, PROC2_RDTSCP);
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
+	vmx_has.xsaves = vmx_may(VMX_PROC2, PROC2_XSAVES);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
 	vmx_has.preemption_timer = vmx_use_preemption_timer();
@@ -266,6 +267,7 @@ static void vmx_fill_caps(void)
 	backend_caps.deadline = vmx_has.preemption_timer;
 	backend_caps.posted_irqs = vmx_has.posted_intr;
 	backend_caps.virtual_apic = vmx_has.virtual_apic;
+	backend_caps.xsaves = vmx_has.xsaves;
 }
 
 static void vmx_fill_tdp_format(void)

@@ -271,6 +271,7 @@ void vmx_update_intercepts(struct vcpu *vcpu)
 
 	vmx_control_change(vmx, VMX_PROC, POLICY_PROC, vmx_proc_intercepts(policy));
 	vmx_update_pause_loop(vmx, policy->pause);
+	vmx_control_change(vmx, VMX_PROC2, PROC2_XSAVES, policy->xsaves ? PROC2_XSAVES : 0);
 	vmx_update_pml(vcpu);
 	vmx_update_apic(vcpu);
 	if (vmx->exceptions != policy->exceptions) {

@@ -159,6 +159,8 @@ static void vmx_init_control(struct vcpu *vcpu)
 	if (vmx_has.tsc_scale)
 		vmcs_write(TSC_MULTIPLIER, hw_tsc_ratio_one());
 	vmx_apic_init(vcpu);
+	if (vmx_has.xsaves)
+		vmcs_write(XSS_EXIT_BITMAP, 0);
 }
 
 /* The first RESET finds a VMCS in which no field has a value yet. */

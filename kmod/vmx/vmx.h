@@ -47,7 +47,7 @@ struct vmx_caps {
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
 	bool tsc_scale, pause_loop, pml, rdtscp, invpcid, ept_dirty, flush_l1d, virtual_apic,
-	     preemption_timer, posted_intr, ack_intr;
+	     preemption_timer, posted_intr, ack_intr, xsaves;
 	bool stale_vectoring;	/* see vmx_apic_vectoring() */
 	u8 timer_shift;		/* the preemption timer counts when this bit of the TSC changes */
 };

@@ -305,6 +305,81 @@ CASE(xcr0_invalid)
 	run_done(vcpu_new(vm_create(0), 0, guest_bad_xcr, 0));
 }
 
+#define MSR_XSS 0xda0
+
+static u8 area[PAGE_SIZE] __attribute__((aligned(64)));
+
+/* Compacted, of x87 and SSE. */
+static void guest_xsaves(void)
+{
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	xsetbv(3);
+	GASSERT_EQ(rdmsr(MSR_XSS), 0);
+	wrmsr(MSR_XSS, 0);
+	wrmsr_try(MSR_XSS, BIT(8));
+	GASSERT_TRAP(GP_VECTOR, 0);
+	load_xmm(0x1234567);
+	asm volatile("xsaves %0" : "+m"(area) : "a"(3), "d"(0) : "memory");
+	GASSERT(((u64 *)area)[65] >> 63); /* XCOMP_BV */
+	GUEST_SYNC(0);
+	load_xmm(1);
+	asm volatile("xrstors %0" : : "m"(area), "a"(3), "d"(0) : "memory");
+	GASSERT_EQ(read_xmm(0), 0x1234567);
+	GASSERT_EQ(read_xmm(15), 0x1234567 * 5);
+	GUEST_DONE();
+}
+
+/* Offered where the host's kernel uses it itself. */
+static bool xsaves_offered(void)
+{
+	struct kvm_cpuid_entry2 *e = cpuid_entry(supported_cpuid(), 0xd, 1);
+
+	return e && (e->eax & BIT(3));
+}
+
+CASE(xsaves)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_xsaves, 0);
+
+	if (!xsaves_offered())
+		SKIP("the host's kernel does not use XSAVES");
+	run_sync(v, 0);
+	CHECK_EQ(get_msr(v, MSR_XSS), 0);
+	CHECK_EQ(set_msr(v, MSR_XSS, BIT(8)), 0);
+	run_done(v);
+}
+
+/* A guest that was not given it; AMD's processors cannot keep it from executing XSAVES. */
+static void guest_no_xsaves(void)
+{
+	u32 r[4];
+
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	rdmsr_try(MSR_XSS);
+	GASSERT_TRAP(GP_VECTOR, 0);
+	wrmsr_try(MSR_XSS, 0);
+	GASSERT_TRAP(GP_VECTOR, 0);
+	guest_cpuid(0, 0, r);
+	if (r[2] != 0x444d4163) {
+		TRY("xsaves %0", : "+m"(area) : "a"(3), "d"(0) : "memory");
+		GASSERT_TRAP(UD_VECTOR, 0);
+	}
+	GUEST_DONE();
+}
+
+CASE(no_xsaves)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_no_xsaves, 0);
+	struct kvm_cpuid2 *c = supported_cpuid();
+	struct kvm_cpuid_entry2 *e = cpuid_entry(c, 0xd, 1);
+
+	if (!e)
+		SKIP("the host has no XSAVE");
+	e->eax &= ~BIT(3);
+	OK(ioctl(v->fd, KVM_SET_CPUID2, c));
+	run_done(v);
+}
+
 /* CR0.TS and CR0.EM are the guest's own (SDM vol. 3A, 2.5). */
 static void guest_ts(void)
 {
