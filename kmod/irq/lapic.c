@@ -155,10 +155,12 @@ void lapic_collect(struct lapic *apic)
 		if (!READ_ONCE(posted->vectors[i]))
 			continue;
 		bits = xchg(&posted->vectors[i], 0);
+		if (!bits)
+			continue;
+		apic->irr_highest = max_t(int, apic->irr_highest, i * BITS_PER_LONG + __fls(bits));
 		lapic_reg_set(apic, off, lapic_reg(apic, off) | (u32)bits);
 		lapic_reg_set(apic, off + 0x10, lapic_reg(apic, off + 0x10) | bits >> 32);
 	}
-	apic->irr_any = true;
 }
 
 /**
@@ -169,24 +171,19 @@ void lapic_collect(struct lapic *apic)
  */
 int lapic_irr(struct lapic *apic)
 {
-	int vector;
-
 	lapic_collect(apic);
-	if (!apic->irr_any && !lapic_is_virtual(apic))
-		return -1;
-	vector = lapic_highest(apic, APIC_IRR);
-	apic->irr_any = vector >= 0;
-	return vector;
+	return lapic_is_virtual(apic) ? lapic_highest(apic, APIC_IRR) : apic->irr_highest;
 }
 
 /**
- * lapic_count_isr() - ISR was written as a whole
+ * lapic_count() - IRR and ISR were written as a whole
  * @apic: the vCPU's own
  */
-void lapic_count_isr(struct lapic *apic)
+void lapic_count(struct lapic *apic)
 {
 	u32 i;
 
+	apic->irr_highest = lapic_highest(apic, APIC_IRR);
 	apic->isr_highest = lapic_highest(apic, APIC_ISR);
 	apic->isr_count = 0;
 	for (i = 0; i < LAPIC_VECTORS / 32; i++)
@@ -223,6 +220,7 @@ int lapic_take(struct lapic *apic)
 	if (vector < 0)
 		return -1;
 	lapic_clear(apic, APIC_IRR, vector);
+	apic->irr_highest = lapic_highest(apic, APIC_IRR);
 	lapic_set(apic, APIC_ISR, vector);
 	apic->isr_highest = vector;
 	apic->isr_count++;
@@ -413,7 +411,7 @@ void lapic_write_tpr(struct lapic *apic, u32 tpr)
 {
 	lapic_reg_set(apic, APIC_TASKPRI, tpr & 0xff);
 	apic->vcpu->state.cr8 = (tpr & 0xff) >> 4;
-	if (apic->irr_any || lapic_is_virtual(apic))
+	if (apic->irr_highest >= 0 || lapic_is_virtual(apic))
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 

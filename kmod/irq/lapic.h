@@ -55,10 +55,10 @@ static_assert(sizeof(struct posted_irqs) == 64);
  * @posted: see struct posted_irqs
  * @regs: the registers, a page in the architecture's layout (SDM vol. 3, table 10-1)
  * @vcpu: whose it is
- * @irr_any: false means that IRR is empty
  * @hw_enabled: IA32_APIC_BASE.EN
  * @x2apic: IA32_APIC_BASE.EN and .EXTD
  * @sw_enabled: SVR bit 8
+ * @irr_highest: highest vector of IRR, -1: none; not kept where the APIC is virtualized
  * @isr_highest: highest vector in service, -1: none; not kept where the APIC is virtualized
  * @isr_count: number of vectors in service; likewise
  * @access_gfn: where the registers of a virtualized xAPIC are
@@ -78,8 +78,8 @@ struct lapic {
 	struct posted_irqs posted;
 	u32 *regs;
 	struct vcpu *vcpu;
-	bool irr_any;
 	bool hw_enabled, x2apic, sw_enabled;
+	s16 irr_highest;
 	s16 isr_highest;
 	u16 isr_count;
 	s16 eoi_vector;
@@ -176,7 +176,7 @@ void lapic_write_tpr(struct lapic *apic, u32 tpr);
 void lapic_collect(struct lapic *apic);		/* the vCPU's own thread */
 int lapic_irr(struct lapic *apic);		/* likewise: the highest of IRR, -1: none */
 int lapic_isr(const struct lapic *apic);	/* likewise: the highest of ISR, -1: none */
-void lapic_count_isr(struct lapic *apic);	/* likewise: isr_highest, isr_count from ISR */
+void lapic_count(struct lapic *apic);		/* likewise: what is kept of IRR and ISR */
 
 /* lapic_timer.c; the vCPU's own thread */
 void lapic_timer_expired(struct vcpu *vcpu);

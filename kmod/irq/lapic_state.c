@@ -49,8 +49,7 @@ static void lapic_reset_regs(struct lapic *apic, bool keep_id)
 	/* What arrives meanwhile may be lost, or not. */
 	lapic_collect(apic);
 	memset(apic->regs, 0, PAGE_SIZE);
-	apic->irr_any = false;
-	lapic_count_isr(apic);
+	lapic_count(apic);
 	apic->eoi_vector = -1;
 	apic->timer_mode = APIC_LVT_TIMER_ONESHOT;
 	apic->timer_divisor = lapic_timer_divisor(0);
@@ -275,8 +274,7 @@ static void lapic_load_bitmaps(struct lapic *apic, const u32 *page)
 		lapic_reg_set(apic, off, page[off / 4]);
 	/* Vectors 0 to 15 do not exist; in IRR their class keeps them from being taken. */
 	lapic_reg_set(apic, APIC_ISR, lapic_reg(apic, APIC_ISR) & ~0xffffu);
-	lapic_count_isr(apic);
-	apic->irr_any = true;	/* lapic_irr() finds out */
+	lapic_count(apic);
 }
 
 /**

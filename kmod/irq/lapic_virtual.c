@@ -59,8 +59,7 @@ void lapic_virtual_update(struct lapic *apic)
 		return;
 	vcpu->policy.apic = mode;
 	/* What the processor has not kept. */
-	apic->irr_any = true;
-	lapic_count_isr(apic);
+	lapic_count(apic);
 	if (mode == APIC_VIRTUAL_X2APIC || old == APIC_VIRTUAL_X2APIC)
 		lapic_virtual_msrs(apic, mode == APIC_VIRTUAL_X2APIC);
 	if (old == APIC_VIRTUAL_XAPIC)
