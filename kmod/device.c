@@ -88,7 +88,7 @@ static const struct ioctl_row device_rows[] = {
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, COPY_HEAD_E2BIG | TAIL_CLAMP, MSR_LIST_TAIL,
 	  .fn = do_msr_feature_list },
 	{ KVM_X86_GET_MCE_CAP_SUPPORTED, .fn = do_mce_cap },
-	{ KVM_GET_MSRS, .tail_elem = sizeof(struct kvm_msr_entry), .tail_max = 256,
+	{ KVM_GET_MSRS, .tail_elem = sizeof(struct kvm_msr_entry), .tail_max = 255,
 	  .fn = do_feature_msrs },
 };
 

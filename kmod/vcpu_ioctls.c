@@ -303,7 +303,7 @@ static long do_stats_fd(struct ioctl_call *call)
 }
 
 #define LOADED (LOCK_VCPU | VCPU_LOADED)
-#define MSR_TAIL .tail_elem = sizeof(struct kvm_msr_entry), .tail_max = 256
+#define MSR_TAIL .tail_elem = sizeof(struct kvm_msr_entry), .tail_max = 255
 #define CPUID_TAIL .tail_elem = sizeof(struct kvm_cpuid_entry2), \
 	.tail_count = offsetof(struct kvm_cpuid2, nent), .tail_max = CPUID_MAX_ENTRIES
 
@@ -341,8 +341,8 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_GET_MP_STATE, LOADED, .fn = do_get_mp_state },
 	{ KVM_SET_MP_STATE, LOADED, .fn = do_set_mp_state },
 	{ KVM_TRANSLATE, LOADED, .fn = do_translate },
-	{ KVM_SET_SIGNAL_MASK, LOCK_VCPU | ARG_NULLABLE, .tail_elem = 1, .tail_max = 64,
-	  .fn = do_signal_mask },
+	{ KVM_SET_SIGNAL_MASK, LOCK_VCPU | ARG_NULLABLE | TAIL_EINVAL, .tail_elem = 1,
+	  .tail_max = 64, .fn = do_signal_mask },
 	{ KVM_SET_TSC_KHZ, LOADED | ARG_VALUE, .fn = do_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ, LOADED | ARG_VALUE, .fn = do_get_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, LOCK_VCPU | ARG_VALUE, .fn = do_kvmclock_ctrl },

@@ -204,7 +204,8 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_SIGNAL_MSI, .fn = do_signal_msi },
 	{ KVM_SET_USER_MEMORY_REGION, LOCK_SLOTS, .fn = do_set_memory },
 	{ KVM_GET_DIRTY_LOG, LOCK_SLOTS, .fn = do_get_dirty_log },
-	{ KVM_CLEAR_DIRTY_LOG, LOCK_SLOTS, .fn = do_clear_dirty_log },
+	/* Nothing of it is written, whatever its number says. */
+	{ KVM_CLEAR_DIRTY_LOG, LOCK_SLOTS | ARG_IN, .fn = do_clear_dirty_log },
 	{ KVM_RESET_DIRTY_RINGS, LOCK_SLOTS | ARG_VALUE, .fn = do_reset_rings },
 	{ KVM_IRQFD, 0, .fn = do_irqfd },
 	{ KVM_IOEVENTFD, LOCK_SLOTS, .fn = do_ioeventfd },
