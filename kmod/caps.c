@@ -7,7 +7,6 @@
 #include "caps.h"
 #include "cpu/cpu.h"
 
-#define DISABLE_EXITS_VALID (KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE)
 /* Not CD_NW_CLEARED: both bits are always kept from the processor. */
 #define QUIRKS_VALID	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE |	\
 			 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT |	\
@@ -78,7 +77,6 @@ static const struct {
 	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
 	{ KVM_CAP_X2APIC_API, X2APIC_API_VALID },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
-	{ KVM_CAP_X86_DISABLE_EXITS, DISABLE_EXITS_VALID },
 	{ KVM_CAP_MULTI_ADDRESS_SPACE, 1 },
 	{ KVM_CAP_DIRTY_LOG_RING, DIRTY_RING_MAX * sizeof(struct kvm_dirty_gfn) },
 	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, DIRTY_RING_MAX * sizeof(struct kvm_dirty_gfn) },
@@ -91,6 +89,17 @@ static const struct {
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_VAPIC, 1 },
 };
+
+/* The exits of KVM_CAP_X86_DISABLE_EXITS: MWAIT where it waits, and the host's timer wakes it. */
+static u32 exits_that_can_go(void)
+{
+	u32 exits = KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE;
+
+	if (boot_cpu_has(X86_FEATURE_MWAIT) && !boot_cpu_has_bug(X86_BUG_MONITOR) &&
+	    boot_cpu_has(X86_FEATURE_ARAT))
+		exits |= KVM_X86_DISABLE_EXITS_MWAIT;
+	return exits;
+}
 
 /**
  * vm_check_extension() - KVM_CHECK_EXTENSION
@@ -106,6 +115,8 @@ long vm_check_extension(struct vmm *vm, unsigned long cap)
 	switch (cap) {
 	case KVM_CAP_NR_VCPUS:
 		return min_t(long, num_online_cpus(), VMM_MAX_VCPUS);
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return exits_that_can_go();
 	case KVM_CAP_TSC_CONTROL:
 	case KVM_CAP_VM_TSC_CONTROL:
 		return backend_caps.tsc_scaling;
@@ -121,7 +132,7 @@ long vm_check_extension(struct vmm *vm, unsigned long cap)
 
 static int enable_disabled_exits(struct vmm *vm, u64 exits)
 {
-	if (exits & ~DISABLE_EXITS_VALID)
+	if (exits & ~(u64)exits_that_can_go())
 		return -EINVAL;
 	if (vm->created_vcpus)
 		return -EINVAL;

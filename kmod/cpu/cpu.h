@@ -93,9 +93,16 @@ u32 xstate_size(u64 xcr0, bool compacted);	/* bytes, CPUID 0xD */
 
 /* ---- debug.c: DR0-DR7, KVM_SET_GUEST_DEBUG ---- */
 #define GUESTDBG_VALID	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
-			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB |			\
+			 KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_BLOCKIRQ)
 int debug_get(struct vcpu *vcpu, struct kvm_debugregs *regs);
 int debug_set(struct vcpu *vcpu, const struct kvm_debugregs *regs);
+/* Interrupts and NMIs wait: a debugger steps through the code that they would interrupt. */
+static inline bool debug_blocks_events(const struct vcpu *vcpu)
+{
+	return vcpu->debug.guest_debug & KVM_GUESTDBG_BLOCKIRQ;
+}
+
 int debug_guest_set(struct vcpu *vcpu, const struct kvm_guest_debug *dbg); /* -EBUSY, -EINVAL */
 /* Right around the entry, interrupts off: DR0-DR3, DR6 only while breakpoints are armed. */
 void debug_enter(struct vcpu *vcpu);

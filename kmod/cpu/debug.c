@@ -404,5 +404,9 @@ int debug_guest_set(struct vcpu *vcpu, const struct kvm_guest_debug *dbg)
 		control = 0;
 	debug_take_over(vcpu, dbg, control & ~inject);
 	debug_update_policy(vcpu);
+	/* Interrupts may be held back from now on, or no more. */
+	if (vcpu->apic)
+		lapic_virtual_update(vcpu->apic);
+	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

@@ -313,6 +313,8 @@ static void events_choose(struct vcpu *vcpu)
 
 	if (ev->exception.pending)
 		inject_exception(vcpu);
+	else if (debug_blocks_events(vcpu))
+		return;
 	else if (ev->nmi_pending && events_nmi_allowed(vcpu))
 		inject_nmi(vcpu);
 	else if (events_interrupt_allowed(vcpu) && injection_waits(vcpu))
@@ -334,12 +336,13 @@ static bool pic_waits(struct vcpu *vcpu)
 static u32 windows_needed(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
+	bool blocked = debug_blocks_events(vcpu);
 	u32 windows = 0;
 
 	/* Without virtual NMIs the end of an NMI handler is seen by its IRET only. */
-	if (ev->nmi_pending || (ev->nmi_masked && !backend_caps.vnmi))
+	if ((ev->nmi_pending && !blocked) || (ev->nmi_masked && !backend_caps.vnmi))
 		windows |= WINDOW_NMI;
-	if (injection_waits(vcpu) || pic_waits(vcpu))
+	if ((injection_waits(vcpu) && !blocked) || pic_waits(vcpu))
 		windows |= WINDOW_IRQ;
 	if (!vcpu->apic || lapic_blocked_by_tpr(vcpu))
 		windows |= WINDOW_TPR;

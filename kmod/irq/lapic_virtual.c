@@ -18,7 +18,7 @@
 static u8 lapic_virtual_mode(const struct lapic *apic)
 {
 	if (!backend_caps.virtual_apic || !apic->hw_enabled || !apic->sw_enabled ||
-	    apic->vcpu->vapic.report)
+	    apic->vcpu->vapic.report || debug_blocks_events(apic->vcpu))
 		return APIC_VIRTUAL_NONE;
 	return apic->x2apic ? APIC_VIRTUAL_X2APIC : APIC_VIRTUAL_XAPIC;
 }

@@ -68,6 +68,65 @@ CASE(single_step)
 	run_done(v);
 }
 
+/* A debugger may keep what interrupts away from the code it steps through. */
+static volatile u64 nmis, irqs;
+
+static GUEST_HANDLER void count_nmi(struct trap *t)
+{
+	(void)t;
+	nmis++;
+}
+
+static GUEST_HANDLER void count_irq(struct trap *t)
+{
+	(void)t;
+	irqs++;
+	apic_write(APIC_EOI, 0);
+}
+
+static void guest_steps_interrupted(void)
+{
+	guest_on(NMI_VECTOR, count_nmi);
+	guest_on(0x40, count_irq);
+	apic_enable();
+	asm volatile("sti; nop" : : : "memory");
+	GUEST_SYNC(0);
+	guest_steps();
+}
+
+CASE(single_step_blocks_interrupts)
+{
+	struct kvm_msi msi = { .address_lo = APIC_BASE, .data = 0x40 };
+	struct vcpu *v = vcpu_new(vm_create(VM_IRQCHIP), 0, guest_steps_interrupted, 0);
+	u32 step = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+	struct kvm_regs r;
+
+	if (!(dev_cap(KVM_CAP_SET_GUEST_DEBUG2) & KVM_GUESTDBG_BLOCKIRQ))
+		SKIP("no KVM_GUESTDBG_BLOCKIRQ");
+	run_sync(v, 0);
+	/* End the port access. */
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	v->run->immediate_exit = 0;
+	r = get_regs(v);
+	r.rip = (u64)step_1;
+	r.rflags |= RFLAGS_IF;
+	set_regs(v, &r);
+	set_debug(v, step | KVM_GUESTDBG_BLOCKIRQ, 0, 0);
+	OK(ioctl(v->fd, KVM_NMI, 0));
+	CHECK(OK(ioctl(v->vm->fd, KVM_SIGNAL_MSI, &msi)) > 0);
+	expect_step(v, step_2);
+	expect_step(v, step_3);
+	expect_step(v, step_4);
+	expect_step(v, step_5);
+	CHECK_EQ(G(v->vm, nmis), 0);
+	CHECK_EQ(G(v->vm, irqs), 0);
+	set_debug(v, 0, 0, 0);
+	run_done(v);
+	CHECK_EQ(G(v->vm, nmis), 1);
+	CHECK_EQ(G(v->vm, irqs), 1);
+}
+
 /* CPUID is emulated by the module: the step behind it must not be lost. */
 CASE(single_step_emulated)
 {

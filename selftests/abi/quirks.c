@@ -126,6 +126,25 @@ CASE(mwait)
 	run_done(v);
 }
 
+/* Without exits it is the processor's MWAIT that the guest executes: nobody looks at its CPUID. */
+CASE(mwait_without_exits)
+{
+	struct vm *vm = vm_create(0);
+	struct kvm_cpuid2 *c = supported_cpuid();
+	struct vcpu *v;
+
+	if (!(dev_cap(KVM_CAP_DISABLE_QUIRKS2) & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS))
+		SKIP("the quirk cannot be switched off");
+	if (!(dev_cap(KVM_CAP_X86_DISABLE_EXITS) & KVM_X86_DISABLE_EXITS_MWAIT))
+		SKIP("the processor has no MWAIT");
+	OK(enable(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS));
+	OK(enable(vm, KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_MWAIT));
+	v = vcpu_new(vm, 0, guest_monitor, 0);
+	cpuid_entry(c, 1, 0)->ecx &= ~(1u << 3);
+	OK(ioctl(v->fd, KVM_SET_CPUID2, c));
+	run_done(v);
+}
+
 CASE(unknown_quirk)
 {
 	need_cap(KVM_CAP_DISABLE_QUIRKS2);
