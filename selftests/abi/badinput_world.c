@@ -94,6 +94,8 @@ const struct ioctl_info served_ioctls[] = {
 	IN(VCPU, KVM_SET_LAPIC),
 	LIST(VCPU, ARG_IN, KVM_SET_CPUID2, struct kvm_cpuid_entry2, 1),
 	LIST(VCPU, ARG_INOUT, KVM_GET_CPUID2, struct kvm_cpuid_entry2, 256),
+	INOUT(VCPU, KVM_TPR_ACCESS_REPORTING),
+	IN(VCPU, KVM_SET_VAPIC_ADDR),
 	OUT(VCPU, KVM_GET_MP_STATE),
 	IN(VCPU, KVM_SET_MP_STATE),
 	NUMBER(VCPU, KVM_NMI),
