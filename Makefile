@@ -71,22 +71,23 @@ demo:
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
+## make check-scale      64 vCPUs in a VM, 100 VMs, more memory than the host has
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel
 ## make check-guests       small multiboot and PVH kernels under vmctl
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what takes long besides: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-scale check-load check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint virtual-apic oracle kvm-selftests boot guests lifetime load abi-stock unit-debug abi-debug
+REST := lint virtual-apic oracle kvm-selftests boot guests lifetime scale load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-load: check-%:
+check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-scale check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
@@ -103,7 +104,7 @@ bench:
 ## Variables: V=1 more output, HOST=svm|vmx (default both), JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
 # What the suites need built.
-.PHONY: build-unit build-abi build-bench build-boot
+.PHONY: build-unit build-abi build-scale build-bench build-boot
 build-unit:
 	@mkdir -p $B/unit
 	$(call part,selftests/unit,$B/unit)
@@ -113,6 +114,9 @@ build-unit:
 build-abi:
 	@mkdir -p $B/abi
 	$(call part,selftests/abi,$B/abi)
+build-scale:
+	@mkdir -p $B/scale
+	$(call part,selftests/scale,$B/scale)
 build-bench:
 	@mkdir -p $B/bench
 	$(call part,selftests/bench,$B/bench)

@@ -121,18 +121,48 @@ bool halt_yield_to(struct vcpu *target)
 	return ret > 0;
 }
 
-void halt_yield(struct vcpu *vcpu)
+enum yield_round {
+	YIELD_TOLD,	/* something has been sent to them: that may be what is waited for */
+	YIELD_BUSY,	/* they do not wait themselves: one may hold the lock */
+	YIELD_ANY,	/* one may be next to have it */
+	YIELD_ROUNDS
+};
+
+static bool yield_suits(const struct vcpu *other, enum yield_round round)
+{
+	if (!READ_ONCE(other->preempted))
+		return false;
+	if (round == YIELD_TOLD)
+		return READ_ONCE(other->requests);
+	return round == YIELD_ANY || !READ_ONCE(other->spinning);
+}
+
+/* The others in turn, from behind the one that was helped last: else the first had it all. */
+static bool halt_yield_round(struct vcpu *vcpu, enum yield_round round)
 {
 	struct vmm *vm = vcpu->vm;
-	struct vcpu *other;
-	unsigned long i;
+	u32 n = atomic_read(&vm->online_vcpus), from = READ_ONCE(vm->yielded_to) + 1, i;
 
-	if (atomic_read(&vm->online_vcpus) < 2)
-		return;
-	KVM_VCPUS_FOR_EACH(i, other, vm) {
-		if (other == vcpu || !READ_ONCE(other->preempted))
+	for (i = 0; i < n; i++) {
+		struct vcpu *other = xa_load(&vm->vcpus, (from + i) % n);
+
+		if (!other || other == vcpu || !yield_suits(other, round) || !halt_yield_to(other))
 			continue;
-		if (halt_yield_to(other))
-			return;
+		WRITE_ONCE(vm->yielded_to, other->index);
+		return true;
 	}
+	return false;
+}
+
+void halt_yield(struct vcpu *vcpu)
+{
+	int round;
+
+	if (atomic_read(&vcpu->vm->online_vcpus) < 2)
+		return;
+	WRITE_ONCE(vcpu->spinning, true);
+	for (round = 0; round < YIELD_ROUNDS; round++)
+		if (halt_yield_round(vcpu, round))
+			break;
+	WRITE_ONCE(vcpu->spinning, false);
 }

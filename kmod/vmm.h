@@ -210,6 +210,7 @@ struct vcpu {
 	struct rcuwait wait;		/* [r] where HLT sleeps */
 	unsigned int halt_poll_ns;	/* [m] current polling window */
 	bool preempted;			/* [a] scheduled out while runnable */
+	bool spinning;			/* [a] in halt_yield(): it waits for another vCPU */
 	sigset_t sigset;		/* [m] KVM_SET_SIGNAL_MASK */
 	bool sigset_active;		/* [m] */
 	u8 refusals;			/* [m] entries whose failure the log has explained */
@@ -245,6 +246,7 @@ struct vmm {
 	struct vm_stats stats;		/* [a] */
 	struct msr_filter __rcu *msr_filter; /* [l] readers by RCU; NULL: all is allowed */
 	struct vm_policy policy;	/* [l] capabilities enabled by KVM_ENABLE_CAP */
+	u32 yielded_to;			/* [a] index of the vCPU that halt_yield() helped last */
 	struct list_head list;		/* in vm_list, under vm_list_lock */
 	u32 boot_vcpu_id;		/* [l] KVM_SET_BOOT_CPU_ID */
 	u32 default_tsc_khz;		/* [l] */

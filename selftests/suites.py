@@ -196,6 +196,18 @@ def kvm_selftests(run):
     return kvm.linux.suite(run)
 
 
+# Many of them
+
+@suite(hosts=('svm',), also=('vmx',), svm=100, vmx=600)
+def scale(run):
+    """Many vCPUs, many VMs, more memory than the host has."""
+    run.make('build-scale')
+    return run.on_host(['--kernel', 'stock', '--insmod', '--smp', '2', '--memory', '320M',
+                        '--timeout', '600', '--module', 'zram',
+                        '--file', os.path.join(BUILD, 'scale/scale')],
+                       'VMM_DEV=/dev/vmm /scale')
+
+
 # Whole guests
 
 @suite(svm=250, vmx=600)
