@@ -74,25 +74,26 @@ demo:
 ## make check-scale      64 vCPUs in a VM, 100 VMs, more memory than the host has
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel
 ## make check-guests       small multiboot and PVH kernels under vmctl
+## make check-qemu         Debian's QEMU on vmm.ko's /dev/kvm, in the svm host
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-debug        unit and abi tests on the debug kernel
-## make check-long         what takes long besides: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs
+## make check-long         what takes long besides: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-scale check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-qemu check-lifetime check-scale check-load check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint virtual-apic oracle kvm-selftests boot guests lifetime scale load abi-stock unit-debug abi-debug
+REST := lint virtual-apic oracle kvm-selftests boot guests qemu lifetime scale load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-lifetime check-scale check-load: check-%:
+check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-qemu check-lifetime check-scale check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
 check-long:
-	@$(CHECK) kvm-selftests/vmx lifetime/vmx oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2
+	@$(CHECK) kvm-selftests/vmx lifetime/vmx oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2 qemu-long
 lint:
 	@$(CHECK) lint
 
@@ -104,7 +105,7 @@ bench:
 ## Variables: V=1 more output, HOST=svm|vmx (default both), JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
 # What the suites need built.
-.PHONY: build-unit build-abi build-scale build-bench build-boot
+.PHONY: build-unit build-abi build-scale build-bench build-boot build-qemu
 build-unit:
 	@mkdir -p $B/unit
 	$(call part,selftests/unit,$B/unit)
@@ -123,3 +124,6 @@ build-bench:
 build-boot: userspace
 	@mkdir -p $B/boot
 	$(call part,selftests/boot,$B/boot)
+build-qemu:
+	@mkdir -p $B/qemu
+	$(call part,selftests/qemu,$B/qemu)

@@ -7,6 +7,7 @@ import subprocess
 import differences
 import kernels
 import kvm.linux
+from qemu import cases as qemu_cases
 from tap import Case, SKIP
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -209,6 +210,18 @@ def scale(run):
 
 
 # Whole guests
+
+@suite(hosts=('svm',), svm=300)
+def qemu(run):
+    """Debian's QEMU on /dev/kvm: machines, media, snapshots, migration, the debugger."""
+    return qemu_cases.suite(run, qemu_cases.QUICK)
+
+
+@suite(hosts=('svm',), svm=600)
+def qemu_long(run):
+    """Likewise what takes minutes each."""
+    return qemu_cases.suite(run, qemu_cases.LONG)
+
 
 @suite(svm=250, vmx=600)
 def boot(run):
