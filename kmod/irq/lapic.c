@@ -87,7 +87,7 @@ static u32 lapic_ppr(const struct lapic *apic)
 /*
  * Something was posted: a vCPU that sleeps wakes up, one that runs leaves the guest, unless the
  * processor collects by itself. It must leave too where the trigger mode has turned, as then the
- * EOIs that exit have changed.
+ * EOIs that exit have changed. Preemption off.
  */
 static void lapic_notify(struct vcpu *vcpu, bool turned)
 {
@@ -99,10 +99,9 @@ static void lapic_notify(struct vcpu *vcpu, bool turned)
 		vcpu_kick(vcpu);
 		return;
 	}
-	cpu = get_cpu();
-	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && READ_ONCE(vcpu->cpu) != cpu)
-		backend_post_irqs(vcpu, READ_ONCE(vcpu->cpu));
-	put_cpu();
+	cpu = READ_ONCE(vcpu->cpu);
+	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != smp_processor_id())
+		backend_post_irqs(vcpu, cpu);
 }
 
 /**
@@ -127,10 +126,13 @@ bool lapic_post(struct lapic *apic, u8 vector, bool level)
 		assign_bit(vector % 32, lapic_word(apic, APIC_TMR, vector), level);
 	if (test_and_set_bit(vector, posted->vectors))
 		return false;
+	/* Others rely on whoever sets POSTED_ON: it must not be preempted before it has told. */
+	preempt_disable();
 	if (!test_and_set_bit(POSTED_ON, &posted->control) || turned) {
 		vcpu_request(apic->vcpu, REQ_EVENT);
 		lapic_notify(apic->vcpu, turned);
 	}
+	preempt_enable();
 	return !lapic_test(apic, APIC_IRR, vector);
 }
 

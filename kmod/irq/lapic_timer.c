@@ -14,6 +14,7 @@
  */
 #include <linux/moduleparam.h>
 #include <asm/msr.h>
+#include <asm/tsc.h>
 #include "../backend.h"
 #include "../cpu/cpu.h"
 #include "chips.h"
@@ -273,7 +274,7 @@ void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val)
 	now = tsc_read(vcpu);
 	if (val <= now)
 		lapic_deliver_lvt(apic, APIC_LVTT);
-	else if (backend_caps.deadline)
+	else if (backend_caps.deadline && !check_tsc_unstable())
 		vcpu->tsc.deadline = tsc_host_deadline(vcpu, val);
 	else
 		lapic_deadline_arm(apic, now);

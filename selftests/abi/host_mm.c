@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "swap.h"
 #include "vm.h"
 
 #define SUITE "host_mm"
@@ -76,16 +76,6 @@ static void run_under(abuse_fn fn)
 		CHECK_EQ(*(u64 *)(p + i * PAGE_SIZE), G(vm, passes)[i % CPUS]);
 }
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 /* Pages written to swap since the machine started. */
 static u64 swapped_out(void)
 {
@@ -102,24 +92,7 @@ static u64 swapped_out(void)
 	return strtoull(at + 8, NULL, 10);
 }
 
-/* A compressed swap device, made once for the machine that the tests run in. */
 #define SWAP_BYTES (64 * MiB)
-static void need_swap(void)
-{
-	static u8 header[PAGE_SIZE];
-	u32 info[2] = { 1, SWAP_BYTES / PAGE_SIZE - 1 };
-	int fd;
-
-	if (!write_file("/sys/block/zram0/disksize", "64M"))
-		SKIP("no zram that could be used for swap");
-	memcpy(header + 1024, info, sizeof(info));
-	memcpy(header + PAGE_SIZE - 10, "SWAPSPACE2", 10);
-	fd = open("/dev/zram0", O_RDWR);
-	CHECK(fd >= 0);
-	CHECK_EQ(write(fd, header, sizeof(header)), sizeof(header));
-	close(fd);
-	OK(swapon("/dev/zram0", 0));
-}
 
 static bool swap_out(struct vm *vm, u8 *p, u64 n)
 {
@@ -132,10 +105,10 @@ static bool swap_out(struct vm *vm, u8 *p, u64 n)
 
 CASE(swap, .timeout = 180)
 {
-	need_swap();
+	if (!swap_on(SWAP_BYTES))
+		SKIP("no zram that could be used for swap");
 	run_under(swap_out);
-	OK(swapoff("/dev/zram0"));
-	write_file("/sys/block/zram0/reset", "1");
+	swap_off();
 }
 
 static bool collapse_and_split(struct vm *vm, u8 *p, u64 n)

@@ -1,45 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A guest with more memory than its host, which swaps to a compressed device. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/swap.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
+#include "swap.h"
 #include "vm.h"
 
 #define SUITE "scale"
 
 #define AREA 0x40000000ull
 #define MAX  (512 * MiB) /* else it takes too long; the host is to be made small */
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0)
-		SKIP("no %s", path);
-	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
-static void swap_on(u64 bytes)
-{
-	static u8 header[PAGE_SIZE];
-	u32 info[2] = { 1, bytes / PAGE_SIZE - 1 };
-	char size[24];
-	int fd;
-
-	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-	write_file("/sys/block/zram0/disksize", size);
-	memcpy(header + 1024, info, sizeof(info));
-	memcpy(header + PAGE_SIZE - 10, "SWAPSPACE2", 10);
-	fd = OK(open("/dev/zram0", O_RDWR));
-	CHECK_EQ(write(fd, header, sizeof(header)), sizeof(header));
-	close(fd);
-	OK(swapon("/dev/zram0", 0));
-}
 
 /* Every page differs from every other, in a few words only: what is left compresses well. */
 static u64 mark(u64 page, u64 pass)
@@ -82,7 +51,8 @@ CASE(overcommit, .timeout = 600)
 	if (bytes > MAX)
 		SKIP("this host has %llu MiB, too much to be overcommitted here",
 		     bytes * 8 / 9 / MiB);
-	swap_on(bytes);
+	if (!swap_on(bytes))
+		SKIP("no zram that could be used for swap");
 	vm = vm_create(0);
 	area = vm_add_ram(vm, 1, 0, AREA, bytes);
 	v = vcpu_new(vm, 0, guest_fill, bytes / PAGE_SIZE);
@@ -96,5 +66,5 @@ CASE(overcommit, .timeout = 600)
 		CHECK_EQ(area[i * 512 + 511], ~mark(i, 1));
 	}
 	OK(munmap(area, bytes));
-	OK(swapoff("/dev/zram0"));
+	swap_off();
 }
