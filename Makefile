@@ -63,7 +63,7 @@ clean:
 demo:
 	@HOST=$(or $(HOST),svm) scripts/demo
 
-## make check              all tests: check-quick and everything else below it
+## make check              all tests: check-quick and everything else below it, but for check-long
 ## make check-quick        unit and abi tests on the slim kernel
 ## make check-unit         KUnit on the slim kernel, unit tests in user space
 ## make check-abi          the ioctl interface on vmm.ko
@@ -77,13 +77,13 @@ demo:
 ## make check-qemu         Debian's QEMU on vmm.ko's /dev/kvm, in the svm host
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-debug        unit and abi tests on the debug kernel
-## make check-long         what takes long besides: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs; OVMF
+## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-qemu check-lifetime check-scale check-load check-debug check-long lint
 QUICK := unit-user unit abi
 REST := lint virtual-apic oracle kvm-selftests boot guests qemu lifetime scale load abi-stock unit-debug abi-debug
 check:
-	@$(CHECK) $(QUICK) $(REST)
+	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
@@ -93,7 +93,7 @@ check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-g
 check-debug:
 	@$(CHECK) unit-debug abi-debug
 check-long:
-	@$(CHECK) kvm-selftests/vmx lifetime/vmx oracle/vmx unit-debug/vmx abi-debug/vmx abi/svm2 qemu-long
+	@$(CHECK) --long $(QUICK) $(REST) qemu-long
 lint:
 	@$(CHECK) lint
 

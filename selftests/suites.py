@@ -28,10 +28,12 @@ SUITES = {}
 class Suite:
     """A function that runs something on run.host; None stands for this machine."""
 
-    def __init__(self, function, hosts, also, seconds, parts):
+    def __init__(self, function, hosts, also, long, seconds, parts):
         self.function = function
         self.name = function.__name__.replace('_', '-')
         self.hosts = hosts
+        # Those of them that "make check" leaves to "make check-long".
+        self.long = long
         # Hosts that it runs on too if they are named.
         self.also = also
         # About how long it takes, by host: the long ones are begun first.
@@ -46,10 +48,10 @@ class Suite:
         return self._parts.get(host, 1)
 
 
-def suite(hosts=BOTH, also=(), parts=None, **seconds):
+def suite(hosts=BOTH, also=(), long=(), parts=None, **seconds):
     """Make a function a suite."""
     def register(function):
-        s = Suite(function, hosts, also, seconds, parts or {})
+        s = Suite(function, hosts, also, long, seconds, parts or {})
         SUITES[s.name] = s
         return function
     return register
@@ -113,7 +115,7 @@ def unit(run):
     return kunit(run, 'slim')
 
 
-@suite(hosts=('svm',), also=('vmx',))
+@suite(long=('vmx',), vmx=300)
 def unit_debug(run):
     """KUnit on the debug kernel."""
     return kunit(run, 'debug')
@@ -148,7 +150,7 @@ def abi_tests(run, kernel, oracle, only, parameters=''):
         ' '.join([f'VMM_DEV={device} /abi -t {scale}', *only]))
 
 
-@suite(also=('svm2',), parts={'vmx': 2}, svm=100, vmx=600)
+@suite(also=('svm2',), long=('svm2',), parts={'vmx': 2}, svm=100, vmx=600)
 def abi(run):
     """The ioctl interface on the slim kernel; on Bochs' AMD model what is dependable there."""
     run.abi_results = abi_tests(run, 'slim', False, abi_cases(run)[1])
@@ -163,7 +165,7 @@ def virtual_apic(run):
     return abi_tests(run, 'slim', False, only, 'virtual_apic=1 ack_intr=1')
 
 
-@suite(hosts=('svm',), also=('vmx',), parts={'vmx': 2}, svm=400)
+@suite(long=('vmx',), parts={'vmx': 2}, svm=400, vmx=2400)
 def abi_debug(run):
     """The ioctl interface on the debug kernel."""
     return abi_tests(run, 'debug', False, abi_cases(run)[1])
@@ -175,7 +177,7 @@ def abi_stock(run):
     return abi_tests(run, 'stock', False, abi_cases(run)[1])
 
 
-@suite(hosts=('svm',), also=('vmx',), parts={'vmx': 2}, svm=100)
+@suite(long=('vmx',), parts={'vmx': 2}, svm=100, vmx=1200)
 def oracle(run):
     """The same binary on in-tree KVM; what differs must be explained."""
     names, mine = abi_cases(run)
@@ -191,7 +193,7 @@ def oracle(run):
     return differences.compare(ours, theirs, reasons, names if run.part == 0 else None)
 
 
-@suite(hosts=('svm',), also=('vmx',), parts={'svm': 2, 'vmx': 2}, svm=500, vmx=1500)
+@suite(long=('vmx',), parts={'svm': 2, 'vmx': 2}, svm=500, vmx=1500)
 def kvm_selftests(run):
     """Linux's own KVM selftests: what in-tree KVM passes, vmm.ko has to pass."""
     return kvm.linux.suite(run)
@@ -199,7 +201,7 @@ def kvm_selftests(run):
 
 # Many of them
 
-@suite(hosts=('svm',), also=('vmx',), svm=100, vmx=600)
+@suite(long=('vmx',), svm=100, vmx=600)
 def scale(run):
     """Many vCPUs, many VMs, more memory than the host has."""
     run.make('build-scale')
@@ -217,7 +219,7 @@ def qemu(run):
     return qemu_cases.suite(run, qemu_cases.QUICK)
 
 
-@suite(hosts=('svm',), svm=600)
+@suite(hosts=('svm',), long=('svm',), svm=600)
 def qemu_long(run):
     """Likewise what takes minutes each."""
     return qemu_cases.suite(run, qemu_cases.LONG)
@@ -256,7 +258,7 @@ def load(run):
                        '/load.sh')
 
 
-@suite(hosts=('svm',), also=('vmx',), svm=120, vmx=800)
+@suite(long=('vmx',), svm=120, vmx=800)
 def lifetime(run):
     """Beside in-tree KVM, through CPU hotplug, suspend, kexec and a crash."""
     run.make('build-boot')
