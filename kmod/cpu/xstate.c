@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * x87, SSE, AVX and AVX-512 state of the guest. The kernel's guest-FPU functions hold and swap it;
- * here are XCR0, IA32_XSS and the formats of user space. Neither PKRU nor AMX is offered, nor is any
- * supervisor state: XSAVES of a guest saves what XSAVEC does.
+ * here are XCR0, IA32_XSS and the formats of user space. PKRU, AMX and supervisor states are not
+ * offered: XSAVES of a guest saves what XSAVEC does.
  */
 #include <linux/slab.h>
 #include <asm/fpu/api.h>

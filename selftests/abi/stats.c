@@ -164,3 +164,37 @@ CASE(lifetime)
 	OK(close(a.fd));
 	OK(close(b.fd));
 }
+
+static void guest_pauses(u64 n)
+{
+	while (n--)
+		asm volatile("pause");
+	GUEST_DONE();
+}
+
+static u64 pause_exits(struct vcpu *v, u64 pauses)
+{
+	u64 before, after;
+
+	if (!vcpu_stat(v, "exit_pause", &before))
+		SKIP("no statistic counts PAUSE exits");
+	vcpu_call(v, guest_pauses, pauses);
+	run_done(v);
+	CHECK(vcpu_stat(v, "exit_pause", &after));
+	return after - before;
+}
+
+/* A guest that spins makes room for others; processors that can let short loops pass. */
+CASE(pause_loop)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_pauses, 0);
+	u64 exits = pause_exits(v, 20000);
+	u32 r[4];
+
+	CHECK(exits > 0);
+	guest_cpuid(0, 0, r);
+	if (r[2] != 0x6c65746e) /* "ntel": with EPT there is PLE (SDM vol. 3C, 26.1.3) */
+		return;
+	CHECK(exits < 2000);
+	CHECK_EQ(pause_exits(v, 20), 0);
+}

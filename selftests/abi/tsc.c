@@ -103,6 +103,45 @@ CASE(khz_too_slow)
 	run_done(v);
 }
 
+/* Between two looks of a guest at its TSC as many ticks pass as the ratio says. */
+#define SPAN BIT(24) /* of the host's: long against an exit */
+
+static void check_rate(struct vcpu *v, u64 khz, u64 num, u64 den)
+{
+	u64 outer, inner, guest, begin;
+
+	OK(ioctl(v->fd, KVM_SET_TSC_KHZ, khz * num / den));
+	outer = rdtsc();
+	guest = guest_tsc(v);
+	inner = rdtsc();
+	for (begin = rdtsc(); rdtsc() - begin < SPAN;)
+		;
+	inner = rdtsc() - inner;
+	guest = guest_tsc(v) - guest;
+	outer = rdtsc() - outer;
+	/* A frequency in whole kHz is not exact. */
+	CHECK(guest >= inner * num / den * 999 / 1000);
+	CHECK(guest <= outer * num / den * 1001 / 1000);
+}
+
+CASE(scaled)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_read, 0);
+	long khz = ioctl(v->fd, KVM_GET_TSC_KHZ, 0);
+	u64 tsc, msr;
+
+	if (dev_cap(KVM_CAP_TSC_CONTROL) <= 0)
+		SKIP("the processor does not scale the TSC");
+	check_rate(v, khz, 1, 4);
+	check_rate(v, khz, 3, 1);
+	check_rate(v, khz, 2, 3);
+	/* User space reads the same clock. */
+	tsc = guest_tsc(v);
+	msr = get_msr(v, MSR_TSC);
+	CHECK(msr >= tsc && guest_tsc(v) >= msr);
+	check_rate(v, khz, 1, 1);
+}
+
 /* vCPUs of one VM see one TSC: what one reads the other has not yet passed. */
 static volatile u64 latest;
 
