@@ -202,7 +202,7 @@ void vmx_state_init(struct vcpu *vcpu)
 {
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	vmcs_write(GUEST_DEBUGCTL, 0);
-	vmcs_write(GUEST_ACTIVITY, 0);
+	vmcs_write(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	vmcs_write(GUEST_PENDING_DEBUG, 0);
 	vmcs_write(CR0_MASK, ~(u64)CR0_OWNED);
 	/* With both 0 the bitmap alone says whether #PF exits (26.2). */

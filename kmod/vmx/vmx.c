@@ -174,7 +174,7 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 		vmx_state_init(vcpu);
 	}
 	vmcs_write(ENTRY_INTR_INFO, 0);
-	vmcs_write(GUEST_ACTIVITY, 0);
+	vmcs_write(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	vmcs_write(GUEST_PENDING_DEBUG, 0);
 	/* Written in full at the next entry. */
 	vmcs_write(GUEST_RIP, 0);
@@ -382,6 +382,18 @@ static __always_inline void vmx_entry_registers(struct vcpu *vcpu, struct vmx_vc
 		vmx->apic_page[VTPR] = s->cr8 << 4;
 }
 
+/*
+ * A HLT that does not exit goes on with the next entry. Where user space has moved the vCPU
+ * elsewhere, or into a state in which nothing halts, it has ended (27.3.1.5).
+ */
+static void vmx_entry_activity(const struct vcpu *vcpu, const struct vmx_vcpu *vmx)
+{
+	const struct vcpu_state *s = &vcpu->state;
+
+	if (s->rip != vmx->hw.rip || s->cpl || s->int_shadow || (s->rflags & X86_EFLAGS_TF))
+		vmcs_write(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+}
+
 static __always_inline void vmx_exit_registers(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
 	struct vcpu_state *s = &vcpu->state;
@@ -478,6 +490,8 @@ static void vmx_run(struct vcpu *vcpu)
 		vmx_guest_load(vmx);
 	if (vcpu->state.dirty)
 		vmx_state_load(vcpu);
+	if (unlikely(!vcpu->policy.hlt))
+		vmx_entry_activity(vcpu, vmx);
 	vmx_entry_registers(vcpu, vmx);
 	if (unlikely(vmx->fixups | vmx->hw.interruptibility))
 		vmx_entry_fixup(vcpu);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Exceptions, pending events, interrupted deliveries. api.rst, KVM_SET_VCPU_EVENTS. */
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include "vm.h"
 
 #define SUITE "events"
@@ -417,4 +419,63 @@ static void guest_hypercall(void)
 CASE(unknown_hypercall)
 {
 	run_done(vcpu_new(vm_create(0), 0, guest_hypercall, 0));
+}
+
+static void guest_halts(void)
+{
+	for (;;)
+		asm volatile("pause; sti; hlt" : : : "memory");
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A vCPU that is left in a HLT which does not exit. */
+static struct vcpu *halted(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS,
+				      .args = { KVM_X86_DISABLE_EXITS_HLT } };
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval soon = { .it_value.tv_usec = 100000 };
+	struct vm *vm = vm_create(0);
+	struct vcpu *v;
+
+	need_cap(KVM_CAP_X86_DISABLE_EXITS);
+	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	v = vcpu_new(vm, 0, guest_halts, 0);
+	OK(sigaction(SIGALRM, &sa, NULL));
+	OK(setitimer(ITIMER_REAL, &soon, NULL));
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	return v;
+}
+
+static void guest_elsewhere(void)
+{
+	GUEST_DONE();
+}
+
+/* User space that sends it elsewhere, or into what a processor cannot halt in, ends the HLT. */
+CASE(hlt_left)
+{
+	struct vcpu *v = halted();
+
+	vcpu_call(v, guest_elsewhere, 0);
+	run_done(v);
+}
+
+CASE(hlt_left_in_shadow)
+{
+	struct vcpu *v = halted();
+	struct kvm_vcpu_events e = get_events(v);
+
+	if (dev_cap(KVM_CAP_INTR_SHADOW) <= 0)
+		SKIP("no KVM_CAP_INTR_SHADOW");
+	e.flags = KVM_VCPUEVENT_VALID_SHADOW;
+	e.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	/* Until the next alarm: it loops. */
+	OK(setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_usec = 100000 }, NULL));
+	CHECK_ERRNO(vcpu_run(v), EINTR);
 }
