@@ -27,10 +27,10 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 }
 
 /*
- * Before 6.6 the kernel's crash path clears EFER.SVME on every CPU by itself; since then it calls
- * whoever registered.
+ * In a crash the kernel calls whoever registered: since 6.6, and since some stable update of 6.1
+ * and others. Before, it switches virtualization off by itself. Kbuild looks which it is.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#ifdef COMPAT_EMERGENCY_HOOK
 #include <asm/reboot.h>
 #define compat_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
 #define compat_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)

@@ -222,8 +222,7 @@ static void machine_check_sync(void)
 		irq_work_sync(per_cpu_ptr(&machine_check_work, cpu));
 }
 
-/* Crash dump: the kernel calls this on every CPU from NMI context (kernels that have the hook). */
-static void cpus_emergency(void)
+void cpus_emergency(void)
 {
 	if (__this_cpu_read(cpu_virt_on)) {
 		__this_cpu_write(cpu_virt_on, false);
@@ -261,21 +260,26 @@ static int cpus_register(void)
 {
 	int state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "vmm:online", cpu_online_cb,
 					      cpu_offline_cb);
+	int err;
 
 	if (state < 0)
 		return state;
 	cpus_hp_state = state;
+	err = crash_register();
+	if (err) {
+		cpuhp_remove_state_nocalls(state);
+		return err;
+	}
 	register_syscore_ops(&cpus_syscore);
 	register_reboot_notifier(&cpus_reboot_nb);
-	compat_emergency_register(cpus_emergency);
 	return 0;
 }
 
 static void cpus_unregister(void)
 {
-	compat_emergency_unregister(cpus_emergency);
 	unregister_reboot_notifier(&cpus_reboot_nb);
 	unregister_syscore_ops(&cpus_syscore);
+	crash_unregister();
 	cpuhp_remove_state_nocalls(cpus_hp_state);
 }
 

@@ -18,6 +18,13 @@ DECLARE_PER_CPU(bool, cpu_virt_on);
 /* A machine check came while a guest ran: raise it again, for the host. Any context, this CPU. */
 void host_machine_check(void);
 
+/* Off on this processor, from the kernel's crash path: an NMI, or interrupts off for good. */
+void cpus_emergency(void);
+
+/* crash.c: have the kernel call that. */
+int crash_register(void);
+void crash_unregister(void);
+
 int device_nodes_add(bool kvm_node);
 void device_nodes_remove(void);
 

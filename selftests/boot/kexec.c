@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Load another kernel and go there, or have it wait for a crash.
+ * Load another kernel, to go there or for a crash, and go.
  *
- *	kexec now|crash KERNEL INITRD COMMAND-LINE
+ *	kexec load|crash KERNEL INITRD COMMAND-LINE
+ *	kexec go
  *
- * "now" does not come back if all is well. Status 1: the kernel refused.
+ * "go" does not come back if all is well. Status 1: the kernel refused.
  */
 #include <fcntl.h>
 #include <linux/kexec.h>
@@ -31,19 +32,23 @@ static int load(char **argv, unsigned long flags)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int go(void)
 {
-	if (argc == 5 && !strcmp(argv[1], "crash"))
-		return load(argv + 2, KEXEC_FILE_ON_CRASH);
-	if (argc != 5 || strcmp(argv[1], "now")) {
-		fprintf(stderr, "usage: %s now|crash KERNEL INITRD COMMAND-LINE\n", argv[0]);
-		return 64;
-	}
-	if (load(argv + 2, 0))
-		return 1;
 	/* What was printed shall not die with this kernel. */
 	tcdrain(STDOUT_FILENO);
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
 	perror("kexec: reboot");
 	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5 && !strcmp(argv[1], "load"))
+		return load(argv + 2, 0);
+	if (argc == 5 && !strcmp(argv[1], "crash"))
+		return load(argv + 2, KEXEC_FILE_ON_CRASH);
+	if (argc == 2 && !strcmp(argv[1], "go"))
+		return go();
+	fprintf(stderr, "usage: %s load|crash KERNEL INITRD COMMAND-LINE, or go\n", argv[0]);
+	return 64;
 }

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Virtualization off in a crash: the next kernel may find the processors as firmware leaves them
+ * only. The kernel calls one function, on every processor, from its NMI or with interrupts off.
+ *
+ * There is room for one, a second one is a warning, and in-tree KVM takes the place when it is
+ * loaded. So it is left to KVM, whose function ends VMX whoever began it, while KVM is there, and
+ * ours from its leave to its coming. AMD's processors are the kernel's own care in either case.
+ *
+ * Kernels without the hook end VMX and SVM by themselves.
+ */
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/string.h>
+
+#include "compat.h"
+#include "main.h"
+
+static const char *const rivals[] = { "kvm_intel", "kvm_amd" };
+static DEFINE_MUTEX(crash_lock);	/* hook_taken */
+static bool hook_taken;
+
+static bool is_rival(const char *name)
+{
+	return match_string(rivals, ARRAY_SIZE(rivals), name) >= 0;
+}
+
+/* Every module has its folder in /sys/module from before its init to after its exit. */
+static bool rival_loaded(void)
+{
+	struct kobject *folder;
+	bool found = false;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rivals) && !found; i++) {
+		folder = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, rivals[i]);
+		found = folder;
+		kobject_put(folder);
+	}
+	return found;
+}
+
+static void hook_take(void)
+{
+	mutex_lock(&crash_lock);
+	if (!hook_taken)
+		compat_emergency_register(cpus_emergency);
+	hook_taken = true;
+	mutex_unlock(&crash_lock);
+}
+
+static void hook_leave(void)
+{
+	mutex_lock(&crash_lock);
+	if (hook_taken)
+		compat_emergency_unregister(cpus_emergency);
+	hook_taken = false;
+	mutex_unlock(&crash_lock);
+}
+
+static int module_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	const struct module *mod = data;
+
+	if (!is_rival(mod->name))
+		return NOTIFY_DONE;
+	if (event == MODULE_STATE_COMING)
+		hook_leave();
+	else if (event == MODULE_STATE_GOING)
+		hook_take();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block module_nb = {
+	.notifier_call = module_event,
+};
+
+/**
+ * crash_register() - have virtualization switched off in a crash
+ *
+ * Context: load; may sleep
+ * Return: 0, errno
+ */
+int crash_register(void)
+{
+	int err = register_module_notifier(&module_nb);
+
+	if (!err && !rival_loaded())
+		hook_take();
+	return err;
+}
+
+/**
+ * crash_unregister() - undo crash_register()
+ */
+void crash_unregister(void)
+{
+	unregister_module_notifier(&module_nb);
+	hook_leave();
+}
