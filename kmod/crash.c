@@ -19,15 +19,15 @@
 #include "main.h"
 
 static const char *const rivals[] = { "kvm_intel", "kvm_amd" };
-static DEFINE_MUTEX(crash_lock);	/* hook_taken */
-static bool hook_taken;
+static DEFINE_MUTEX(crash_lock);	/* what follows */
+static bool hook_taken, rival_coming;
 
 static bool is_rival(const char *name)
 {
 	return match_string(rivals, ARRAY_SIZE(rivals), name) >= 0;
 }
 
-/* Every module has its folder in /sys/module from before its init to after its exit. */
+/* A module has a folder in /sys/module from before its init to after its exit. */
 static bool rival_loaded(void)
 {
 	struct kobject *folder;
@@ -42,34 +42,37 @@ static bool rival_loaded(void)
 	return found;
 }
 
+/* crash_lock is held. */
 static void hook_take(void)
 {
-	mutex_lock(&crash_lock);
 	if (!hook_taken)
 		compat_emergency_register(cpus_emergency);
 	hook_taken = true;
-	mutex_unlock(&crash_lock);
 }
 
 static void hook_leave(void)
 {
-	mutex_lock(&crash_lock);
 	if (hook_taken)
 		compat_emergency_unregister(cpus_emergency);
 	hook_taken = false;
-	mutex_unlock(&crash_lock);
 }
 
+/* Of a module that comes there is no folder yet. */
 static int module_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct module *mod = data;
 
 	if (!is_rival(mod->name))
 		return NOTIFY_DONE;
-	if (event == MODULE_STATE_COMING)
+	mutex_lock(&crash_lock);
+	if (event == MODULE_STATE_COMING) {
+		rival_coming = true;
 		hook_leave();
-	else if (event == MODULE_STATE_GOING)
+	} else if (event == MODULE_STATE_GOING) {
+		rival_coming = false;
 		hook_take();
+	}
+	mutex_unlock(&crash_lock);
 	return NOTIFY_OK;
 }
 
@@ -87,9 +90,13 @@ int crash_register(void)
 {
 	int err = register_module_notifier(&module_nb);
 
-	if (!err && !rival_loaded())
+	if (err)
+		return err;
+	mutex_lock(&crash_lock);
+	if (!rival_coming && !rival_loaded())
 		hook_take();
-	return err;
+	mutex_unlock(&crash_lock);
+	return 0;
 }
 
 /**
@@ -98,5 +105,7 @@ int crash_register(void)
 void crash_unregister(void)
 {
 	unregister_module_notifier(&module_nb);
+	mutex_lock(&crash_lock);
 	hook_leave();
+	mutex_unlock(&crash_lock);
 }
