@@ -205,7 +205,7 @@ case_kill() {
 	expect guest 120 'guest: pass 1' || return
 	unused && fail 'the module is not in use' && return
 	kill -KILL "$(process guest)"
-	wait "$(process guest)"
+	wait "$(process guest)" 2>/dev/null
 	pidof qemu-system-x86_64 && fail 'a process is left' && return
 	await 10 unused || fail 'the module stays in use' || return
 	rmmod $module || fail 'the module does not go' || return
