@@ -110,10 +110,11 @@ static uint64_t number(const char *hex)
 	return val;
 }
 
+/* All are asked for, as GDB does: for a single one QEMU does not look at the vCPU. */
 static uint64_t reg(unsigned int n)
 {
-	send_packet("p%x", n);
-	return number(receive());
+	send_packet("g");
+	return number(receive() + 16 * n);
 }
 
 static uint64_t count(void)
@@ -198,7 +199,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		errx(64, "usage: rsp PORT step|break");
 	dial(argv[1]);
-	/* Single registers are for those who have read their description. */
+	/* Registers are written one by one by those only who have read their description. */
 	send_packet("qXfer:features:read:target.xml:0,ffb");
 	receive();
 	send_packet("?");
