@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import differences
+import foreign as foreign_kernels
 import kernels
 import kvm.linux
 from qemu import cases as qemu_cases
@@ -244,9 +245,15 @@ def guests(run):
     files = [os.path.join(folder, n) for n in names]
     files.append(kernels.Kernel('slim').bzimage + ':/bzImage')
     files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/guests.sh')]
+    foreign = ''
+    if run.host == 'svm':
+        # On Bochs these would take their time.
+        folder = foreign_kernels.fetch()
+        files += [os.path.join(folder, n) + ':/foreign/' + n for n in sorted(os.listdir(folder))]
+        foreign = 'FOREIGN=/foreign '
     options = [o for f in files for o in ('--file', f)]
-    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '600', *options],
-                       'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '900', *options],
+                       foreign + 'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
 
 
 @suite(svm=300, vmx=300)

@@ -46,9 +46,9 @@ class Initramfs:
     def add_console(self):
         self._entries['dev/console'] = (stat.S_IFCHR | 0o600, b'', 5, 1)
 
-    def add_busybox(self):
-        """busybox and a link for each of its applets."""
-        with open(BUSYBOX, 'rb') as f:
+    def add_busybox(self, program=BUSYBOX):
+        """busybox, maybe another machine's, and a link for each of the applets it has here."""
+        with open(program, 'rb') as f:
             self.add_bytes('bin/busybox', f.read())
         applets = subprocess.run([BUSYBOX, '--list-full'], check=True, capture_output=True,
                                  text=True).stdout.split()

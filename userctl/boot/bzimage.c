@@ -7,6 +7,7 @@
 #include "boot.h"
 
 #define SECTOR         512ULL
+#define PARAGRAPH      16ULL
 #define SETUP_OFF      0x1f1
 #define SETUP_MAX      0x290 /* the header may not grow beyond the e820 table's place */
 #define BOOT_FLAG      0xaa55
@@ -66,15 +67,19 @@ static int read_header(const struct image *img, struct layout *l, struct error *
 
 static int find_payload(const struct image *img, struct layout *l, struct error *err)
 {
-	uint64_t setup = (l->hdr.setup_sects ? l->hdr.setup_sects : 4) + 1ULL;
+	uint64_t setup = (l->hdr.setup_sects ? l->hdr.setup_sects : 4) + 1ULL, have;
 
 	l->payload_off = setup * SECTOR;
 	/* Before 2.04 the upper half of the size was not written. */
 	l->payload_len =
-		(l->hdr.version >= 0x204 ? l->hdr.syssize : l->hdr.syssize & 0xffff) * 16ULL;
+		(l->hdr.version >= 0x204 ? l->hdr.syssize : l->hdr.syssize & 0xffff) * PARAGRAPH;
 	if (!l->payload_len)
 		return image_bad(img, err, "its header says that the kernel is 0 bytes long");
-	if (l->payload_off > img->size || l->payload_len > img->size - l->payload_off)
+	have = l->payload_off > img->size ? 0 : img->size - l->payload_off;
+	/* The size is told in paragraphs: the last one need not be whole (memtest86+). */
+	if (have < l->payload_len && l->payload_len - have < PARAGRAPH)
+		l->payload_len = have;
+	if (have < l->payload_len)
 		return image_bad(img, err,
 				 "truncated: its header promises %llu bytes, the file has %llu",
 				 (unsigned long long)(l->payload_off + l->payload_len),

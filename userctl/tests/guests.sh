@@ -3,7 +3,8 @@
 # vmctl run from end to end with the small kernels of tests/guests: how they are started, how
 # they end, and what vmctl says. TAP. Runs where a hypervisor is, with nothing but a shell:
 #	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage INITRD=/virtio.gz VMM_DEV=/dev/vmm sh guests.sh
-# LINUX has virtio built in; INITRD is busybox with guests/virtio-init.
+# LINUX has virtio built in; INITRD is busybox with guests/virtio-init. FOREIGN, if set, is a
+# folder with what selftests/hosts/foreign.py fetches.
 : "${VMCTL:=vmctl}" "${GUESTS:=.}" "${LINUX:=/bzImage}" "${INITRD:=/virtio.gz}"
 mb=$GUESTS/multiboot.elf
 tmp=$(mktemp -d) || exit 1
@@ -248,6 +249,31 @@ vm "disk in use" 75 "disk: another process uses it" --kernel "$mb" --append off 
 kill -s TERM $holder
 wait $holder
 vm "disk that is free again" 0 "^multiboot" --kernel "$mb" --append off --disk "$tmp/disk"
+
+# foreign NAME KERNEL SAYS ARGUMENT...: a kernel that goes on until it is killed.
+foreign() {
+	name=$1 kernel=$2 says=$3
+	shift 3
+	printf '%s\n' "$says" >"$tmp/want"
+	want=143
+	start --kernel "$FOREIGN/$kernel" --grace 0 "$@"
+	await says 1 "$(tail -n 1 "$tmp/want")"
+	kill -s TERM $pid
+	finish "$name"
+}
+
+if [ -n "${FOREIGN:-}" ]; then
+	limit=4800
+	token=$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' ')
+	sum=$(printf %s "$token" | sha256sum | cut -d' ' -f1)
+	for kind in 686 686-pae; do
+		vm "Debian's i386 kernel, $kind" 0 "guest: token $sum
+guest: kernel .*-$kind" --kernel "$FOREIGN/linux-$kind" --initrd "$FOREIGN/initrd-686.gz" \
+			--memory 256M --append "console=ttyS0 panic=-1 quiet token=$token"
+	done
+	foreign "memtest86+" memtest.bin "Memtest86+" --memory 64M --append "console=ttyS0,115200"
+	limit=1200
+fi
 
 echo "cannot reserve 1G of memory" >"$tmp/want"
 want=71

@@ -166,6 +166,16 @@ static void entry_tables(void)
 	trial_end(&t);
 }
 
+/* The header counts paragraphs: the file may end in the middle of the last one. */
+static void bzimage_last_paragraph(void)
+{
+	make_bzimage(&kernel);
+	kernel.len -= 15;
+	CHECK_EQ(trial_boot(&t, &kernel, 64 * MiB, "", NULL), 0);
+	CHECK(!memcmp(at(0x1000000, BZ_PAYLOAD - 15), kernel.data + 2048, BZ_PAYLOAD - 15));
+	trial_end(&t);
+}
+
 static void bzimage_placement(void)
 {
 	/* Too little memory at the preferred address: at its alignment instead. */
@@ -318,5 +328,6 @@ static void longest_command_line(void)
 }
 
 TAP_MAIN(TEST(memory_with_hole), TEST(memory_maps), TEST(claims), TEST(bzimage), TEST(entry_tables),
-	 TEST(bzimage_placement), TEST(bzimage_without_64_bit_entry), TEST(pvh_64), TEST(pvh_32),
-	 TEST(multiboot_by_addresses), TEST(multiboot_elf), TEST(longest_command_line));
+	 TEST(bzimage_last_paragraph), TEST(bzimage_placement), TEST(bzimage_without_64_bit_entry),
+	 TEST(pvh_64), TEST(pvh_32), TEST(multiboot_by_addresses), TEST(multiboot_elf),
+	 TEST(longest_command_line));
