@@ -31,8 +31,8 @@ HYBRID = '/usr/lib/ISOLINUX/isohdpfx.bin'
 
 # The functions case_* of qemu.sh; the last ones take minutes.
 QUICK = ('pc', 'q35', 'pc_split', 'pc_off', 'microvm', 'smp', 'disk', 'cdrom', 'snapshot',
-         'migrate', 'kill')
-LONG = ('q35_split', 'q35_off', 'debian', 'debian_disk', 'gdb_step', 'gdb_break', 'ovmf')
+         'migrate', 'gdb_step', 'kill')
+LONG = ('q35_split', 'q35_off', 'debian', 'debian_disk', 'gdb_break', 'ovmf')
 
 
 def make_guest(build):
