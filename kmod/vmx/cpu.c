@@ -41,6 +41,10 @@ static int virtual_apic = -1;
 module_param(virtual_apic, int, 0444);
 MODULE_PARM_DESC(virtual_apic, "let the processor serve the guest's APIC: 1: where it can, 0: never, -1: where interrupts can also be posted");
 
+static unsigned int run_limit_us;
+module_param(run_limit_us, uint, 0444);
+MODULE_PARM_DESC(run_limit_us, "end each run of a guest after so many microseconds, for emulated processors whose guests hold interrupts back; 0: do not");
+
 #define INTEL_WESTMERE		0x25
 #define INTEL_WESTMERE_EP	0x2c
 #define INTEL_WESTMERE_EX	0x2f
@@ -246,6 +250,9 @@ static void vmx_fill_features(void)
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
 	vmx_has.preemption_timer = vmx_use_preemption_timer();
 	vmx_has.timer_shift = vmx_caps.misc & MISC_TIMER_RATE_MASK;
+	if (run_limit_us && vmx_has.preemption_timer)
+		vmx_has.run_limit = (mul_u64_u32_div(run_limit_us, tsc_khz, 1000) >>
+				     vmx_has.timer_shift) + 1;
 	vmx_has.posted_intr = posted_intr && COMPAT_POSTED_INTR && vmx_has.virtual_apic &&
 			      vmx_may(VMX_PIN, PIN_POSTED_INTR) && vmx_may(VMX_EXIT, EXIT_ACK_INTR);
 	/* Posted interrupts need it (27.2.1.1). */

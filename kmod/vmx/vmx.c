@@ -426,13 +426,13 @@ static __always_inline void vmx_exit_registers(struct vcpu *vcpu, struct vmx_vcp
  */
 static void vmx_entry_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
-	u64 deadline = vcpu->tsc.deadline, now = rdtsc(), left;
+	u64 deadline = vcpu->tsc.deadline, now = rdtsc(), left = vmx_has.run_limit ?: U32_MAX;
 
 	vmx_control_change(vmx, VMX_PIN, PIN_PREEMPTION_TIMER,
-			   deadline ? PIN_PREEMPTION_TIMER : 0);
-	if (!deadline)
-		return;
-	left = deadline > now ? ((deadline - now - 1) >> vmx_has.timer_shift) + 1 : 0;
+			   deadline || vmx_has.run_limit ? PIN_PREEMPTION_TIMER : 0);
+	if (deadline)
+		left = min(left, deadline > now ?
+				 ((deadline - now - 1) >> vmx_has.timer_shift) + 1 : 0);
 	vmcs_write(GUEST_PREEMPTION_TIMER, min_t(u64, left, U32_MAX));
 }
 
@@ -499,7 +499,8 @@ static void vmx_run(struct vcpu *vcpu)
 		vmx_flush(vmx);
 	if (unlikely(vmx->fixups & FIXUP_TPR))
 		vmcs_write(TPR_THRESHOLD, vcpu->state.cr8);
-	if (unlikely(vcpu->tsc.deadline || (vmx->ctl[VMX_PIN] & PIN_PREEMPTION_TIMER)))
+	if (unlikely(vcpu->tsc.deadline || vmx_has.run_limit ||
+		     (vmx->ctl[VMX_PIN] & PIN_PREEMPTION_TIMER)))
 		vmx_entry_timer(vcpu, vmx);
 	vmx_entry_host(&vmx->host);
 	vmx_entry_spec(vcpu);

@@ -50,6 +50,7 @@ struct vmx_features {
 	     preemption_timer, posted_intr, ack_intr, xsaves;
 	bool stale_vectoring;	/* see vmx_apic_vectoring() */
 	u8 timer_shift;		/* the preemption timer counts when this bit of the TSC changes */
+	u64 run_limit;		/* counts of it after which a run ends; 0: no limit */
 };
 
 extern struct vmx_caps vmx_caps;

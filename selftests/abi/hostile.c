@@ -72,6 +72,12 @@ static void guest_nop(void)
 	GUEST_DONE();
 }
 
+static void guest_loop(void)
+{
+	for (;;)
+		asm volatile("nop");
+}
+
 static void check_sane(struct vm *vm)
 {
 	static u32 id = 1;
@@ -96,6 +102,15 @@ static void guest_io(u64 unused)
 		mmio_read32(HOLE_BASE);
 		asm volatile("addl $1, (%0)" : : "r"(HOLE_BASE + 0xffe) : "memory");
 	}
+}
+
+/* A guest with interrupts off and without PAUSE cannot keep the processor. */
+CASE(loop)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_loop, 0);
+
+	run_briefly(v);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
 }
 
 /* What the module keeps between an exit and its completion is not to be taken from the page. */
