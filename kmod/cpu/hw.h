@@ -29,6 +29,14 @@ static inline u64 hw_cr4(const struct vcpu_state *st)
 	return st->cr4 | (cr4_read_shadow() & HW_CR4_HOST);
 }
 
+/*
+ * A guest that spins makes room for others: PAUSEs less than the gap apart, in cycles, are a loop,
+ * which exits after so many PAUSEs, or cycles (APM 15.14.4, SDM vol. 3C, 25.6.13).
+ */
+#define HW_PAUSE_GAP	128
+#define HW_PAUSE_COUNT	3000
+#define HW_PAUSE_CYCLES	4096
+
 /* The ratio of the guest's TSC to the host's that leaves it alone. */
 static inline u64 hw_tsc_ratio_one(void)
 {

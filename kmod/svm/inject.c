@@ -23,9 +23,6 @@
 #include "../cpu/hw.h"
 #include "svm.h"
 
-#define PAUSE_COUNT	3000	/* PAUSEs in a row before an exit (15.14.4) .. */
-#define PAUSE_THRESHOLD	128	/* .. that are less than this many cycles apart */
-
 /* ---- events ---- */
 
 /**
@@ -381,8 +378,8 @@ void svm_update_intercepts(struct vcpu *vcpu)
 	icpt[ICPT_EXCEPTION] = policy->exceptions;
 	icpt[ICPT_MISC1] = svm_misc1_intercepts(vcpu);
 	icpt[ICPT_MISC2] = ALWAYS_MISC2 | (policy->mwait ? ICPT2_MONITOR | ICPT2_MWAIT : 0);
-	svm->vmcb->control.pause_count = svm_has.pause_filter ? PAUSE_COUNT : 0;
-	svm->vmcb->control.pause_threshold = svm_has.pause_threshold ? PAUSE_THRESHOLD : 0;
+	svm->vmcb->control.pause_count = svm_has.pause_filter ? HW_PAUSE_COUNT : 0;
+	svm->vmcb->control.pause_threshold = svm_has.pause_threshold ? HW_PAUSE_GAP : 0;
 	svm->fixups &= ~FIXUP_SINGLE_STEP;
 	if (policy->single_step)
 		svm->fixups |= FIXUP_SINGLE_STEP;

@@ -16,10 +16,9 @@
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
+#include "../cpu/hw.h"
 #include "vmx.h"
 
-#define PAUSE_GAP	128	/* PAUSEs less than this many cycles apart are a loop .. */
-#define PAUSE_WINDOW	4096	/* .. which exits when it has run for so many (25.6.13) */
 #define ERROR_MASK	GENMASK(14, 0)	/* of an error code that the entry takes (27.2.1.3) */
 #define SHADOW_ANY	(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)
 
@@ -221,8 +220,8 @@ static void vmx_update_pause_loop(struct vmx_vcpu *vmx, bool on)
 {
 	if (!vmx_has.pause_loop)
 		return;
-	vmcs_write(PLE_GAP, PAUSE_GAP);
-	vmcs_write(PLE_WINDOW, PAUSE_WINDOW);
+	vmcs_write(PLE_GAP, HW_PAUSE_GAP);
+	vmcs_write(PLE_WINDOW, HW_PAUSE_CYCLES);
 	vmx_control_change(vmx, VMX_PROC2, PROC2_PAUSE_LOOP, on ? PROC2_PAUSE_LOOP : 0);
 }
 
