@@ -71,13 +71,11 @@ class Emulator:
         if self.process:
             self.process.wait()
 
-    def _console_settles(self, limit, drain=None):
-        """Wait until the console has been silent for two seconds; drain is a socket to empty."""
+    def _console_settles(self, limit):
+        """Wait until the console has been silent for two seconds."""
         end = time.monotonic() + limit
         size, since = -1, time.monotonic()
         while time.monotonic() < end and time.monotonic() - since < 2:
-            if drain and select.select([drain], [], [], 0)[0]:
-                drain.recv(65536)
             self.read(0.02)
             now = os.path.getsize(self.console)
             if now != size:
@@ -89,21 +87,26 @@ class Qemu(Emulator):
 
     def __init__(self, *args):
         super().__init__(*args)
-        # The console's other end: what is typed there init reads.
-        self.tty = None
+        # QEMU writes the console to a plain file, which takes every byte at once: from a socket
+        # or terminal whose reader is late the serial port drops some. What goes into the pipe
+        # beside it init reads.
+        self.console = self._path('tty.out')
+        open(self.console, 'wb').close()
+        self.keys = self._path('tty.in')
+        os.mkfifo(self.keys)
 
     def start(self):
         append = APPEND + 'panic=-1 '
         args = self.args
-        listen = ',server=on,wait=off'
         # With a thread for each CPU, one may go on executing what another has patched.
         argv = ['qemu-system-x86_64', '-accel', 'tcg,thread=single', '-cpu', 'max',
                 '-smp', str(args.smp),
                 '-m', args.memory or str(MEMORY[args.kernel]), '-kernel', self.kernel.image,
                 '-initrd', self.initramfs, '-display', 'none', '-vga', 'none', '-monitor', 'none',
-                '-nic', 'none', '-no-reboot', '-qmp', 'unix:' + self._path('qmp') + listen,
-                '-chardev', f'socket,id=console,path={self._path("tty")}{listen}'
-                f',logfile={self.console}', '-serial', 'chardev:console',
+                '-nic', 'none', '-no-reboot',
+                '-qmp', f'unix:{self._path("qmp")},server=on,wait=off',
+                '-chardev', f'pipe,id=console,path={self._path("tty")}',
+                '-serial', 'chardev:console',
                 '-chardev', 'stdio,id=out,signal=off', '-serial', 'chardev:out']
         if args.icount:
             argv += ['-icount', 'shift=0,sleep=off', '-seed', '1',
@@ -118,11 +121,7 @@ class Qemu(Emulator):
         return os.path.join(self.work, name)
 
     def read(self, timeout):
-        ready = select.select([self.port] + [self.tty] * bool(self.tty), [], [], timeout)[0]
-        # The console is logged: its copy only has to go, or the host would wait.
-        if self.tty in ready and not self.tty.recv(65536):
-            self.tty = None
-        if self.port not in ready:
+        if not select.select([self.port], [], [], timeout)[0]:
             return b''
         return os.read(self.port, 65536) or None
 
@@ -134,35 +133,38 @@ class Qemu(Emulator):
         interrupt arrives. Linux sets its timer anew only when it has run out, so this would be the
         end. With --icount the threads take turns, and instructions are counted.
         """
-        if self.args.icount:
+        if not self.args.icount:
+            self._type(b'\n')
+
+    def _type(self, keys):
+        """Type keys on the console; QEMU may be at its end, or not read them."""
+        try:
+            # QEMU holds both ends open, so neither this nor its reading ever waits.
+            port = os.open(self.keys, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
             return
         try:
-            if not self.tty:
-                self.tty = socket.socket(socket.AF_UNIX)
-                self.tty.connect(self._path('tty'))
-            self.tty.send(b'\n')
+            os.write(port, keys)
         except OSError:
-            self.tty = None
+            pass
+        finally:
+            os.close(port)
 
     def ask(self):
         said = ''
-        if self.tty:
-            self.tty.close()
-            self.tty = None
         try:
-            with socket.socket(socket.AF_UNIX) as qmp, socket.socket(socket.AF_UNIX) as port:
+            with socket.socket(socket.AF_UNIX) as qmp:
                 qmp.settimeout(10)
                 qmp.connect(self._path('qmp'))
                 self._command(qmp, 'qmp_capabilities')
                 said = self._command(qmp, 'human-monitor-command',
                                      **{'command-line': 'info registers -a'})
-                port.connect(self._path('tty'))
                 # Where each processor is: that works even if no process gets to run.
                 self._command(qmp, 'chardev-send-break', id='console')
-                port.send(b'l')
-                self._console_settles(20, port)
-                port.send(b'\nps\n')
-                self._console_settles(20, port)
+                self._type(b'l')
+                self._console_settles(20)
+                self._type(b'\nps\n')
+                self._console_settles(20)
         except (OSError, ValueError) as e:
             said += f'QEMU does not answer: {e}'
         return ''.join(line + '\n' for line in said.splitlines()

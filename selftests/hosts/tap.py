@@ -24,6 +24,7 @@ class _Level:
     def __init__(self):
         self.plan = None
         self.seen = 0
+        self.first = None
         self.cases = []
 
 
@@ -77,8 +78,12 @@ def parse(text, need_plan=True):
             levels.append(_Level())
         level = levels[depth]
         level.seen += 1
-        if int(m[3]) != level.seen and depth:
-            inner.append(Case(f'{name}.number', FAIL, f'{m[3]} came as number {level.seen}'))
+        # Without a plan on top, only the numbers tell that a suite is missing there; KUnit goes on
+        # counting from one module to the next.
+        level.first = level.first or (1 if depth else int(m[3]))
+        if (depth or not need_plan) and int(m[3]) != level.first + level.seen - 1:
+            inner.append(Case(f'{name}.number', FAIL, f'{m[3]} came as number '
+                              f'{level.first + level.seen - 1}'))
         if not nested:
             if result == FAIL:
                 why = '; '.join(comments[-8:])

@@ -38,6 +38,19 @@ class Tap(unittest.TestCase):
             ('slots.add', 'pass'), ('slots.move', 'fail'),
             ('pic.modes.edge', 'pass'), ('pic.modes.level', 'skip')])
 
+    def test_case_lost(self):
+        text = KUNIT.replace('[    1.000000]         ok 1 - edge\n', '')
+        self.assertIn(('pic.modes.level.number', 'fail'), brief(text, need_plan=False))
+
+    def test_suite_lost(self):
+        text = KUNIT + '[    1.000000] ok 4 - pit\n'
+        self.assertEqual(brief(text, need_plan=False)[-2:],
+                         [('pit.number', 'fail'), ('pit', 'pass')])
+
+    def test_suites_begin_anywhere(self):
+        text = '    # Subtest: s\n    1..1\n    ok 1 - a\nok 7 - s\nok 8 - t\n'
+        self.assertEqual(brief(text, need_plan=False), [('s.a', 'pass'), ('t', 'pass')])
+
     def test_flat(self):
         self.assertEqual(brief('TAP version 13\n1..3\nok 1 - a\nnot ok 2 - b # TODO tcg\n'
                                'ok 3 - c # SKIP x\n'),

@@ -141,7 +141,8 @@ static void diagnostics(char *text)
 		printf("# %s\n", line);
 }
 
-static void report(const struct test_case *t, unsigned int n, bool timeout, int status, char *out)
+static void report(const struct test_case *t, unsigned int n, bool timeout, int status, char *out,
+		   long long ms)
 {
 	const char *mark = NULL;
 	bool pass = !timeout && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASS;
@@ -156,6 +157,7 @@ static void report(const struct test_case *t, unsigned int n, bool timeout, int 
 
 		if (why)
 			why[strcspn(why, "\n")] = 0;
+		printf("# %s.%s: %lld ms\n", t->suite, t->name, ms);
 		printf("ok %u - %s.%s # %s\n", n, t->suite, t->name, why ? why : "SKIP");
 		skipped++;
 		return;
@@ -165,6 +167,7 @@ static void report(const struct test_case *t, unsigned int n, bool timeout, int 
 		printf("# timed out\n");
 	else if (WIFSIGNALED(status))
 		printf("# killed by signal %d\n", WTERMSIG(status));
+	printf("# %s.%s: %lld ms\n", t->suite, t->name, ms);
 	printf("%sok %u - %s.%s", pass ? "" : "not ", n, t->suite, t->name);
 	if (mark)
 		printf(" # TODO %s", mark);
@@ -181,6 +184,7 @@ static void run_one(const struct test_case *t, unsigned int n)
 {
 	static char out[64 * 1024];
 	unsigned int secs = (t->timeout ? t->timeout : DEFAULT_SECONDS) * time_scale;
+	long long start = now_ms();
 	int p[2], status = 0;
 	bool timeout;
 	pid_t pid;
@@ -199,14 +203,14 @@ static void run_one(const struct test_case *t, unsigned int n)
 	if (!pid)
 		in_child(t, p[1]);
 	close(p[1]);
-	timeout = !collect(p[0], out, sizeof(out), now_ms() + secs * 1000ll);
+	timeout = !collect(p[0], out, sizeof(out), start + secs * 1000ll);
 	if (!reap(pid, &status, timeout)) {
 		printf("# process %d does not die\n", pid);
 		timeout = true;
 		immortal++;
 	}
 	close(p[0]);
-	report(t, n, timeout, status, out);
+	report(t, n, timeout, status, out, now_ms() - start);
 }
 
 static bool wanted(const struct test_case *t, int argc, char **argv)
