@@ -156,7 +156,7 @@ def abi_tests(run, kernel, oracle, only, parameters=''):
          '--timeout', str(400 * scale),
          *(['--module', 'zram'] if kernel == 'stock' else []),
          '--file', os.path.join(BUILD, 'abi/abi')],
-        ' '.join([f'VMM_DEV={device} /abi -t {scale}', *only]))
+        ' '.join([f'VMM_DEV={device} /abi -s {scale}', *only]))
 
 
 @suite(also=('svm2',), long=('svm2',), parts={'vmx': 2}, svm=100, vmx=600)

@@ -45,7 +45,7 @@ static void one_wins(unsigned int flags, int (*attempt)(struct vm *vm, u64 who),
 	int round, winners;
 	u64 i;
 
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < (int)test_rounds(ROUNDS); round++) {
 		contest.attempt = attempt;
 		contest.vm = vm_create(flags);
 		CHECK_EQ(pthread_barrier_init(&contest.start, NULL, THREADS), 0);
@@ -234,7 +234,7 @@ CASE(closed_under_callers, .timeout = 60)
 
 	for (t = 0; t < THREADS; t++)
 		CHECK_EQ(pthread_create(&threads[t], NULL, caller, (void *)t), 0);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < (int)test_rounds(200); i++) {
 		open_vm = OK(ioctl(dev_fd(), KVM_CREATE_VM, 0));
 		if (i & 1)
 			ioctl(open_vm, KVM_CREATE_IRQCHIP, 0);

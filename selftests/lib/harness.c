@@ -16,13 +16,18 @@
 enum { EXIT_PASS, EXIT_FAIL, EXIT_SKIP = 4 };
 
 #define DEFAULT_SECONDS 40 /* for a busy machine: a case takes a second at most */
+/* So many processes take so long on the slim kernel, on a busy machine. */
+#define YARDSTICK_FORKS 100
+#define YARDSTICK_MS    500
+#define MAX_SCALE       16
 
 extern const struct test_case *const __start_test_cases[];
 extern const struct test_case *const __stop_test_cases[];
 
 static unsigned int passed, failed, skipped, known;
-static unsigned int immortal; /* cases that SIGKILL did not end */
-static unsigned int time_scale = 1;
+static unsigned int immortal;       /* cases that SIGKILL did not end */
+static unsigned int slowness = 1;   /* how much slower than a plain kernel the user says it is */
+static unsigned int time_scale = 1; /* of the limits: the above, or more as it turns out */
 static int forced_oracle = -1;
 
 void test_fail(const char *file, unsigned int line, const char *fmt, ...)
@@ -69,6 +74,11 @@ bool test_is_tcg(void)
 	return !memcmp(&b, "TCGT", 4) && !memcmp(&c, "CGTC", 4);
 }
 
+unsigned int test_rounds(unsigned int full)
+{
+	return full > slowness ? full / slowness : 1;
+}
+
 static void in_child(const struct test_case *t, int out)
 {
 	setpgid(0, 0);
@@ -89,19 +99,59 @@ static long long now_ms(void)
 	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
 }
 
-/* Collect what the case prints until it ends or its time is over; false on time-out. */
-static bool collect(int in, char *buf, size_t size, long long deadline)
+/*
+ * A limit is there to end what hangs, and must not become a measure of the machine: see how long
+ * something takes that is known, and have time_scale follow if that is longer than it should be.
+ */
+static void measure_speed(void)
 {
+	long long start = now_ms(), scale;
+	int i;
+
+	for (i = 0; i < YARDSTICK_FORKS; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(0);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+	scale = (now_ms() - start) / YARDSTICK_MS;
+	if (scale > MAX_SCALE)
+		scale = MAX_SCALE;
+	if (scale <= time_scale)
+		return;
+	time_scale = scale;
+	printf("# this host is slow: time limits are %u times as long\n", time_scale);
+}
+
+/* The time in milliseconds that a case may take as things are now. */
+static long long limit_ms(const struct test_case *t)
+{
+	return (t->timeout ? t->timeout : DEFAULT_SECONDS) * 1000ll * time_scale;
+}
+
+/* Collect what the case prints until it ends or its time is over; false on time-out. */
+static bool collect(int in, char *buf, size_t size, const struct test_case *t, pid_t pid)
+{
+	long long start = now_ms();
 	struct pollfd p = { .fd = in, .events = POLLIN };
 	size_t len = 0;
 	char chunk[512];
 	ssize_t n;
 
 	for (;;) {
-		long long left = deadline - now_ms();
+		long long left = start + limit_ms(t) - now_ms();
 
-		if (left <= 0 || poll(&p, 1, left) == 0)
-			return false;
+		if (left <= 0 || poll(&p, 1, left) == 0) {
+			/* What it does all the time is no measure of the machine. */
+			kill(-pid, SIGSTOP);
+			measure_speed();
+			kill(-pid, SIGCONT);
+			if (now_ms() >= start + limit_ms(t))
+				return false;
+			continue;
+		}
 		n = read(in, chunk, sizeof(chunk));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -183,7 +233,6 @@ static void report(const struct test_case *t, unsigned int n, bool timeout, int 
 static void run_one(const struct test_case *t, unsigned int n)
 {
 	static char out[64 * 1024];
-	unsigned int secs = (t->timeout ? t->timeout : DEFAULT_SECONDS) * time_scale;
 	long long start = now_ms();
 	int p[2], status = 0;
 	bool timeout;
@@ -203,7 +252,7 @@ static void run_one(const struct test_case *t, unsigned int n)
 	if (!pid)
 		in_child(t, p[1]);
 	close(p[1]);
-	timeout = !collect(p[0], out, sizeof(out), start + secs * 1000ll);
+	timeout = !collect(p[0], out, sizeof(out), t, pid);
 	if (!reap(pid, &status, timeout)) {
 		printf("# process %d does not die\n", pid);
 		timeout = true;
@@ -230,10 +279,10 @@ static bool wanted(const struct test_case *t, int argc, char **argv)
 static void wrong_usage(const char *self)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-o 0|1] [-t scale] [suite | suite.case ...]\n"
+		"usage: %s [-l] [-o 0|1] [-s slowness] [suite | suite.case ...]\n"
 		"  -l  list the cases\n"
 		"  -o  say whether the device is in-tree KVM (default: found out)\n"
-		"  -t  multiply all time limits\n"
+		"  -s  how much slower than usual this kernel is: longer limits, fewer rounds\n"
 		"The device is taken from VMM_DEV (default /dev/vmm).\n",
 		self);
 	exit(64);
@@ -246,13 +295,13 @@ int main(int argc, char **argv)
 	bool list = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "lo:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "lo:s:")) != -1) {
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'o')
 			forced_oracle = atoi(optarg);
-		else if (opt == 't' && atoi(optarg) > 0)
-			time_scale = atoi(optarg);
+		else if (opt == 's' && atoi(optarg) > 0)
+			time_scale = slowness = atoi(optarg);
 		else
 			wrong_usage(argv[0]);
 	}
@@ -266,6 +315,8 @@ int main(int argc, char **argv)
 	}
 	if (!list)
 		printf("TAP version 13\n1..%u\n", count);
+	if (!list)
+		measure_speed();
 	for (t = __start_test_cases; t < __stop_test_cases; t++) {
 		if (!wanted(*t, argc, argv))
 			continue;

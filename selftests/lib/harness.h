@@ -57,6 +57,14 @@ bool test_is_oracle(void);
 /** test_is_tcg() - whether the host's processor is QEMU's TCG. */
 bool test_is_tcg(void);
 
+/**
+ * test_rounds() - how often to repeat something here that is repeated @full times on a fast kernel
+ * @full: how often it proves enough
+ *
+ * Return: 1 or more.
+ */
+unsigned int test_rounds(unsigned int full);
+
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define SKIP(...) test_skip(__VA_ARGS__)
 
