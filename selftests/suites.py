@@ -118,7 +118,7 @@ def unit(run):
     """KUnit on the slim kernel, and what its results come through."""
     cases = kunit(run, 'slim')
     if run.host == 'svm':
-        cases += run.local([os.path.join(HERE, 'hosts/console_test.py')], limit=300)
+        cases += run.local([os.path.join(HERE, 'hosts/host_test.py')], limit=300)
     return cases
 
 
