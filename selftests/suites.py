@@ -241,21 +241,31 @@ def boot(run):
     return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(1800))
 
 
+SEABIOS = ('/usr/share/seabios/bios-256k.bin', '/usr/share/seabios/bios.bin')
+
+
 @suite()
 def guests(run):
     """Small kernels under vmctl: how they start, how they end, what vmctl says."""
+    qemu_cases.need(SEABIOS)
     run.make('userspace')
     run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
     folder = os.path.join(BUILD, 'userctl/tests/guests')
     subprocess.run([os.path.join(HERE, 'hosts/make-guest'), os.path.join(folder, 'virtio.gz'),
                     os.path.join(TOP, 'userctl/tests/guests/virtio-init')], check=True)
-    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pty', 'virtio.gz')
+    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'bootsector.img', 'pty', 'virtio.gz')
     files = [os.path.join(folder, n) for n in names]
-    files.append(kernels.Kernel('slim').bzimage + ':/bzImage')
+    slim = kernels.Kernel('slim').bzimage
+    files += [slim + ':/bzImage', *SEABIOS]
     files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/guests.sh')]
     foreign = ''
     if run.host == 'svm':
         # On Bochs these would take their time.
+        initrd = os.path.join(folder, 'media.gz')
+        subprocess.run([os.path.join(HERE, 'hosts/make-guest'), initrd,
+                        os.path.join(HERE, 'boot/guest-init')], check=True)
+        files.append(qemu_cases.make_image(folder, 'isolinux', slim, initrd, 'token=firmware',
+                                           'prompt 1\n'))
         folder = foreign_kernels.fetch()
         files += [os.path.join(folder, n) + ':/foreign/' + n for n in sorted(os.listdir(folder))]
         foreign = 'FOREIGN=/foreign '

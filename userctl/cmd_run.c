@@ -18,8 +18,10 @@
 #define DEFAULT_APPEND "console=ttyS0"
 
 enum {
-	OPT_DEVICE = 0x100,
+	OPT_DEBUG_PORT = 0x100,
+	OPT_DEVICE,
 	OPT_DISK,
+	OPT_FIRMWARE,
 	OPT_GRACE,
 	OPT_MODULE,
 	OPT_ON_RESET,
@@ -30,6 +32,7 @@ enum {
  * struct run_options - the command line
  * @cfg: the machine
  * @initrd: initial RAM disk or NULL
+ * @debug_port: where the debug port's output goes, or NULL
  * @restart: build the machine anew after a reset
  * @stats: print statistics at the end
  * @stats_file: where to, NULL for standard error
@@ -38,6 +41,7 @@ enum {
 struct run_options {
 	struct machine_config cfg;
 	const char *initrd;
+	const char *debug_port;
 	bool restart;
 	bool stats;
 	const char *stats_file;
@@ -50,6 +54,10 @@ static const struct argp_option options[] = {
 	{ "initrd", 'i', "FILE", 0, "initial RAM disk (the first module for multiboot)", 0 },
 	{ "module", OPT_MODULE, "FILE[ ARGS]", 0,
 	  "further module for PVH and multiboot kernels; repeatable", 0 },
+	{ "firmware", OPT_FIRMWARE, "FILE", 0,
+	  "BIOS image to start instead of a kernel, 64K to 256K in steps of 64K", 0 },
+	{ "debug-port", OPT_DEBUG_PORT, "FILE", 0,
+	  "write what the guest sends to port 0x402, firmware's messages, to FILE", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "virtio disk, raw; \",ro\": read-only; repeatable", 0 },
 	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
@@ -170,6 +178,12 @@ static int parse_option(struct run_options *o, int key, char *arg)
 		return parse_memory(o, arg);
 	case 'n':
 		return parse_name(o, arg);
+	case OPT_DEBUG_PORT:
+		o->debug_port = arg;
+		return 0;
+	case OPT_FIRMWARE:
+		o->cfg.firmware = arg;
+		return 0;
 	case OPT_DEVICE:
 		o->cfg.device = arg;
 		return 0;
@@ -227,22 +241,40 @@ static void place_initrd(struct run_options *o)
 	memmove(boot->module, boot->module + 1, boot->modules * sizeof(boot->module[0]));
 }
 
+/* There is one thing to start, and firmware gets nothing of what is for kernels. */
+static int check_boot(struct run_options *o)
+{
+	struct boot *boot = &o->cfg.boot;
+
+	if (!boot->kernel && !o->cfg.firmware)
+		return fault(&o->err, EX_USAGE,
+			     "run needs a kernel or firmware: --kernel FILE or --firmware FILE");
+	if (!o->cfg.firmware) {
+		if (!boot->cmdline)
+			boot->cmdline = DEFAULT_APPEND;
+		return 0;
+	}
+	if (boot->kernel)
+		return fault(&o->err, EX_USAGE,
+			     "either --kernel or --firmware: firmware boots from a --disk");
+	if (o->initrd || boot->modules || boot->cmdline)
+		return fault(&o->err, EX_USAGE,
+			     "--initrd, --module and --append go with --kernel, not --firmware");
+	return 0;
+}
+
 static int parse_args(int argc, char **argv, struct run_options *o)
 {
 	static char name[32];
 
 	snprintf(name, sizeof(name), "vm-%d", (int)getpid());
 	*o = (struct run_options){
-		.cfg = { .memory = DEFAULT_MEMORY,
-			 .cpus = 1,
-			 .grace = 1,
-			 .name = name,
-			 .boot.cmdline = DEFAULT_APPEND },
+		.cfg = { .memory = DEFAULT_MEMORY, .cpus = 1, .grace = 1, .name = name },
 	};
 	if (argp_parse(&argp, argc, argv, 0, NULL, o))
 		return fault(&o->err, EX_USAGE, "bad usage");
-	if (!o->cfg.boot.kernel)
-		return fault(&o->err, EX_USAGE, "run needs a kernel: --kernel FILE");
+	if (check_boot(o))
+		return -1;
 	o->cfg.device = vmm_device(o->cfg.device);
 	place_initrd(o);
 	return 0;
@@ -344,13 +376,26 @@ static int run_once(const struct run_options *o, struct error *err)
 	return status;
 }
 
+/* Line by line, so that it can be followed; once, however often the machine restarts. */
+static int open_debug_port(struct run_options *o)
+{
+	if (!o->debug_port)
+		return 0;
+	o->cfg.debug = fopen(o->debug_port, "we");
+	if (!o->cfg.debug)
+		return fault_errno(&o->err, EX_CANTCREAT, errno, "debug port's file %s",
+				   o->debug_port);
+	setvbuf(o->cfg.debug, NULL, _IOLBF, 0);
+	return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o;
 	struct error err;
 	int status;
 
-	if (parse_args(argc, argv, &o))
+	if (parse_args(argc, argv, &o) || open_debug_port(&o))
 		return report(&o.err);
 	signal(SIGPIPE, SIG_IGN);
 	terminal_guard();
@@ -358,5 +403,7 @@ int cmd_run(int argc, char **argv)
 	do {
 		status = run_once(&o, &err);
 	} while (status == EXIT_RESET && o.restart);
+	if (o.cfg.debug)
+		fclose(o.cfg.debug);
 	return status < 0 ? report(&err) : status;
 }

@@ -43,8 +43,9 @@ def make_guest(build):
     return path
 
 
-def make_image(build, name, kernel, initrd, append):
+def make_image(build, name, kernel, initrd, append, config='serial 0 115200\nprompt 0\n'):
     """An image that BIOSes boot as a CD and as a disk: isolinux, a kernel, an initrd."""
+    need([*ISOLINUX, HYBRID])
     top = os.path.join(build, name)
     shutil.rmtree(top, ignore_errors=True)
     os.makedirs(os.path.join(top, 'isolinux'))
@@ -53,7 +54,7 @@ def make_image(build, name, kernel, initrd, append):
     for path in ISOLINUX:
         shutil.copy(path, os.path.join(top, 'isolinux'))
     with open(os.path.join(top, 'isolinux/isolinux.cfg'), 'w', encoding='ascii') as f:
-        f.write('serial 0 115200\ndefault k\nprompt 0\nlabel k\nkernel /kernel\n'
+        f.write(f'{config}default k\nlabel k\nkernel /kernel\n'
                 f'append initrd=/initrd console=ttyS0 panic=-1 quiet {append}\n')
     image = top + '.iso'
     subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-o', image, '-isohybrid-mbr', HYBRID,
@@ -79,7 +80,7 @@ def make_disk(build):
 
 def options(build):
     """run-host's options; build is where make has put the programs."""
-    need([QEMU, IMG, *FIRMWARE, *ISOLINUX, HYBRID, *OVMF])
+    need([QEMU, IMG, *FIRMWARE, *OVMF])
     guest = make_guest(build)
     slim, stock = (kernels.Kernel(k).bzimage for k in ('slim', 'stock'))
     token = os.path.join(build, 'token')

@@ -10,7 +10,6 @@
 #include "../devices/pci.h"
 #include "../devices/rtc.h"
 #include "aml.h"
-#include "memmap.h"
 
 #define PACKED __attribute__((packed))
 
@@ -146,7 +145,7 @@ _Static_assert(sizeof(struct facs) == 64, "ACPI 6.4, table 5-12");
 /* Tables are laid one after another. */
 struct area {
 	struct guest_mem *mem;
-	uint64_t next;
+	uint64_t next, end;
 	bool full;
 };
 
@@ -165,7 +164,7 @@ static uint64_t place(struct area *area, const void *data, size_t len)
 {
 	uint64_t addr = area->next;
 
-	if (area->full || addr + len > MEM_1M) {
+	if (area->full || addr + len > area->end) {
 		area->full = true;
 		return 0;
 	}
@@ -418,27 +417,25 @@ static uint64_t build_xsdt(struct area *area, uint64_t fadt, uint64_t madt, uint
 	return place(area, &xsdt, len);
 }
 
-int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, bool pci, uint64_t *rsdp,
-		      struct error *err)
+int acpi_tables_build(struct guest_mem *mem, const struct acpi_config *cfg, struct error *err)
 {
 	struct rsdp root = {
 		.signature = "RSD PTR ", .oem_id = "VMMVM ", .revision = 2, .length = sizeof(root)
 	};
-	struct area area = { .mem = mem, .next = MEM_ACPI + 64 };
+	struct area area = { .mem = mem, .next = cfg->start + 64, .end = cfg->end };
 	uint64_t fadt, madt;
 
-	if (!cpus || cpus > ACPI_CPUS_MAX)
-		return fault(err, EX_SOFTWARE, "ACPI tables for %u vCPUs", cpus);
-	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area, pci));
-	madt = build_madt(&area, cpus);
-	root.xsdt = build_xsdt(&area, fadt, madt, pci ? build_mcfg(&area) : 0);
+	if (!cfg->cpus || cfg->cpus > ACPI_CPUS_MAX)
+		return fault(err, EX_SOFTWARE, "ACPI tables for %u vCPUs", cfg->cpus);
+	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area, cfg->pci));
+	madt = build_madt(&area, cfg->cpus);
+	root.xsdt = build_xsdt(&area, fadt, madt, cfg->pci ? build_mcfg(&area) : 0);
 	if (area.full)
 		return fault(err, EX_SOFTWARE, "the ACPI tables do not fit");
 
 	/* The first checksum covers the 20 bytes of revision 0, the second one everything. */
 	root.checksum = checksum(&root, 20);
 	root.extended_checksum = checksum(&root, sizeof(root));
-	memcpy(guest_mem_ptr(mem, MEM_ACPI, sizeof(root)), &root, sizeof(root));
-	*rsdp = MEM_ACPI;
+	memcpy(guest_mem_ptr(mem, cfg->start, sizeof(root)), &root, sizeof(root));
 	return 0;
 }

@@ -12,16 +12,26 @@
 #define ACPI_CPUS_MAX 254 /* APIC ids of one byte; more would need x2APIC entries */
 
 /**
- * acpi_tables_build() - write the tables into guest memory at MEM_ACPI
- * @mem: guest memory
+ * struct acpi_config - what the tables describe, and where they go
  * @cpus: vCPUs, whose APIC ids are 0 to @cpus - 1
  * @pci: there is a PCI bus
- * @rsdp: guest-physical address of the root pointer
+ * @start: guest-physical address of the root pointer, which the tables follow
+ * @end: where they end at the latest
+ */
+struct acpi_config {
+	unsigned int cpus;
+	bool pci;
+	uint64_t start, end;
+};
+
+/**
+ * acpi_tables_build() - write the tables into guest memory
+ * @mem: guest memory
+ * @cfg: what and where
  * @err: EX_SOFTWARE when the tables do not fit
  *
  * Return: 0 or -1.
  */
-int acpi_tables_build(struct guest_mem *mem, unsigned int cpus, bool pci, uint64_t *rsdp,
-		      struct error *err);
+int acpi_tables_build(struct guest_mem *mem, const struct acpi_config *cfg, struct error *err);
 
 #endif

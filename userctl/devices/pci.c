@@ -15,6 +15,10 @@
 #define MSIX_PBA        0x800
 #define MSIX_ENTRY_SIZE sizeof(struct pci_msix_entry)
 #define LAPIC_BASE      0xfee00000u
+/* Programmable attribute map (Intel 82441FX data sheet, 3.2.18): 4 bits a segment. */
+#define I440FX_PAM  0x59
+#define I440FX_PAMS 7
+#define PAM_RAM     0x33
 
 static void put16(uint8_t *config, unsigned int at, uint16_t val)
 {
@@ -388,6 +392,13 @@ const struct bus_ops pci_port_ops = { port_read, port_write, 4 };
 
 /* ---- the bus ---- */
 
+static void init_bridge(struct pci_bus *bus, const struct pci_id *id)
+{
+	pci_device_init(&bus->bridge, id, 0);
+	bus->bridge.bus = bus;
+	bus->bridge.irq = bus->irq;
+}
+
 void pci_bus_init(struct pci_bus *bus, const struct irq_line *irq)
 {
 	/* The identity that QEMU gives to its PCI Express host bridges. */
@@ -398,10 +409,24 @@ void pci_bus_init(struct pci_bus *bus, const struct irq_line *irq)
 	memset(bus, 0, sizeof(*bus));
 	pthread_rwlock_init(&bus->lock, NULL);
 	bus->irq = *irq;
-	pci_device_init(&bus->bridge, &bridge, 0);
-	bus->bridge.bus = bus;
-	bus->bridge.irq = *irq;
+	init_bridge(bus, &bridge);
 	bus->slot[0] = &bus->bridge;
+}
+
+void pci_bus_i440fx(struct pci_bus *bus)
+{
+	/* By the subsystem SeaBIOS knows that this is a virtual machine, and how to ask it. */
+	static const struct pci_id bridge = { .vendor = 0x8086,
+					      .device = 0x1237,
+					      .sub_vendor = 0x1af4,
+					      .sub_device = 0x1100,
+					      .class_code = HOST_BRIDGE,
+					      .revision = 2 };
+
+	pci_device_destroy(&bus->bridge);
+	init_bridge(bus, &bridge);
+	memset(bus->bridge.config + I440FX_PAM, PAM_RAM, I440FX_PAMS);
+	memset(bus->bridge.writable + I440FX_PAM, 0xff, I440FX_PAMS);
 }
 
 void pci_bus_destroy(struct pci_bus *bus)

@@ -19,8 +19,8 @@
 #define PCI_CONFIG_SIZE 4096
 #define PCI_ECAM_SIZE   (256ULL * PCI_CONFIG_SIZE) /* bus 0: 32 slots of 8 functions */
 /* Where BARs may be; others decode nothing. */
-#define PCI_WINDOW_BASE 0xc0000000ULL
-#define PCI_WINDOW_SIZE 0x10000000ULL
+#define PCI_WINDOW_BASE 0xf0000000ULL
+#define PCI_WINDOW_SIZE 0x0ec00000ULL /* to the I/O APIC: firmware begins at the upper end */
 
 /* Slot 0 is the host bridge. Each other one has an interrupt line to itself. */
 #define PCI_SLOTS        9
@@ -126,6 +126,15 @@ extern const struct bus_ops pci_port_ops, pci_ecam_ops, pci_window_ops;
  */
 void pci_bus_init(struct pci_bus *bus, const struct irq_line *irq);
 void pci_bus_destroy(struct pci_bus *bus);
+
+/**
+ * pci_bus_i440fx() - give the bus the host bridge that BIOSes know
+ * @bus: the bus
+ *
+ * Its registers for the memory from 768 KiB to 1 MiB say that it is RAM; the guest can write
+ * them, but it stays RAM.
+ */
+void pci_bus_i440fx(struct pci_bus *bus);
 
 /**
  * pci_device_init() - a device that is not on a bus yet

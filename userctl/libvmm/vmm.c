@@ -181,6 +181,17 @@ int vmm_vm_pc(struct vmm_vm *vm, uint64_t tss, uint64_t identity, struct error *
 	return 0;
 }
 
+static int set_region(struct vmm_vm *vm, const struct kvm_userspace_memory_region *region,
+		      struct error *err)
+{
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, region))
+		return fault_errno(err, EX_OSERR, errno,
+				   "cannot give the guest %#llx bytes of memory at %#llx",
+				   (unsigned long long)region->memory_size,
+				   (unsigned long long)region->guest_phys_addr);
+	return 0;
+}
+
 int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,
 		  struct error *err)
 {
@@ -191,11 +202,21 @@ int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t s
 		.userspace_addr = (uintptr_t)hva,
 	};
 
-	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
-		return fault_errno(err, EX_OSERR, errno,
-				   "cannot give the guest %#llx bytes of memory at %#llx",
-				   (unsigned long long)size, (unsigned long long)gpa);
-	return 0;
+	return set_region(vm, &region, err);
+}
+
+int vmm_vm_rom(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,
+	       struct error *err)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	return set_region(vm, &region, err);
 }
 
 int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level)

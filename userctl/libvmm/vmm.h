@@ -84,6 +84,9 @@ void vmm_vm_close(struct vmm_vm *vm);
 int vmm_vm_pc(struct vmm_vm *vm, uint64_t tss, uint64_t identity, struct error *err);
 int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,
 		  struct error *err);
+/* Likewise what the guest cannot write; its attempts come as KVM_EXIT_MMIO. */
+int vmm_vm_rom(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,
+	       struct error *err);
 int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level);
 int vmm_signal_msi(struct vmm_vm *vm, uint64_t addr, uint32_t data);
 /* Have 16-bit writes to memory at @addr signal the eventfd @fd, or no longer: 0 or -errno. */

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sys/timerfd.h>
 
+#include "../devices/debugcon.h"
 #include "machine.h"
 
-#define COM1_PORT 0x3f8
 #define COM1_GSI  4
 #define POST_PORT 0x80
 
@@ -76,8 +76,8 @@ static const struct bus_ops post_ops = {
 	.width = 1,
 };
 
-static int add_ports(struct machine *m, uint64_t base, uint64_t len, const struct bus_ops *ops,
-		     void *dev, struct error *err)
+int machine_add_ports(struct machine *m, uint64_t base, uint64_t len, const struct bus_ops *ops,
+		      void *dev, struct error *err)
 {
 	struct bus_range *range;
 
@@ -102,26 +102,33 @@ int machine_add_devices(struct machine *m, struct error *err)
 	bus_init(&m->pio);
 	bus_init(&m->mmio);
 	serial_init(&m->serial, &com1, &wire);
-	rtc_init(&m->rtc, &rtc, &clock, m->mem.low, m->mem.high);
+	rtc_init(&m->rtc, &rtc, &clock, m->mem.low - (m->cfg->firmware ? FIRMWARE_ACPI : 0),
+		 m->mem.high);
 	i8042_init(&m->kbd, reset, m);
 	acpi_pm_init(&m->pm, &sci, &events);
 
-	if (add_ports(m, COM1_PORT, SERIAL_PORTS, &serial_ops, &m->serial, err) ||
-	    add_ports(m, RTC_PORT_BASE, RTC_PORTS, &rtc_ops, &m->rtc, err) ||
-	    add_ports(m, I8042_DATA_PORT, 1, &i8042_data_ops, &m->kbd, err) ||
-	    add_ports(m, I8042_COMMAND_PORT, 1, &i8042_command_ops, &m->kbd, err) ||
-	    add_ports(m, POST_PORT, 1, &post_ops, NULL, err) ||
-	    add_ports(m, FAST_RESET_PORT, 1, &fast_reset_ops, &m->pm, err) ||
-	    add_ports(m, ACPI_PM_BASE, ACPI_PM_PORTS, &acpi_pm_ops, &m->pm, err))
+	if (machine_add_ports(m, COM1_PORT, SERIAL_PORTS, &serial_ops, &m->serial, err) ||
+	    machine_add_ports(m, RTC_PORT_BASE, RTC_PORTS, &rtc_ops, &m->rtc, err) ||
+	    machine_add_ports(m, I8042_DATA_PORT, 1, &i8042_data_ops, &m->kbd, err) ||
+	    machine_add_ports(m, I8042_COMMAND_PORT, 1, &i8042_command_ops, &m->kbd, err) ||
+	    machine_add_ports(m, POST_PORT, 1, &post_ops, NULL, err) ||
+	    machine_add_ports(m, FAST_RESET_PORT, 1, &fast_reset_ops, &m->pm, err) ||
+	    machine_add_ports(m, ACPI_PM_BASE, ACPI_PM_PORTS, &acpi_pm_ops, &m->pm, err))
 		return -1;
-	if (m->cfg->disks)
+	if (m->cfg->debug &&
+	    machine_add_ports(m, DEBUGCON_PORT, 1, &debugcon_ops, m->cfg->debug, err))
+		return -1;
+	if (m->cfg->firmware && machine_add_firmware(m, err))
+		return -1;
+	if (machine_has_bus(m->cfg))
 		return machine_add_disks(m, err);
-	return add_ports(m, RESET_PORT, 1, &reset_ops, &m->pm, err);
+	return machine_add_ports(m, RESET_PORT, 1, &reset_ops, &m->pm, err);
 }
 
 void machine_remove_devices(struct machine *m)
 {
 	machine_remove_disks(m);
+	machine_remove_firmware(m);
 	bus_destroy(&m->pio);
 	bus_destroy(&m->mmio);
 	serial_destroy(&m->serial);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The PCI bus and the disks on it. Without a disk there is no bus. */
+/* The PCI bus and the disks on it. A kernel without a disk gets no bus. */
 #include "machine.h"
 
 static void set_line(void *opaque, unsigned int gsi, bool level)
@@ -43,6 +43,8 @@ static int add_bus(struct machine *m, struct error *err)
 	struct irq_line line = { set_line, m, 0, false };
 
 	pci_bus_init(&m->pci, &line);
+	if (m->cfg->firmware)
+		pci_bus_i440fx(&m->pci);
 	m->pci.msi = send_msi;
 	m->pci.doorbell = set_doorbell;
 	m->pci.opaque = m;
@@ -57,6 +59,11 @@ static int add_bus(struct machine *m, struct error *err)
 				     err)
 		       ? -1
 		       : 0;
+}
+
+bool machine_has_bus(const struct machine_config *cfg)
+{
+	return cfg->disks || cfg->firmware;
 }
 
 int machine_add_disks(struct machine *m, struct error *err)

@@ -42,6 +42,19 @@ void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what
 	cause_set(m, STOP_HOST, vcpu, &err);
 }
 
+/* Firmware has the memory below 1 MiB to itself. */
+static int build_acpi(struct machine *m, struct error *err)
+{
+	struct acpi_config cfg = { m->cfg->cpus, machine_has_bus(m->cfg), MEM_ACPI, MEM_1M };
+
+	if (m->cfg->firmware) {
+		cfg.start = m->mem.low - FIRMWARE_ACPI;
+		cfg.end = m->mem.low;
+	}
+	m->boot.rsdp = cfg.start;
+	return acpi_tables_build(&m->mem, &cfg, err);
+}
+
 static int setup_memory(struct machine *m, struct error *err)
 {
 	char size[24];
@@ -52,9 +65,9 @@ static int setup_memory(struct machine *m, struct error *err)
 				   size_print(m->cfg->memory, size, sizeof(size)));
 	m->boot = m->cfg->boot;
 	m->boot.mem = &m->mem;
-	if (acpi_tables_build(&m->mem, m->cfg->cpus, m->cfg->disks, &m->boot.rsdp, err))
+	if (build_acpi(m, err))
 		return -1;
-	return boot_load(&m->boot, err);
+	return m->cfg->firmware ? machine_load_firmware(m, err) : boot_load(&m->boot, err);
 }
 
 /* The highest address must fit the guest's physical addresses, CPUID 0x80000008 EAX[7:0]. */
@@ -101,9 +114,13 @@ static int setup_vm(struct machine *m, struct error *err)
 	if (vmm_vm_pc(&m->vm, MEM_TSS, MEM_IDENTITY, err) ||
 	    vmm_vm_memory(&m->vm, 0, 0, m->mem.low, m->mem.base, err))
 		return -1;
-	if (!m->mem.high)
+	if (m->mem.high &&
+	    vmm_vm_memory(&m->vm, 1, MEM_HIGH_BASE, m->mem.high, m->mem.base + m->mem.low, err))
+		return -1;
+	if (!m->firmware.size)
 		return 0;
-	return vmm_vm_memory(&m->vm, 1, MEM_HIGH_BASE, m->mem.high, m->mem.base + m->mem.low, err);
+	return vmm_vm_rom(&m->vm, 2, MEM_HIGH_BASE - m->firmware.size, m->firmware.size,
+			  m->firmware.rom, err);
 }
 
 static int setup_vcpus(struct machine *m, struct error *err)

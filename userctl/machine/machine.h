@@ -11,8 +11,10 @@
 #include <stdio.h>
 
 #include "../boot/boot.h"
+#include "../boot/firmware.h"
 #include "../devices/acpi_pm.h"
 #include "../devices/bus.h"
+#include "../devices/fwcfg.h"
 #include "../devices/i8042.h"
 #include "../devices/pci.h"
 #include "../devices/rtc.h"
@@ -29,6 +31,8 @@
 #define CPUS_MAX   64
 #define RANGES_MAX 16
 #define DISKS_MAX  (PCI_SLOTS - 1)
+
+#define COM1_PORT 0x3f8
 
 enum stop_cause {
 	STOP_NONE,
@@ -59,6 +63,8 @@ struct disk_config {
  * @cpus: vCPUs
  * @grace: seconds between a signal and the end, for the guest to power off
  * @boot: kernel, command line and modules
+ * @firmware: image to start instead of a kernel, or NULL
+ * @debug: gets what firmware writes to its debug port, or NULL
  * @disk: disks
  * @disks: how many
  */
@@ -69,6 +75,8 @@ struct machine_config {
 	unsigned int cpus;
 	unsigned int grace;
 	struct boot boot;
+	const char *firmware;
+	FILE *debug;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
 };
@@ -102,7 +110,8 @@ struct vcpu {
  * @cfg: what the user asked for
  * @vm: the kernel's side
  * @mem: guest memory
- * @boot: how the first vCPU starts
+ * @boot: how the first vCPU starts; with firmware only its map is used
+ * @firmware: image, if any
  * @cpuid: CPUID leaves that all vCPUs share
  * @pio: I/O ports
  * @mmio: devices in guest-physical memory
@@ -112,6 +121,8 @@ struct vcpu {
  * @rtc: clock
  * @kbd: keyboard controller
  * @pm: ACPI
+ * @fwcfg: firmware configuration
+ * @has_fwcfg: there is one
  * @pci: the PCI bus
  * @has_pci: there is one
  * @pci_range: its claims on @pio and @mmio
@@ -136,6 +147,7 @@ struct machine {
 	struct vmm_vm vm;
 	struct guest_mem mem;
 	struct boot boot;
+	struct firmware firmware;
 	struct kvm_cpuid2 *cpuid;
 
 	struct bus pio, mmio;
@@ -145,6 +157,8 @@ struct machine {
 	struct rtc rtc;
 	struct i8042 kbd;
 	struct acpi_pm pm;
+	struct fwcfg fwcfg;
+	bool has_fwcfg;
 	struct pci_bus pci;
 	bool has_pci;
 	struct bus_range pci_range[3];
@@ -205,8 +219,16 @@ void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what
 /* Devices of a PC, devices.c. */
 int machine_add_devices(struct machine *m, struct error *err);
 void machine_remove_devices(struct machine *m);
+int machine_add_ports(struct machine *m, uint64_t base, uint64_t len, const struct bus_ops *ops,
+		      void *dev, struct error *err);
 
-/* disks.c: the PCI bus and what is on it. */
+/* firmware.c: the image, and what it is told of the machine. */
+int machine_load_firmware(struct machine *m, struct error *err);
+int machine_add_firmware(struct machine *m, struct error *err);
+void machine_remove_firmware(struct machine *m);
+
+/* disks.c: the PCI bus, which some machines have, and what is on it. */
+bool machine_has_bus(const struct machine_config *cfg);
 int machine_add_disks(struct machine *m, struct error *err);
 int machine_start_disks(struct machine *m, struct error *err);
 void machine_stop_disks(struct machine *m);

@@ -157,6 +157,9 @@ int vcpu_setup(struct vcpu *vcpu, struct error *err)
 {
 	if (set_cpuid(vcpu, err) || set_lapic(vcpu, err))
 		return -1;
+	/* Firmware begins at the reset vector, and does the rest. */
+	if (vcpu->m->cfg->firmware)
+		return 0;
 	set_msrs(vcpu);
 	/* The others wait for INIT and SIPI in their reset state. */
 	if (vcpu->id)

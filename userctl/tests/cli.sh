@@ -38,7 +38,7 @@ expect 0 "Usage: vmctl run" "help of a verb" -- help run
 expect 0 "usage: vmctl" "help of vmctl" -- --help
 expect 64 "no verb" "help for an unknown verb" -- help frobnicate
 expect 0 "exit|restart" "help of run" -- run --help
-expect 64 "needs a kernel" "run without a kernel" -- run
+expect 64 "needs a kernel or firmware" "run without a kernel" -- run
 expect 64 "unexpected argument" "run with a stray argument" -- run vmlinuz
 expect 64 "unrecognized option" "run with an unknown option" -- run --frobnicate
 expect 64 "cpus must be 1 to 64" "no vCPUs" -- run --kernel "$kernel" --cpus 0
@@ -76,6 +76,24 @@ expect 65 "disk $tmp/empty: the file is empty" "empty disk" -- \
 	run --kernel "$kernel" --disk "$tmp/empty"
 expect 65 "disk $tmp/cut: its size" "disk that ends within a sector" -- \
 	run --kernel "$kernel" --disk "$tmp/cut"
+bios=$tmp/bios
+head -c 131072 /dev/zero >"$bios"
+head -c 131073 /dev/zero >"$tmp/odd"
+head -c 327680 /dev/zero >"$tmp/big"
+expect 64 "either --kernel or --firmware" "kernel and firmware" -- \
+	run --kernel "$kernel" --firmware "$bios"
+expect 64 "go with --kernel" "initrd and firmware" -- run --firmware "$bios" --initrd "$tmp/text"
+expect 64 "go with --kernel" "module and firmware" -- run --firmware "$bios" --module "$tmp/text"
+expect 64 "go with --kernel" "command line and firmware" -- run --firmware "$bios" --append x
+expect 66 "firmware $tmp/none: No such file" "missing firmware" -- run --firmware "$tmp/none"
+expect 65 "firmware $tmp/empty: the file is empty" "empty firmware" -- run --firmware "$tmp/empty"
+expect 65 "firmware $tmp/odd: .* in steps of 64K.*bios-256k.bin" "cut firmware" -- \
+	run --firmware "$tmp/odd"
+expect 65 "firmware $tmp/big: its size of 320K is not 64K to 256K" "too much firmware" -- \
+	run --firmware "$tmp/big"
+expect 69 "insmod.*doctor" "firmware and no device" -- run --firmware "$bios" --device "$tmp/none"
+expect 73 "debug port's file $tmp/no/dir" "debug port's file that cannot be" -- \
+	run --firmware "$bios" --debug-port "$tmp/no/dir"
 set --
 for i in 1 2 3 4 5 6 7 8 9; do set -- "$@" --disk "$tmp/$i"; done
 expect 64 "at most 8 disks" "nine disks" -- run --kernel "$kernel" "$@"

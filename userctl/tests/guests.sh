@@ -3,8 +3,9 @@
 # vmctl run from end to end with the small kernels of tests/guests: how they are started, how
 # they end, and what vmctl says. TAP. Runs where a hypervisor is, with nothing but a shell:
 #	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage INITRD=/virtio.gz VMM_DEV=/dev/vmm sh guests.sh
-# LINUX has virtio built in; INITRD is busybox with guests/virtio-init. FOREIGN, if set, is a
-# folder with what selftests/hosts/foreign.py fetches.
+# LINUX has virtio built in; INITRD is busybox with guests/virtio-init. GUESTS also has SeaBIOS's
+# images. FOREIGN, if set, is a folder with what selftests/hosts/foreign.py fetches, and GUESTS has
+# isolinux.iso, a disk that boots LINUX.
 : "${VMCTL:=vmctl}" "${GUESTS:=.}" "${LINUX:=/bzImage}" "${INITRD:=/virtio.gz}"
 mb=$GUESTS/multiboot.elf
 tmp=$(mktemp -d) || exit 1
@@ -12,13 +13,20 @@ trap 'rm -rf "$tmp"' EXIT
 n=0
 echo "TAP version 13"
 
+# The output without what places the cursor: a BIOS puts that between any two characters.
+esc=$(printf '\033')
+plain() {
+	sed "s/$esc\[[0-9;?]*[A-Za-z]//g" "$tmp/out" >"$tmp/plain"
+}
+
 # verdict NAME: the exit status must be $want, each line of $tmp/want must occur in the output.
 verdict() {
 	n=$((n + 1))
 	why=
+	plain
 	[ "$got" = "$want" ] || why="status $got, not $want"
 	while read -r line; do
-		grep -q -e "$line" "$tmp/out" || why="$why; no \"$line\""
+		grep -q -e "$line" "$tmp/plain" || why="$why; no \"$line\""
 	done <"$tmp/want"
 	if [ -z "$why" ]; then
 		echo "ok $n - $1"
@@ -42,7 +50,8 @@ await() {
 
 # says COUNT PATTERN: so many lines of the output match.
 says() {
-	[ "$(grep -c -e "$2" "$tmp/out")" -ge "$1" ]
+	plain
+	[ "$(grep -c -e "$2" "$tmp/plain")" -ge "$1" ]
 }
 
 gone() {
@@ -250,6 +259,40 @@ kill -s TERM $holder
 wait $holder
 vm "disk that is free again" 0 "^multiboot" --kernel "$mb" --append off --disk "$tmp/disk"
 
+bios=$GUESTS/bios-256k.bin
+
+# firmware NAME PATTERNS OPTION...: a BIOS boots the disk of bootsector.S, which powers off; what
+# it says goes to the debug port, too.
+firmware() {
+	title=$1 patterns=$2
+	shift 2
+	vm "$title" 0 "^Booting from Hard Disk
+first sector
+^second sector
+^rsdp ffff
+$patterns" --disk "$GUESTS/bootsector.img" --debug-port "$tmp/log" "$@"
+	cp "$tmp/log" "$tmp/out"
+	printf '%s\n' "^SeaBIOS (version" "^Running on KVM" "^Found QEMU fw_cfg" \
+		"using modern (1.0) virtio mode" "^Booting from 0000:7c00" >"$tmp/want"
+	verdict "$title: debug port"
+}
+
+# Memory is what is left from 1 MiB to 16 MiB in KiB, and beyond in blocks of 64 KiB; a few pages
+# are the firmware's.
+firmware "firmware, a boot sector" "^memory 3c001efe
+^map 0007" --firmware "$bios"
+firmware "firmware of 128K, 4 vCPUs" "^memory 3c001efe
+^map 0007" --firmware "$GUESTS/bios.bin" --cpus 4
+firmware "firmware, memory beyond the hole" "^map 0008" --firmware "$bios" --memory 5G
+firmware "firmware, little memory" "^memory 2\|^memory 3" --firmware "$bios" --memory 16M
+
+printf '%s\n' "SeaBIOS" "^No bootable device" >"$tmp/want"
+want=143
+start --firmware "$bios" --grace 0
+await says 1 "^No bootable device"
+kill -s TERM $pid
+finish "firmware without a disk"
+
 # foreign NAME KERNEL SAYS ARGUMENT...: a kernel that goes on until it is killed.
 foreign() {
 	name=$1 kernel=$2 says=$3
@@ -271,6 +314,17 @@ if [ -n "${FOREIGN:-}" ]; then
 guest: kernel .*-$kind" --kernel "$FOREIGN/linux-$kind" --initrd "$FOREIGN/initrd-686.gz" \
 			--memory 256M --append "console=ttyS0 panic=-1 quiet token=$token"
 	done
+	# The boot loader's prompt takes a word from the console and starts Linux from the disk.
+	printf '%s\n' "ISOLINUX 6" "^boot: k" \
+		"guest: token $(printf firmware | sha256sum | cut -d' ' -f1)" "guest: cpus 2" >"$tmp/want"
+	want=0
+	rm -f "$tmp/keys" && mkfifo "$tmp/keys" && exec 3<>"$tmp/keys"
+	input=$tmp/keys
+	start --firmware "$bios" --disk "$GUESTS/isolinux.iso,ro" --cpus 2
+	input=
+	await says 1 "^boot:" && printf 'k\r' >&3
+	finish "firmware, ISOLINUX and Linux from a disk"
+	exec 3>&-
 	foreign "memtest86+" memtest.bin "Memtest86+" --memory 64M --append "console=ttyS0,115200"
 	limit=1200
 fi

@@ -9,6 +9,8 @@
 #include "tap.h"
 
 static struct guest_mem mem;
+/* Where the tables are. */
+static struct acpi_config area;
 
 static uint8_t sum(const uint8_t *p, size_t len)
 {
@@ -42,13 +44,13 @@ static const uint8_t *table(uint64_t gpa, const char *signature)
 	const uint8_t *t = guest_mem_ptr(&mem, gpa, 36);
 	uint32_t len;
 
-	CHECK(t && gpa >= MEM_ACPI && gpa < MEM_1M);
+	CHECK(t && gpa >= area.start && gpa < area.end);
 	if (!t)
 		return none;
 	len = get32(t + 4);
 	CHECK(!memcmp(t, signature, 4));
-	CHECK(len >= 36 && gpa + len <= MEM_1M);
-	if (memcmp(t, signature, 4) || gpa + len > MEM_1M)
+	CHECK(len >= 36 && gpa + len <= area.end);
+	if (memcmp(t, signature, 4) || gpa + len > area.end)
 		return none;
 	CHECK_EQ(sum(t, len), 0);
 	return t;
@@ -75,11 +77,11 @@ static bool with_pci;
 static uint64_t build(unsigned int cpus)
 {
 	struct error err = { 0 };
-	uint64_t rsdp = 0;
 
+	area = (struct acpi_config){ cpus, with_pci, MEM_ACPI, MEM_1M };
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
-	CHECK_EQ(acpi_tables_build(&mem, cpus, with_pci, &rsdp, &err), 0);
-	return rsdp;
+	CHECK_EQ(acpi_tables_build(&mem, &area, &err), 0);
+	return area.start;
 }
 
 static void root_pointer(void)
@@ -163,12 +165,37 @@ static void processors(void)
 
 static void processor_limits(void)
 {
+	struct acpi_config cfg = { 0, false, MEM_ACPI, MEM_1M };
 	struct error err = { 0 };
-	uint64_t rsdp;
 
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
-	CHECK_EQ(acpi_tables_build(&mem, 0, false, &rsdp, &err), -1);
-	CHECK_EQ(acpi_tables_build(&mem, ACPI_CPUS_MAX + 1, false, &rsdp, &err), -1);
+	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), -1);
+	cfg.cpus = ACPI_CPUS_MAX + 1;
+	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), -1);
+	guest_mem_free(&mem);
+}
+
+/* Elsewhere, with everything that points to a table pointing there; and never beyond the end. */
+static void other_places(void)
+{
+	struct error err = { 0 };
+	uint64_t len;
+
+	area = (struct acpi_config){ 64, true, 2 * MiB - 64 * KiB, 2 * MiB };
+	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
+	CHECK_EQ(acpi_tables_build(&mem, &area, &err), 0);
+	CHECK(!memcmp(guest_mem_ptr(&mem, area.start, 36), "RSD PTR ", 8));
+	CHECK(find(area.start, "FACP") > area.start);
+	CHECK(find(area.start, "MCFG") > area.start);
+	for (len = 64; len < 4096; len += 64) {
+		area.end = area.start + len;
+		memset(mem.base + area.end, 0x5a, 4096);
+		if (!acpi_tables_build(&mem, &area, &err))
+			break;
+		CHECK_EQ(mem.base[area.end], 0x5a);
+	}
+	CHECK(len > 1024 && len < 4096);
+	CHECK_EQ(mem.base[area.end], 0x5a);
 	guest_mem_free(&mem);
 }
 
@@ -255,7 +282,7 @@ static void definition_block(void)
 static void pci_bus(void)
 {
 	static const uint8_t window[] = { 0x87, 0x17, 0, 0, 0x0c, 1,    0,    0,    0,
-					  0,    0,    0, 0, 0xc0, 0xff, 0xff, 0xff, 0xcf };
+					  0,    0,    0, 0, 0xf0, 0xff, 0xff, 0xbf, 0xfe };
 	static const uint8_t buses[] = { 0x88, 0x0d, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
 	static const uint8_t ecam[] = { 0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0x10, 0 };
 	/* Package (4) { 0x0002ffff, 0, 0, 17 }: the second slot's line. */
@@ -328,4 +355,5 @@ static void builder_overflow(void)
 }
 
 TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processor_limits),
-	 TEST(definition_block), TEST(pci_bus), TEST(package_lengths), TEST(builder_overflow));
+	 TEST(other_places), TEST(definition_block), TEST(pci_bus), TEST(package_lengths),
+	 TEST(builder_overflow));

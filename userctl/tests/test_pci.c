@@ -353,6 +353,28 @@ static void capabilities_run_out(void)
 	pci_device_destroy(&full);
 }
 
+/* What a BIOS looks for: who the bridge is, and the registers that say that there is RAM. */
+static void i440fx_bridge(void)
+{
+	const uint32_t pam = 0x33333333;
+	uint32_t address = 0x80000058;
+
+	begin(0);
+	pci_bus_i440fx(&bus);
+	CHECK_EQ(port_get(0, PCI_VENDOR_ID, 4), 0x12378086);
+	CHECK_EQ(port_get(0, PCI_SUBSYSTEM_VENDOR_ID, 4), 0x11001af4);
+	CHECK_EQ(port_get(0, PCI_CLASS_DEVICE, 2), 0x0600);
+	CHECK_EQ(port_get(0, 0x58, 4), 0x33333300);
+	CHECK_EQ(port_get(0, 0x5c, 4), pam);
+	CHECK_EQ(port_get(1, PCI_VENDOR_ID, 4), 0x10421af4);
+	bus_write(&pio, 0xcf8, &address, 4);
+	address = 0x11111111;
+	bus_write(&pio, 0xcfc, &address, 4);
+	CHECK_EQ(port_get(0, 0x58, 4), 0x11111100);
+	CHECK_EQ(port_get(0, 0x5c, 4), pam);
+	end();
+}
+
 TAP_MAIN(TEST(identities), TEST(ports_and_memory_agree), TEST(only_writable_bits_change),
 	 TEST(accesses_at_the_end), TEST(bars), TEST(line_interrupts), TEST(message_interrupts),
-	 TEST(slots_run_out), TEST(capabilities_run_out));
+	 TEST(slots_run_out), TEST(capabilities_run_out), TEST(i440fx_bridge));

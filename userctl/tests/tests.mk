@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: unit tests, once plain and once with sanitizers; TAP on standard output.
-TESTS := acpi boot boot_hostile bus console cpuid doctor pc pci rtc serial units virtio_blk virtqueue
+TESTS := acpi boot boot_hostile bus console cpuid doctor firmware fwcfg pc pci rtc serial units virtio_blk virtqueue
 TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \
@@ -11,7 +11,7 @@ $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/image
 tests: $(TEST_BINS) $(OUT)/vmctl guests
 
 # Kernels for the tests that run a VM: built here, so that hosts need no compiler.
-GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf pty)
+GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf bootsector.img pty)
 guests: $(GUESTS)
 
 $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
@@ -24,6 +24,14 @@ $(OUT)/tests/guests/pvh.elf: GUEST_FLAGS := -DPVH
 $(OUT)/tests/guests/addresses.elf: GUEST_FLAGS := -DADDRESSES
 $(OUT)/tests/guests/multiboot.bin: $(OUT)/tests/guests/addresses.elf
 	$(Q)objcopy -O binary $< $@
+
+# Two sectors, on a disk of enough cylinders for a BIOS.
+$(OUT)/tests/guests/bootsector.img: $(SRC)/tests/guests/bootsector.S
+	@echo "  GUEST   bootsector.img"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -m32 -c -o $@.o $<
+	$(Q)$(LD) -m elf_i386 -Ttext=0x7c00 --oformat binary -o $@ $@.o
+	$(Q)chmod -x $@ && truncate -s 4M $@
 
 # Static, as the hosts have no more than they need.
 $(OUT)/tests/guests/pty: $(SRC)/tests/guests/pty.c
