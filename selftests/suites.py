@@ -283,12 +283,14 @@ def load(run):
                        '/load.sh')
 
 
-@suite(long=('vmx',), svm=120, vmx=800)
+@suite(long=('vmx',), svm=120, vmx=1500)
 def lifetime(run):
     """Beside in-tree KVM, through CPU hotplug, suspend, kexec and a crash."""
     run.make('build-boot')
     kernel = kernels.Kernel(host_kernel(run))
-    options = ['--kernel', kernel.name, '--smp', '2', '--timeout', '600']
+    # On the way to a crash kernel all of it is summed up, which Bochs takes minutes for.
+    options = ['--kernel', kernel.name, '--smp', '2',
+               '--timeout', '600' if kernel.name == 'stock' else '1500']
     append = 'crashkernel=256M '
     if kernel.name == 'stock':
         msr = ['--module', 'msr']
