@@ -44,7 +44,7 @@ class Suite:
         self._parts = parts
 
     def seconds(self, host):
-        return self._seconds.get(host, 60) / self.parts(host)
+        return self._seconds.get(host or 'seconds', 60) / self.parts(host)
 
     def parts(self, host):
         """Into how many it is cut for this host, so that they run beside one another."""
@@ -83,7 +83,7 @@ def boot_files(*names):
 
 # On this machine
 
-@suite(hosts=(None,), seconds=60)
+@suite(hosts=(None,), seconds=80)
 def unit_user(run):
     """Unit tests that run here."""
     run.make('build-unit')
@@ -98,7 +98,7 @@ def unit_user(run):
     return cases
 
 
-@suite(hosts=(None,), seconds=200)
+@suite(hosts=(None,), seconds=150)
 def lint(run):
     """Everything that reads sources."""
     return run.local([os.path.join(TOP, 'scripts/lint')], limit=1800)
@@ -113,7 +113,7 @@ def kunit(run, kernel):
                        's=$?; dmesg; exit $s', need_plan=False)
 
 
-@suite()
+@suite(svm=40, vmx=40)
 def unit(run):
     """KUnit on the slim kernel, and what its results come through."""
     cases = kunit(run, 'slim')
@@ -122,7 +122,7 @@ def unit(run):
     return cases
 
 
-@suite(long=('vmx',), vmx=300)
+@suite(long=('vmx',), svm=160, vmx=300)
 def unit_debug(run):
     """KUnit on the debug kernel."""
     return kunit(run, 'debug')
@@ -180,9 +180,9 @@ def abi_debug(run):
     return abi_tests(run, 'debug', False, abi_cases(run)[1])
 
 
-@suite(hosts=('svm',), svm=150)
+@suite(hosts=('svm',), long=('svm',), svm=150)
 def abi_stock(run):
-    """The ioctl interface on Debian's kernel."""
+    """The ioctl interface on Debian's kernel, on which boot, guests and scale run too."""
     return abi_tests(run, 'stock', False, abi_cases(run)[1])
 
 
@@ -234,7 +234,7 @@ def qemu_long(run):
     return qemu_cases.suite(run, qemu_cases.LONG)
 
 
-@suite(svm=250, vmx=600)
+@suite(svm=250, vmx=480)
 def boot(run):
     """Debian's stock kernel under vmctl."""
     run.make('userspace')
@@ -244,7 +244,7 @@ def boot(run):
 SEABIOS = ('/usr/share/seabios/bios-256k.bin', '/usr/share/seabios/bios.bin')
 
 
-@suite()
+@suite(svm=130, vmx=160)
 def guests(run):
     """Small kernels under vmctl: how they start, how they end, what vmctl says."""
     qemu_cases.need(SEABIOS)
@@ -274,13 +274,14 @@ def guests(run):
                        foreign + 'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
 
 
-@suite(svm=300, vmx=300)
+@suite(svm=300, vmx=150)
 def load(run):
-    """Loading, unloading and killing; on QEMU on the debug kernel."""
+    """Loading, unloading and killing; on QEMU on the debug kernel, on Bochs less often."""
     run.make('build-boot')
+    counts = '200 50' if run.host == 'svm' else '100 20'
     return run.on_host(['--kernel', 'debug' if run.host == 'svm' else 'slim', '--smp', '2',
                         '--timeout', '1500', *boot_files('storm', 'lib.sh', 'load.sh')],
-                       '/load.sh')
+                       '/load.sh ' + counts)
 
 
 @suite(long=('vmx',), svm=120, vmx=1500)
