@@ -511,37 +511,48 @@ static void msr_intercepts(struct kunit *test)
 
 /* ---- the checks of an entry ---- */
 
-static struct vmx_guest real_mode(void)
+/* On the heap: a few of them would be too much for the stack of a kernel with KASAN. */
+static struct vmx_guest *guest(struct kunit *test, const struct vmx_guest *from)
 {
-	struct vmx_guest g = {
+	struct vmx_guest *g = kunit_kmalloc(test, sizeof(*g), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	*g = *from;
+	return g;
+}
+
+static struct vmx_guest *real_mode(struct kunit *test)
+{
+	static const struct vmx_guest start = {
 		.cr0 = 0x30, .cr4 = X86_CR4_VMXE, .rip = 0xfff0, .rflags = 2, .dr7 = 0x400,
 		.gdtr_limit = 0xffff, .idtr_limit = 0xffff, .phys_bits = 40,
 		.cr0_fixed0 = 0x80000021, .cr0_fixed1 = ~0U, .cr4_fixed0 = X86_CR4_VMXE,
 		.cr4_fixed1 = 0x3f27ff,
 	};
+	struct vmx_guest *g = guest(test, &start);
 	int i;
 
 	for (i = 0; i < SEG_LDTR; i++)
-		g.seg[i] = (struct vmx_segment) { .limit = 0xffff, .ar = 0x93 };
-	g.seg[SEG_CS] = (struct vmx_segment) { 0xf000, 0xffff, 0x9b, 0xffff0000 };
-	g.seg[SEG_LDTR] = (struct vmx_segment) { .limit = 0xffff, .ar = 0x82 };
-	g.seg[SEG_TR] = (struct vmx_segment) { .limit = 0xffff, .ar = 0x8b };
+		g->seg[i] = (struct vmx_segment) { .limit = 0xffff, .ar = 0x93 };
+	g->seg[SEG_CS] = (struct vmx_segment) { 0xf000, 0xffff, 0x9b, 0xffff0000 };
+	g->seg[SEG_LDTR] = (struct vmx_segment) { .limit = 0xffff, .ar = 0x82 };
+	g->seg[SEG_TR] = (struct vmx_segment) { .limit = 0xffff, .ar = 0x8b };
 	return g;
 }
 
-static struct vmx_guest long_mode(void)
+static struct vmx_guest *long_mode(struct kunit *test)
 {
-	struct vmx_guest g = real_mode();
+	struct vmx_guest *g = real_mode(test);
 	int i;
 
-	g.cr0 = 0x80000031;
-	g.cr4 |= X86_CR4_PAE;
-	g.efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NX;
-	g.entry = ENTRY_IA32E;
-	g.rip = 0xffffffff81000000;
+	g->cr0 = 0x80000031;
+	g->cr4 |= X86_CR4_PAE;
+	g->efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NX;
+	g->entry = ENTRY_IA32E;
+	g->rip = 0xffffffff81000000;
 	for (i = 0; i < SEG_LDTR; i++)
-		g.seg[i] = (struct vmx_segment) { 0x18, 0xffffffff, 0xc093, 0 };
-	g.seg[SEG_CS] = (struct vmx_segment) { 0x10, 0xffffffff, 0xa09b, 0 };
+		g->seg[i] = (struct vmx_segment) { 0x18, 0xffffffff, 0xc093, 0 };
+	g->seg[SEG_CS] = (struct vmx_segment) { 0x10, 0xffffffff, 0xa09b, 0 };
 	return g;
 }
 
@@ -549,13 +560,13 @@ static struct vmx_guest long_mode(void)
 #define FAILS(g, name) do {							\
 	const char *out[4] = { };						\
 										\
-	KUNIT_EXPECT_EQ_MSG(test, vmx_check_guest(&(g), out, 4), 1, "%s", name);\
+	KUNIT_EXPECT_EQ_MSG(test, vmx_check_guest(g, out, 4), 1, "%s", name);\
 	KUNIT_EXPECT_TRUE_MSG(test, out[0] && strstarts(out[0], name), "%s: %s",\
 			      name, out[0] ?: "nothing");			\
 } while (0)
 
 #define SPOILT(base, name, ...) do {						\
-	struct vmx_guest g = base();						\
+	struct vmx_guest *g = base(test);					\
 										\
 	__VA_ARGS__;								\
 	FAILS(g, name);								\
@@ -563,102 +574,102 @@ static struct vmx_guest long_mode(void)
 
 static void entry_valid(struct kunit *test)
 {
-	struct vmx_guest real = real_mode(), wide = long_mode();
+	struct vmx_guest *real = real_mode(test), *wide = long_mode(test);
 	const char *out[4];
 	int i;
 
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&real, out, 4), 0);
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&wide, out, 4), 0);
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(real, out, 4), 0);
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(wide, out, 4), 0);
 	/* User code with null data segments. */
 	for (i = SEG_DS; i <= SEG_GS; i++)
-		wide.seg[i] = (struct vmx_segment) { .ar = AR_UNUSABLE };
-	wide.seg[SEG_ES] = (struct vmx_segment) { .ar = AR_UNUSABLE };
-	wide.seg[SEG_CS].ar = 0xa0fb;
-	wide.seg[SEG_SS].ar = 0xc0f3;
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&wide, out, 4), 0);
+		wide->seg[i] = (struct vmx_segment) { .ar = AR_UNUSABLE };
+	wide->seg[SEG_ES] = (struct vmx_segment) { .ar = AR_UNUSABLE };
+	wide->seg[SEG_CS].ar = 0xa0fb;
+	wide->seg[SEG_SS].ar = 0xc0f3;
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(wide, out, 4), 0);
 }
 
 static void entry_virtual_8086(struct kunit *test)
 {
-	struct vmx_guest v86 = real_mode();
+	struct vmx_guest *v86 = real_mode(test);
 	const char *out[4];
 	int i;
 
-	v86.cr0 |= X86_CR0_PE;
-	v86.rflags |= X86_EFLAGS_VM;
+	v86->cr0 |= X86_CR0_PE;
+	v86->rflags |= X86_EFLAGS_VM;
 	for (i = 0; i < SEG_LDTR; i++)
-		v86.seg[i] = (struct vmx_segment) { 0x1234, 0xffff, 0xf3, 0x12340 };
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&v86, out, 4), 0);
-	v86.seg[SEG_FS].base++;
+		v86->seg[i] = (struct vmx_segment) { 0x1234, 0xffff, 0xf3, 0x12340 };
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(v86, out, 4), 0);
+	v86->seg[SEG_FS].base++;
 	FAILS(v86, "a segment that virtual-8086 mode");
-	v86.seg[SEG_FS].base--;
-	v86.cr0 &= ~X86_CR0_PE;
+	v86->seg[SEG_FS].base--;
+	v86->cr0 &= ~X86_CR0_PE;
 	FAILS(v86, "RFLAGS: VM");
 }
 
 static void entry_registers(struct kunit *test)
 {
-	SPOILT(real_mode, "CR0: a bit that must be 1", g.cr0 &= ~X86_CR0_NE);
-	SPOILT(real_mode, "CR0: a bit that must be 0", g.cr0 |= BIT_ULL(32));
-	SPOILT(real_mode, "CR0: PG without PE", g.cr0 |= X86_CR0_PG);
-	SPOILT(real_mode, "CR4: a bit that must be 1", g.cr4 = 0);
-	SPOILT(real_mode, "CR4: a bit that must be 0", g.cr4 |= BIT(30));
-	SPOILT(long_mode, "long mode without", g.cr4 &= ~X86_CR4_PAE);
-	SPOILT(real_mode, "CR4: PCIDE", g.cr4 |= X86_CR4_PCIDE);
-	SPOILT(long_mode, "CR3", g.cr3 = BIT_ULL(40));
-	SPOILT(real_mode, "DR7", g.dr7 |= BIT_ULL(32));
-	SPOILT(real_mode, "DEBUGCTL", g.debugctl = BIT(2));
-	SPOILT(real_mode, "SYSENTER_EIP", g.sysenter_eip = BIT_ULL(47));
-	SPOILT(real_mode, "EFER: a reserved bit", g.efer = BIT(12));
-	SPOILT(long_mode, "EFER: LMA is not that", g.entry = 0, g.rip = 0);
-	SPOILT(long_mode, "EFER: LMA is not LME", g.efer &= ~(u64)EFER_LME);
-	SPOILT(real_mode, "GDTR or IDTR", g.gdtr_limit = 0x10000);
-	SPOILT(long_mode, "RIP: not canonical", g.rip = BIT_ULL(50));
-	SPOILT(real_mode, "RIP: upper half", g.rip = BIT_ULL(32));
-	SPOILT(real_mode, "RFLAGS: a reserved bit", g.rflags = 0);
-	SPOILT(real_mode, "RFLAGS: an interrupt", g.intr_info = INTR_VALID | 0x20);
+	SPOILT(real_mode, "CR0: a bit that must be 1", g->cr0 &= ~X86_CR0_NE);
+	SPOILT(real_mode, "CR0: a bit that must be 0", g->cr0 |= BIT_ULL(32));
+	SPOILT(real_mode, "CR0: PG without PE", g->cr0 |= X86_CR0_PG);
+	SPOILT(real_mode, "CR4: a bit that must be 1", g->cr4 = 0);
+	SPOILT(real_mode, "CR4: a bit that must be 0", g->cr4 |= BIT(30));
+	SPOILT(long_mode, "long mode without", g->cr4 &= ~X86_CR4_PAE);
+	SPOILT(real_mode, "CR4: PCIDE", g->cr4 |= X86_CR4_PCIDE);
+	SPOILT(long_mode, "CR3", g->cr3 = BIT_ULL(40));
+	SPOILT(real_mode, "DR7", g->dr7 |= BIT_ULL(32));
+	SPOILT(real_mode, "DEBUGCTL", g->debugctl = BIT(2));
+	SPOILT(real_mode, "SYSENTER_EIP", g->sysenter_eip = BIT_ULL(47));
+	SPOILT(real_mode, "EFER: a reserved bit", g->efer = BIT(12));
+	SPOILT(long_mode, "EFER: LMA is not that", g->entry = 0, g->rip = 0);
+	SPOILT(long_mode, "EFER: LMA is not LME", g->efer &= ~(u64)EFER_LME);
+	SPOILT(real_mode, "GDTR or IDTR", g->gdtr_limit = 0x10000);
+	SPOILT(long_mode, "RIP: not canonical", g->rip = BIT_ULL(50));
+	SPOILT(real_mode, "RIP: upper half", g->rip = BIT_ULL(32));
+	SPOILT(real_mode, "RFLAGS: a reserved bit", g->rflags = 0);
+	SPOILT(real_mode, "RFLAGS: an interrupt", g->intr_info = INTR_VALID | 0x20);
 }
 
 static void entry_segments(struct kunit *test)
 {
-	SPOILT(real_mode, "CS: type", g.seg[SEG_CS].ar = 0x9c);
-	SPOILT(long_mode, "CS: type", g.seg[SEG_CS].ar |= 0x60);
-	SPOILT(long_mode, "CS: L with D", g.seg[SEG_CS].ar |= 0x4000);
-	SPOILT(real_mode, "CS: base", g.seg[SEG_CS].base = BIT_ULL(32));
-	SPOILT(real_mode, "CS: unusable", g.seg[SEG_CS].limit = 0x1fffff);
-	SPOILT(real_mode, "SS: DPL", g.seg[SEG_SS].ar |= 0x60, g.seg[SEG_CS].ar |= 0x60);
-	SPOILT(real_mode, "SS: type", g.seg[SEG_SS].ar = 0x9b);
-	SPOILT(real_mode, "DS", g.seg[SEG_DS].ar = 0x92);
-	SPOILT(real_mode, "ES", g.seg[SEG_ES].ar = 0x13);
-	SPOILT(real_mode, "FS", g.seg[SEG_FS].base = BIT_ULL(47));
-	SPOILT(real_mode, "GS", g.seg[SEG_GS].limit = 0x123456);
-	SPOILT(real_mode, "TR: unusable", g.seg[SEG_TR].ar |= AR_UNUSABLE);
-	SPOILT(long_mode, "TR: type", g.seg[SEG_TR].ar = 0x83);
-	SPOILT(real_mode, "TR: selector", g.seg[SEG_TR].selector = 4);
-	SPOILT(real_mode, "LDTR", g.seg[SEG_LDTR].ar = 0x83);
+	SPOILT(real_mode, "CS: type", g->seg[SEG_CS].ar = 0x9c);
+	SPOILT(long_mode, "CS: type", g->seg[SEG_CS].ar |= 0x60);
+	SPOILT(long_mode, "CS: L with D", g->seg[SEG_CS].ar |= 0x4000);
+	SPOILT(real_mode, "CS: base", g->seg[SEG_CS].base = BIT_ULL(32));
+	SPOILT(real_mode, "CS: unusable", g->seg[SEG_CS].limit = 0x1fffff);
+	SPOILT(real_mode, "SS: DPL", g->seg[SEG_SS].ar |= 0x60, g->seg[SEG_CS].ar |= 0x60);
+	SPOILT(real_mode, "SS: type", g->seg[SEG_SS].ar = 0x9b);
+	SPOILT(real_mode, "DS", g->seg[SEG_DS].ar = 0x92);
+	SPOILT(real_mode, "ES", g->seg[SEG_ES].ar = 0x13);
+	SPOILT(real_mode, "FS", g->seg[SEG_FS].base = BIT_ULL(47));
+	SPOILT(real_mode, "GS", g->seg[SEG_GS].limit = 0x123456);
+	SPOILT(real_mode, "TR: unusable", g->seg[SEG_TR].ar |= AR_UNUSABLE);
+	SPOILT(long_mode, "TR: type", g->seg[SEG_TR].ar = 0x83);
+	SPOILT(real_mode, "TR: selector", g->seg[SEG_TR].selector = 4);
+	SPOILT(real_mode, "LDTR", g->seg[SEG_LDTR].ar = 0x83);
 }
 
 static void entry_interruptibility(struct kunit *test)
 {
-	struct vmx_guest g = real_mode();
+	struct vmx_guest *g = real_mode(test);
 	const char *out[4];
 
-	SPOILT(real_mode, "interruptibility: STI while IF", g.interruptibility = 1);
-	SPOILT(real_mode, "interruptibility: STI and MOV SS", g.interruptibility = 3,
-	       g.rflags |= X86_EFLAGS_IF);
-	SPOILT(real_mode, "interruptibility: an interrupt or NMI", g.interruptibility = 2,
-	       g.intr_info = 0x80000202);
-	SPOILT(real_mode, "interruptibility: an NMI", g.interruptibility = 8,
-	       g.intr_info = 0x80000202);
-	SPOILT(real_mode, "pending debug exceptions: BS", g.interruptibility = 2,
-	       g.rflags |= X86_EFLAGS_TF);
-	SPOILT(real_mode, "interruptibility: SMIs", g.interruptibility = 4);
-	g.interruptibility = 2;
-	g.rflags |= X86_EFLAGS_TF;
-	g.pending_debug = PENDING_DEBUG_BS;
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&g, out, 4), 0);
+	SPOILT(real_mode, "interruptibility: STI while IF", g->interruptibility = 1);
+	SPOILT(real_mode, "interruptibility: STI and MOV SS", g->interruptibility = 3,
+	       g->rflags |= X86_EFLAGS_IF);
+	SPOILT(real_mode, "interruptibility: an interrupt or NMI", g->interruptibility = 2,
+	       g->intr_info = 0x80000202);
+	SPOILT(real_mode, "interruptibility: an NMI", g->interruptibility = 8,
+	       g->intr_info = 0x80000202);
+	SPOILT(real_mode, "pending debug exceptions: BS", g->interruptibility = 2,
+	       g->rflags |= X86_EFLAGS_TF);
+	SPOILT(real_mode, "interruptibility: SMIs", g->interruptibility = 4);
+	g->interruptibility = 2;
+	g->rflags |= X86_EFLAGS_TF;
+	g->pending_debug = PENDING_DEBUG_BS;
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(g, out, 4), 0);
 	/* With BTF set TF traps branches only. */
-	g.debugctl = DEBUGCTLMSR_BTF;
+	g->debugctl = DEBUGCTLMSR_BTF;
 	FAILS(g, "pending debug exceptions: BS");
 }
 
@@ -674,23 +685,23 @@ static void entry_activity(struct kunit *test)
 		{ 2, 0x80000202, true }, { 2, 0x80000312, true }, { 2, 0x80000020, false },
 		{ 2, 0x80000301, false }, { 3, 0x80000202, false },
 	};
-	struct vmx_guest g;
+	struct vmx_guest *g;
 	const char *out[4];
 	int i;
 
-	SPOILT(real_mode, "activity: not active in", g.activity = 1, g.interruptibility = 2);
-	SPOILT(real_mode, "activity: not active in", g.activity = 2, g.interruptibility = 2);
-	SPOILT(long_mode, "activity: HLT with CPL", g.activity = 1, g.seg[SEG_CS].ar |= 0x60,
-	       g.seg[SEG_SS].ar |= 0x60);
-	SPOILT(real_mode, "activity: unknown", g.activity = 4);
-	SPOILT(real_mode, "pending debug exceptions: BS", g.activity = 1,
-	       g.rflags |= X86_EFLAGS_TF);
+	SPOILT(real_mode, "activity: not active in", g->activity = 1, g->interruptibility = 2);
+	SPOILT(real_mode, "activity: not active in", g->activity = 2, g->interruptibility = 2);
+	SPOILT(long_mode, "activity: HLT with CPL", g->activity = 1, g->seg[SEG_CS].ar |= 0x60,
+	       g->seg[SEG_SS].ar |= 0x60);
+	SPOILT(real_mode, "activity: unknown", g->activity = 4);
+	SPOILT(real_mode, "pending debug exceptions: BS", g->activity = 1,
+	       g->rflags |= X86_EFLAGS_TF);
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		g = real_mode();
-		g.rflags |= X86_EFLAGS_IF;
-		g.activity = rows[i].activity;
-		g.intr_info = rows[i].info;
-		KUNIT_EXPECT_EQ_MSG(test, vmx_check_guest(&g, out, 4), !rows[i].fits, "%d", i);
+		g = real_mode(test);
+		g->rflags |= X86_EFLAGS_IF;
+		g->activity = rows[i].activity;
+		g->intr_info = rows[i].info;
+		KUNIT_EXPECT_EQ_MSG(test, vmx_check_guest(g, out, 4), !rows[i].fits, "%d", i);
 	}
 }
 
@@ -698,11 +709,12 @@ static void entry_activity(struct kunit *test)
 static void entry_room(struct kunit *test)
 {
 	const char *out[3] = { NULL, NULL, "guard" };
-	struct vmx_guest g = { .phys_bits = 40, .cr4_fixed0 = X86_CR4_VMXE };
+	static const struct vmx_guest two_faults = { .phys_bits = 40, .cr4_fixed0 = X86_CR4_VMXE };
+	struct vmx_guest *g = guest(test, &two_faults);
 
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&g, out, 2), 2);
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(g, out, 2), 2);
 	KUNIT_EXPECT_STREQ(test, out[2], "guard");
-	KUNIT_EXPECT_EQ(test, vmx_check_guest(&g, out, 0), 0);
+	KUNIT_EXPECT_EQ(test, vmx_check_guest(g, out, 0), 0);
 }
 
 static void entry_failures(struct kunit *test)
