@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* KVM_CHECK_EXTENSION and KVM_ENABLE_CAP: what is claimed, and what can be switched on. */
 #include <linux/mm.h>
+#include <uapi/linux/kvm_para.h>
 #include <asm/cpufeature.h>
 
 #include "backend.h"
@@ -11,6 +12,7 @@
 #define QUIRKS_VALID	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE |	\
 			 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT |	\
 			 KVM_X86_QUIRK_FIX_HYPERCALL_INSN | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+#define USER_HYPERCALLS_VALID BIT(KVM_HC_MAP_GPA_RANGE)
 #define MANUAL_DIRTY_VALID (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
 #define X2APIC_API_VALID (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
@@ -26,6 +28,7 @@ static const struct {
 	{ KVM_CAP_DISABLE_QUIRKS2, QUIRKS_VALID },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
+	{ KVM_CAP_EXIT_HYPERCALL, USER_HYPERCALLS_VALID },
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
@@ -218,6 +221,11 @@ int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
 		if (cap->args[0] & ~(u64)USER_MSRS_VALID)
 			return -EINVAL;
 		WRITE_ONCE(vm->policy.user_msrs, cap->args[0]);
+		return 0;
+	case KVM_CAP_EXIT_HYPERCALL:
+		if (cap->args[0] & ~(u64)USER_HYPERCALLS_VALID)
+			return -EINVAL;
+		WRITE_ONCE(vm->policy.user_hypercalls, cap->args[0]);
 		return 0;
 	case KVM_CAP_MSR_PLATFORM_INFO:
 		vm->policy.platform_info_hidden = !cap->args[0];

@@ -130,7 +130,7 @@ static int on_hlt(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_HLT;
 		return RESUME_USER;
 	}
-	if (!events_pending(vcpu))
+	if (!events_pending(vcpu) && !halt_kicked(vcpu))
 		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_HALTED);
 	return RESUME_GUEST;
 }

@@ -29,8 +29,20 @@ static bool halt_over(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->requests) & BIT(REQ_TRIPLE_FAULT))
 		return true;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
-		return events_pending(vcpu);
+		return events_pending(vcpu) || READ_ONCE(vcpu->pv.kicked);
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+bool halt_kicked(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->pv.kicked) && xchg(&vcpu->pv.kicked, false);
+}
+
+void halt_kick(struct vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->pv.kicked, true);
+	/* Whoever runs sees it at its next HLT. */
+	rcuwait_wake_up(&vcpu->wait);
 }
 
 /* Poll while nobody else wants this processor. true: an event came. */
@@ -64,6 +76,7 @@ static void halt_sleep(struct vcpu *vcpu)
 {
 	u64 start = ktime_get_ns();
 
+	steal_away(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -89,14 +102,15 @@ int halt_block(struct vcpu *vcpu)
 	int ret;
 
 	lapic_timer_leave(vcpu);
-	if (!halt_over(vcpu) && !(vcpu->halt_poll_ns && halt_poll(vcpu)))
+	if (!halt_over(vcpu) &&
+	    !(vcpu->halt_poll_ns && !vcpu->pv.poll_off && halt_poll(vcpu)))
 		halt_sleep(vcpu);
 	ret = halt_requests(vcpu);
 	if (ret != RESUME_GUEST)
 		return ret;
 	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
 		lapic_accept_init_sipi(vcpu);
-	if (vcpu->mp_state == KVM_MP_STATE_HALTED && events_pending(vcpu)) {
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && (halt_kicked(vcpu) || events_pending(vcpu))) {
 		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
 		vcpu_request(vcpu, REQ_EVENT);
 	}

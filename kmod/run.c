@@ -198,8 +198,10 @@ static bool run_user_window_open(struct vcpu *vcpu)
  */
 static int run_thread_work(struct vcpu *vcpu)
 {
-	if (need_resched())
+	if (need_resched()) {
+		steal_away(vcpu);
 		cond_resched();
+	}
 	if (signal_pending(current)) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		vcpu->stats.signal_exits++;
@@ -231,6 +233,8 @@ static int run_once(struct vcpu *vcpu)
 	if (unlikely(vcpu->vapic.addr))
 		vapic_publish(vcpu);
 	ret = run_enter(vcpu, &entered);
+	if (unlikely(vcpu->pv.eoi_offered))
+		eoi_collect(vcpu);
 	if (entered)
 		ret = run_exit(vcpu);
 	return ret;

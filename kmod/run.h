@@ -16,6 +16,10 @@ void halt_yield(struct vcpu *vcpu);
 /* Lend it to this one, which is preempted; whether that was done. */
 bool halt_yield_to(struct vcpu *target);
 
+/* KVM_HC_KICK_CPU; any context. And has it come since the last HLT? It is forgotten then. */
+void halt_kick(struct vcpu *vcpu);
+bool halt_kicked(struct vcpu *vcpu);
+
 /* sync_regs.c: KVM_CAP_SYNC_REGS */
 int sync_regs_in(struct vcpu *vcpu);
 void sync_regs_out(struct vcpu *vcpu);

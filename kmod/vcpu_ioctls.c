@@ -6,6 +6,7 @@
 #include "cpu/cpu.h"
 #include "interp/interp.h"
 #include "ioctl.h"
+#include "run.h"
 
 static long do_run(struct ioctl_call *call)
 {
@@ -155,13 +156,15 @@ static long do_tpr_reporting(struct ioctl_call *call)
 	return vapic_report_tpr(call->vcpu, call->arg);
 }
 
-/* What INIT and SIPI did to the vCPU meanwhile must be seen first. */
+/* What INIT, SIPI and kicks did to the vCPU meanwhile must be seen first. */
 static long do_get_mp_state(struct ioctl_call *call)
 {
 	struct kvm_mp_state *state = call->arg;
 
 	if (call->vcpu->apic && lapic_init_sipi_pending(call->vcpu))
 		lapic_accept_init_sipi(call->vcpu);
+	if (call->vcpu->mp_state == KVM_MP_STATE_HALTED && halt_kicked(call->vcpu))
+		WRITE_ONCE(call->vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
 	state->mp_state = READ_ONCE(call->vcpu->mp_state);
 	return 0;
 }

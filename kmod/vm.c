@@ -113,6 +113,12 @@ struct vcpu *vm_vcpu_by_id(struct vmm *vm, u32 id)
 	struct vcpu *vcpu;
 	unsigned long i;
 
+	/* Most are numbered in the order of their creation. */
+	if (id < (u32)atomic_read(&vm->online_vcpus)) {
+		vcpu = xa_load(&vm->vcpus, id);
+		if (vcpu && vcpu->id == id)
+			return vcpu;
+	}
 	KVM_VCPUS_FOR_EACH(i, vcpu, vm)
 		if (vcpu->id == id)
 			return vcpu;

@@ -180,7 +180,7 @@ static const struct {
 	{ MSR_IA32_TSC_DEADLINE, 1 },
 	{ MSR_IA32_XSS, 1 },
 	{ MSR_KVM_WALL_CLOCK_NEW, 2 },	/* likewise */
-	{ MSR_KVM_STEAL_TIME, 1 },
+	{ MSR_KVM_STEAL_TIME, 3 },	/* and PV_EOI_EN, POLL_CONTROL */
 	{ MSR_EFER, 5 },		/* EFER, STAR, LSTAR, CSTAR, SFMASK */
 	{ MSR_FS_BASE, 4 },		/* FS, GS, kernel GS, TSC_AUX */
 	{ MSR_K7_HWCR, 1 },

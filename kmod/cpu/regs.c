@@ -418,6 +418,7 @@ void regs_reset(struct vcpu *vcpu, bool init)
 	reset_events(vcpu);
 	debug_reset(vcpu);
 	fpu_reset(vcpu, init);
+	pv_reset(vcpu);
 	backend_vcpu_reset(vcpu, init);
 	if (!init)
 		reset_backend_msrs(vcpu);

@@ -136,6 +136,9 @@ int lapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 u64 lapic_tsc_deadline_get(struct vcpu *vcpu);
 void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val);
 void lapic_tsc_changed(struct vcpu *vcpu);	/* the guest's TSC moved: re-arm the deadline */
+void lapic_pv_eoi(struct vcpu *vcpu);		/* the guest has ended an interrupt by memory */
+/* Physical ids first.. whose bits are set in 128: number of APICs reached; -1: no such message */
+int lapic_send_ipis(struct vcpu *vcpu, const unsigned long *set, u32 first, u32 icr);
 int lapic_timer_exit(struct vcpu *vcpu);	/* VMEXIT_PREEMPTION_TIMER */
 void lapic_timer_leave(struct vcpu *vcpu);	/* no entry will follow for long: the host counts */
 /* INIT and SIPI that arrived for this vCPU: called in the run loop; may change mp_state. */

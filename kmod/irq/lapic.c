@@ -209,6 +209,15 @@ int lapic_pending(struct vcpu *vcpu)
 }
 EXPORT_FOR_TEST(lapic_pending);
 
+/* Does nobody wait for this EOI, neither outside nor an interrupt that it would let through? */
+static bool lapic_eoi_silent(struct lapic *apic, u8 vector)
+{
+	struct ioapic *ioapic = apic->vcpu->vm->irq.ioapic;
+
+	return apic->irr_highest < 0 && !lapic_test(apic, APIC_TMR, vector) &&
+	       !(ioapic && test_bit(vector, ioapic->eoi_vectors));
+}
+
 /**
  * lapic_take() - move the pending vector from IRR to ISR
  * @apic: the vCPU's own
@@ -226,6 +235,8 @@ int lapic_take(struct lapic *apic)
 	lapic_set(apic, APIC_ISR, vector);
 	apic->isr_highest = vector;
 	apic->isr_count++;
+	if ((apic->vcpu->pv.eoi & KVM_MSR_ENABLED) && lapic_eoi_silent(apic, vector))
+		eoi_offer(apic->vcpu);
 	return vector;
 }
 
@@ -296,6 +307,15 @@ void lapic_eoi(struct lapic *apic)
 		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 EXPORT_FOR_TEST(lapic_eoi);
+
+/**
+ * lapic_pv_eoi() - the guest has ended the interrupt in service by a bit in its memory
+ * @vcpu: the loaded vCPU
+ */
+void lapic_pv_eoi(struct vcpu *vcpu)
+{
+	lapic_eoi(vcpu->apic);
+}
 
 /**
  * lapic_eoi_exit_pending() - must user space hear of an EOI (KVM_EXIT_IOAPIC_EOI)?

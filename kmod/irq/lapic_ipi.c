@@ -338,6 +338,34 @@ int irq_deliver(struct vmm *vm, struct vcpu *from, const struct irq_msg *msg)
 EXPORT_FOR_TEST(irq_deliver);
 
 /**
+ * lapic_send_ipis() - one message for many APICs
+ * @vcpu: the sender
+ * @set: 128 bits
+ * @first: physical id that the first bit stands for
+ * @icr: fixed or NMI, and a vector
+ *
+ * Return: number of APICs that there are of these; -1: no such message can be sent so.
+ */
+int lapic_send_ipis(struct vcpu *vcpu, const unsigned long *set, u32 first, u32 icr)
+{
+	struct irq_msg msg = {
+		.vector = icr & APIC_VECTOR_MASK,
+		.delivery = icr >> 8 & 7,
+		.assert = true,
+	};
+	int i, sent = 0;
+
+	if ((icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT)) ||
+	    !(msg.delivery == DELIVERY_NMI || (msg.delivery == DELIVERY_FIXED && msg.vector >= 16)))
+		return -1;
+	for_each_set_bit(i, set, 128) {
+		msg.dest = first + i;
+		sent += irq_deliver(vcpu->vm, vcpu, &msg) >= 0;
+	}
+	return sent;
+}
+
+/**
  * lapic_send_icr() - the guest wrote an ICR
  * @apic: the sender's
  * @low: ICR bits 31:0

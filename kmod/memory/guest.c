@@ -109,6 +109,39 @@ int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len)
 	return access_guest(vcpu->vm, vcpu, gpa, NULL, buf, len);
 }
 
+/**
+ * memory_write_atomic() - write guest physical memory without sleeping, and log it as dirty
+ * @vcpu: who writes
+ * @gpa: where to
+ * @buf: where from
+ * @len: bytes, in one slot
+ *
+ * Context: a thread of the VM's mm; interrupts may be off.
+ * Return: 0 or -EFAULT: no slot, a read-only one, or the host has no page there that is writable; a
+ * part may be written.
+ */
+int memory_write_atomic(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len)
+{
+	struct memslot *slot;
+	size_t room = len;
+	int ret = -EFAULT;
+	hva_t hva;
+
+	if (current->mm != vcpu->vm->mm)
+		return -EFAULT;
+	rcu_read_lock();
+	hva = gpa_to_hva(&vcpu->vm->mem, gpa, true, &room, &slot);
+	if (hva && room == len) {
+		pagefault_disable();
+		if (!__copy_to_user_inatomic(hva_ptr(hva), buf, len))
+			ret = 0;
+		pagefault_enable();
+		mark_range_dirty(vcpu, slot, gpa, len);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
 /* One function for each size: 0, -EFAULT, -EAGAIN. */
 #define DEFINE_CMPXCHG_USER(type)							\
 static int cmpxchg_user_##type(type __user *ptr, u64 *expected, type new)		\

@@ -147,6 +147,8 @@ void memory_zap_page(struct vmm *vm, gfn_t gfn);
  */
 int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len);
 int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
+/* Likewise without sleeping, in one slot, where the host has the page. */
+int memory_write_atomic(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
 /* Compare and exchange size (1, 2, 4, 8, naturally aligned) bytes; 0, -EFAULT, -EAGAIN: lost. */
 int memory_cmpxchg(struct vcpu *vcpu, gpa_t gpa, u64 *expected, u64 new, unsigned int size);
 /* Is there a slot here (and is it writable)? For MMIO decisions; any context. */

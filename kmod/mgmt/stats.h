@@ -37,7 +37,13 @@ struct file;
 	X(halt_successful_poll)						\
 	X(halt_attempted_poll)						\
 	X(halt_wakeup)							\
-	X(user_exits)		/* returns of KVM_RUN */
+	X(user_exits)		/* returns of KVM_RUN */		\
+	X(pv_eoi)		/* interrupts that ended without an exit */ \
+	X(pv_ipi)		/* hypercalls that sent IPIs */		\
+	X(pv_kick)		/* and that woke another vCPU */	\
+	X(pv_yield)		/* and that lent it the processor */	\
+	X(pv_tlb_flush)		/* flushes that waited for this vCPU's return */ \
+	X(pv_clock_pairing)
 
 struct vcpu_stats {
 #define X(name) u64 name;

@@ -13,6 +13,7 @@
 #include <linux/timekeeping.h>
 #include <asm/pvclock.h>
 #include <asm/tsc.h>
+#include <uapi/linux/kvm_para.h>
 
 #include "../backend.h"
 #include "../cpu/cpu.h"
@@ -222,6 +223,40 @@ void clock_wall_write(struct vcpu *vcpu, gpa_t gpa)
 	memory_write(vcpu, gpa, &wall, sizeof(wall));
 	wall.version++;
 	memory_write(vcpu, gpa, &wall.version, sizeof(wall.version));
+}
+
+/**
+ * clock_pairing() - KVM_HC_CLOCK_PAIRING: the host's real time and the guest's TSC of one moment
+ * @vcpu: the vCPU
+ * @gpa: where its struct kvm_clock_pairing is
+ * @type: KVM_CLOCK_PAIRING_WALLCLOCK
+ *
+ * The host keeps time by its TSC if what it counts lies between two readings of it.
+ *
+ * Return: 0; -KVM_EOPNOTSUPP: another type, or the host keeps time by another clock; -KVM_EFAULT
+ */
+long clock_pairing(struct vcpu *vcpu, gpa_t gpa, u64 type)
+{
+	struct kvm_clock_pairing pairing = {};
+	struct system_time_snapshot now;
+	struct timespec64 real;
+	u64 before, after;
+
+	if (type != KVM_CLOCK_PAIRING_WALLCLOCK)
+		return -KVM_EOPNOTSUPP;
+	before = rdtsc_ordered();
+	ktime_get_snapshot(&now);
+	after = rdtsc_ordered();
+	if (now.cycles < before || now.cycles > after)
+		return -KVM_EOPNOTSUPP;
+	real = ktime_to_timespec64(now.real);
+	pairing.sec = real.tv_sec;
+	pairing.nsec = real.tv_nsec;
+	pairing.tsc = tsc_guest(vcpu, now.cycles);
+	if (memory_write(vcpu, gpa, &pairing, sizeof(pairing)))
+		return -KVM_EFAULT;
+	vcpu->stats.pv_clock_pairing++;
+	return 0;
 }
 
 /**

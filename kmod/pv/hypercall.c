@@ -9,40 +9,130 @@
 #include "../trace.h"
 #include "hypercall.h"
 
+/* The arguments in their order; without 64-bit code only their lower halves are. */
+static void hypercall_args(struct vcpu *vcpu, u64 *nr, u64 *arg)
+{
+	const u64 *gpr = vcpu->state.gpr;
+	u64 mask = state_code64(state_code(vcpu)) ? ~0ull : U32_MAX;
+
+	*nr = gpr[REG_RAX] & mask;
+	arg[0] = gpr[REG_RBX] & mask;
+	arg[1] = gpr[REG_RCX] & mask;
+	arg[2] = gpr[REG_RDX] & mask;
+	arg[3] = gpr[REG_RSI] & mask;
+}
+
 /* The guest waits for another vCPU, which had an interrupt sent to it while it was preempted. */
+static void yield_to_target(struct vcpu *vcpu, struct vcpu *target)
+{
+	if (target != vcpu && READ_ONCE(target->preempted) && halt_yield_to(target))
+		vcpu->stats.pv_yield++;
+}
+
 static long sched_yield_to(struct vcpu *vcpu, u32 id)
 {
 	struct vcpu *target = vm_vcpu_by_id(vcpu->vm, id);
 
-	if (target && target != vcpu && READ_ONCE(target->preempted))
-		halt_yield_to(target);
+	if (target)
+		yield_to_target(vcpu, target);
 	return 0;
 }
 
-static long hypercall(struct vcpu *vcpu, u64 nr, u64 a0)
+static long kick_cpu(struct vcpu *vcpu, u32 id)
 {
-	/* A guest's user programs are not its kernel. */
-	if (vcpu->state.cpl)
-		return -KVM_EPERM;
+	struct vcpu *target = vm_vcpu_by_id(vcpu->vm, id);
+
+	if (!target)
+		return 0;
+	vcpu->stats.pv_kick++;
+	halt_kick(target);
+	yield_to_target(vcpu, target);
+	return 0;
+}
+
+static long send_ipi(struct vcpu *vcpu, const u64 *arg)
+{
+	unsigned long set[2] = { arg[0], arg[1] };
+	int sent;
+
+	if (!vcpu->apic)
+		return -KVM_EOPNOTSUPP;
+	if (!state_code64(state_code(vcpu))) {
+		set[0] |= set[1] << 32;
+		set[1] = 0;
+	}
+	if (arg[2] > VMM_MAX_VCPU_ID)
+		return 0;
+	sent = lapic_send_ipis(vcpu, set, arg[2], arg[3]);
+	if (sent < 0)
+		return -KVM_EINVAL;
+	vcpu->stats.pv_ipi++;
+	return sent;
+}
+
+static long hypercall(struct vcpu *vcpu, u64 nr, const u64 *arg)
+{
 	if (nr == KVM_HC_VAPIC_POLL_IRQ)
 		return 0;
+	if (nr == KVM_HC_SEND_IPI && pv_allowed(vcpu, KVM_FEATURE_PV_SEND_IPI))
+		return send_ipi(vcpu, arg);
+	if (nr == KVM_HC_KICK_CPU && pv_allowed(vcpu, KVM_FEATURE_PV_UNHALT))
+		return kick_cpu(vcpu, arg[1]);
 	if (nr == KVM_HC_SCHED_YIELD && pv_allowed(vcpu, KVM_FEATURE_PV_SCHED_YIELD))
-		return sched_yield_to(vcpu, a0);
+		return sched_yield_to(vcpu, arg[0]);
+	if (nr == KVM_HC_CLOCK_PAIRING)
+		return clock_pairing(vcpu, arg[0], arg[1]);
 	return -KVM_ENOSYS;
+}
+
+static int hypercall_done(struct vcpu *vcpu, long ret)
+{
+	vcpu->state.gpr[REG_RAX] = state_code64(state_code(vcpu)) ? ret : (u32)ret;
+	return dispatch_skip(vcpu);
+}
+
+/* ---- hypercalls that user space serves (KVM_CAP_EXIT_HYPERCALL) ---- */
+
+static int complete_user_hypercall(struct vcpu *vcpu)
+{
+	return hypercall_done(vcpu, vcpu->run->hypercall.ret);
+}
+
+static bool hypercall_is_users(struct vcpu *vcpu, u64 nr)
+{
+	return nr == KVM_HC_MAP_GPA_RANGE && pv_allowed(vcpu, KVM_FEATURE_HC_MAP_GPA_RANGE) &&
+	       READ_ONCE(vcpu->vm->policy.user_hypercalls) & BIT(KVM_HC_MAP_GPA_RANGE);
+}
+
+static int user_hypercall(struct vcpu *vcpu, u64 nr, const u64 *arg)
+{
+	struct kvm_run *run = vcpu->run;
+	gfn_t gfn = arg[0] >> PAGE_SHIFT;
+
+	if (offset_in_page(arg[0]) || !arg[1] || gfn + arg[1] <= gfn)
+		return hypercall_done(vcpu, -KVM_EINVAL);
+	memset(&run->hypercall, 0, sizeof(run->hypercall));
+	run->exit_reason = KVM_EXIT_HYPERCALL;
+	run->hypercall.nr = nr;
+	memcpy(run->hypercall.args, arg, 3 * sizeof(*arg));
+	run->hypercall.longmode = state_code64(state_code(vcpu));
+	vcpu->complete = complete_user_hypercall;
+	return RESUME_USER;
 }
 
 int hypercall_exit(struct vcpu *vcpu)
 {
-	struct vcpu_state *state = &vcpu->state;
-	long ret;
+	u64 nr, arg[4];
 
+	hypercall_args(vcpu, &nr, arg);
 	vcpu->stats.hypercalls++;
-	trace_vmm_hypercall(vcpu, state->gpr[REG_RAX], state->gpr[REG_RBX], state->gpr[REG_RCX]);
-	ret = hypercall(vcpu, state->gpr[REG_RAX], state->gpr[REG_RBX]);
-	state->gpr[REG_RAX] = ret;
-	if (!state_code64(state_code(vcpu)))
-		state->gpr[REG_RAX] = (u32)ret;
-	return dispatch_skip(vcpu);
+	trace_vmm_hypercall(vcpu, nr, arg[0], arg[1]);
+	/* A guest's user programs are not its kernel. */
+	if (vcpu->state.cpl)
+		return hypercall_done(vcpu, -KVM_EPERM);
+	if (unlikely(hypercall_is_users(vcpu, nr)))
+		return user_hypercall(vcpu, nr, arg);
+	return hypercall_done(vcpu, hypercall(vcpu, nr, arg));
 }
 
 /**

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The MSRs of paravirtual features: who may use them, and where they lead. */
+#include <linux/nospec.h>
+
 #include "../backend.h"
 
 /**
@@ -17,20 +19,33 @@ bool pv_allowed(struct vcpu *vcpu, u32 feature)
 
 static bool msr_feature(u32 msr, u32 *feature)
 {
-	switch (msr) {
-	case MSR_KVM_WALL_CLOCK:
-	case MSR_KVM_SYSTEM_TIME:
-		*feature = KVM_FEATURE_CLOCKSOURCE;
+	static const u8 features[] = {
+		KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_CLOCKSOURCE2, 0, KVM_FEATURE_STEAL_TIME,
+		KVM_FEATURE_PV_EOI, KVM_FEATURE_POLL_CONTROL,
+	};
+	u32 n = msr - MSR_KVM_WALL_CLOCK_NEW;
+
+	*feature = KVM_FEATURE_CLOCKSOURCE;
+	if (msr == MSR_KVM_WALL_CLOCK || msr == MSR_KVM_SYSTEM_TIME)
 		return true;
-	case MSR_KVM_WALL_CLOCK_NEW:
-	case MSR_KVM_SYSTEM_TIME_NEW:
-		*feature = KVM_FEATURE_CLOCKSOURCE2;
-		return true;
-	case MSR_KVM_STEAL_TIME:
-		*feature = KVM_FEATURE_STEAL_TIME;
-		return true;
-	}
-	return false;
+	if (n >= ARRAY_SIZE(features))
+		return false;
+	*feature = features[array_index_nospec(n, ARRAY_SIZE(features))];
+	return *feature;
+}
+
+/**
+ * pv_reset() - RESET or INIT: nothing is written to the guest's memory any more
+ * @vcpu: the vCPU
+ */
+void pv_reset(struct vcpu *vcpu)
+{
+	vcpu->pv.system_time = 0;
+	vcpu->pv.steal_time = 0;
+	vcpu->pv.eoi = 0;
+	vcpu->pv.eoi_offered = false;
+	vcpu->pv.poll_off = false;
+	WRITE_ONCE(vcpu->pv.kicked, false);
 }
 
 /**
@@ -50,13 +65,24 @@ int pv_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 		return -ENOENT;
 	if (!host && !pv_allowed(vcpu, feature))
 		return 1;
-	if (feature == KVM_FEATURE_STEAL_TIME)
-		*val = vcpu->pv.steal_time;
-	else if (msr == MSR_KVM_WALL_CLOCK || msr == MSR_KVM_WALL_CLOCK_NEW)
+	switch (msr) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_NEW:
 		*val = READ_ONCE(vcpu->vm->clock.wall);
-	else
+		return 0;
+	case MSR_KVM_STEAL_TIME:
+		*val = vcpu->pv.steal_time;
+		return 0;
+	case MSR_KVM_PV_EOI_EN:
+		*val = vcpu->pv.eoi;
+		return 0;
+	case MSR_KVM_POLL_CONTROL:
+		*val = !vcpu->pv.poll_off;
+		return 0;
+	default:
 		*val = vcpu->pv.system_time;
-	return 0;
+		return 0;
+	}
 }
 
 /**
@@ -86,6 +112,16 @@ int pv_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 	case MSR_KVM_SYSTEM_TIME:
 	case MSR_KVM_SYSTEM_TIME_NEW:
 		clock_page_set(vcpu, val);
+		return 0;
+	case MSR_KVM_PV_EOI_EN:
+		if (val & 2)
+			return 1;
+		vcpu->pv.eoi = val;
+		return 0;
+	case MSR_KVM_POLL_CONTROL:
+		if (val & ~1ull)
+			return 1;
+		vcpu->pv.poll_off = !val;
 		return 0;
 	default:
 		if (val & KVM_STEAL_RESERVED_MASK)

@@ -10,20 +10,31 @@
 #include <uapi/asm/kvm_para.h>
 #include "../types.h"
 
-/* What KVM_CPUID_FEATURES offers. */
-#define PV_FEATURES	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) |		\
-			 BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |	\
+/* What KVM_CPUID_FEATURES offers. KVM_FEATURE_HC_MAP_GPA_RANGE is user space's to offer. */
+#define PV_FEATURES	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |		\
+			 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_STEAL_TIME) |		\
+			 BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) |			\
+			 BIT(KVM_FEATURE_PV_TLB_FLUSH) | BIT(KVM_FEATURE_PV_SEND_IPI) |		\
+			 BIT(KVM_FEATURE_POLL_CONTROL) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |	\
 			 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
-/* struct vcpu_pv - the MSRs of paravirtual features and what stands behind them */
+/*
+ * struct vcpu_pv - the MSRs of paravirtual features and what stands behind them
+ *	m	vcpu->mutex
+ *	a	single word, any context
+ */
 struct vcpu_pv {
-	bool enforce;		/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
-	bool stopped;		/* KVM_KVMCLOCK_CTRL: the guest is told with the next update */
-	u32 clock_version;	/* of the time page, even */
-	u64 system_time;	/* MSR_KVM_SYSTEM_TIME */
-	u64 steal_time;		/* MSR_KVM_STEAL_TIME */
-	u64 run_delay;		/* of @runner, as of the last update of the steal time */
-	const void *runner;	/* the task that ran then; only compared */
+	bool enforce;		/* [m] KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
+	bool stopped;		/* [m] KVM_KVMCLOCK_CTRL: the guest is told with the next update */
+	bool poll_off;		/* [m] MSR_KVM_POLL_CONTROL, the other way round */
+	bool eoi_offered;	/* [m] the guest may end the interrupt in service by memory */
+	bool kicked;		/* [a] KVM_HC_KICK_CPU: ends a HLT, also one that comes later */
+	u32 clock_version;	/* [m] of the time page, even */
+	u64 system_time;	/* [m] MSR_KVM_SYSTEM_TIME */
+	u64 steal_time;		/* [m] MSR_KVM_STEAL_TIME */
+	u64 eoi;		/* [m] MSR_KVM_PV_EOI_EN */
+	u64 run_delay;		/* [m] of @runner, as of the last update of the steal time */
+	const void *runner;	/* [m] the task that ran then; only compared */
 };
 
 /* pv.c: MSRs; 0: done, 1: #GP, -ENOENT: not one of them */
@@ -31,6 +42,7 @@ int pv_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host);
 int pv_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host);
 /* May the guest use a feature (KVM_FEATURE_*)? */
 bool pv_allowed(struct vcpu *vcpu, u32 feature);
+void pv_reset(struct vcpu *vcpu);			/* RESET, INIT: all off */
 
 /* clock.c: kvmclock, KVM_GET/SET_CLOCK; vm->lock is held over get and set */
 void clock_init(struct vmm *vm);			/* at VM creation */
@@ -40,9 +52,15 @@ void clock_page_set(struct vcpu *vcpu, u64 val);	/* MSR_KVM_SYSTEM_TIME */
 void clock_wall_write(struct vcpu *vcpu, gpa_t gpa);	/* MSR_KVM_WALL_CLOCK */
 void clock_update(struct vcpu *vcpu);			/* REQ_CLOCK */
 int clock_stopped(struct vcpu *vcpu);			/* KVM_KVMCLOCK_CTRL: -EINVAL */
+long clock_pairing(struct vcpu *vcpu, gpa_t gpa, u64 type); /* KVM_HC_CLOCK_PAIRING */
 
 /* steal.c */
 void steal_arrive(struct vcpu *vcpu);			/* preemption off: has time been lost? */
 void steal_update(struct vcpu *vcpu);			/* REQ_STEAL */
+void steal_away(struct vcpu *vcpu);	/* between two instructions: it will not run for a while */
+
+/* eoi.c */
+void eoi_offer(struct vcpu *vcpu);			/* interrupts may be off */
+void eoi_collect(struct vcpu *vcpu);
 
 #endif /* VMM_PV_H */

@@ -17,13 +17,59 @@ void steal_arrive(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_STEAL);
 }
 
+static gpa_t steal_gpa(const struct vcpu *vcpu, size_t member)
+{
+	return (vcpu->pv.steal_time & KVM_STEAL_VALID_BITS) + member;
+}
+
+/**
+ * steal_away() - tell the guest's other vCPUs that this one will not run for a while
+ * @vcpu: the vCPU, between two instructions: none is half done whose addresses are translated
+ *	already, so that a flush of its TLB may wait until it returns
+ */
+void steal_away(struct vcpu *vcpu)
+{
+	const u8 preempted = KVM_VCPU_PREEMPTED;
+
+	if (!(vcpu->pv.steal_time & KVM_MSR_ENABLED))
+		return;
+	memory_write(vcpu, steal_gpa(vcpu, offsetof(struct kvm_steal_time, preempted)),
+		     &preempted, sizeof(preempted));
+	vcpu_request(vcpu, REQ_STEAL);
+}
+
+/*
+ * It runs again. Whoever finds the mark gone sends an interrupt to flush its TLB; whoever found it
+ * has left a note beside it.
+ */
+static void steal_back(struct vcpu *vcpu)
+{
+	gpa_t gpa = steal_gpa(vcpu, offsetof(struct kvm_steal_time, preempted));
+	u64 found = KVM_VCPU_PREEMPTED;
+	const u8 none = 0;
+
+	if (memory_cmpxchg(vcpu, gpa, &found, none, sizeof(none)) != -EAGAIN)
+		return;
+	/* Notes that come in between are covered by the flush, which is done after this. */
+	memory_write(vcpu, gpa, &none, sizeof(none));
+	vcpu_request(vcpu, REQ_TLB_FLUSH_GUEST);
+	if (found & KVM_VCPU_FLUSH_TLB)
+		vcpu->stats.pv_tlb_flush++;
+}
+
+/* An odd version says that the rest is about to change, an even one that it has. */
+static void steal_version(struct vcpu *vcpu, u32 version)
+{
+	memory_write(vcpu, steal_gpa(vcpu, offsetof(struct kvm_steal_time, version)), &version,
+		     sizeof(version));
+}
+
 /**
  * steal_update() - add what was stolen since the last time
  * @vcpu: the vCPU, its thread is current
  */
 void steal_update(struct vcpu *vcpu)
 {
-	gpa_t gpa = vcpu->pv.steal_time & ~(u64)(KVM_STEAL_RESERVED_MASK | KVM_MSR_ENABLED);
 	u64 delay = current->sched_info.run_delay, stolen = 0;
 	struct kvm_steal_time st;
 
@@ -32,15 +78,15 @@ void steal_update(struct vcpu *vcpu)
 	vcpu->pv.runner = current;
 	vcpu->pv.run_delay = delay;
 	if (!(vcpu->pv.steal_time & KVM_MSR_ENABLED) ||
-	    memory_read(vcpu->vm, gpa, &st, offsetof(struct kvm_steal_time, pad)))
+	    memory_read(vcpu->vm, steal_gpa(vcpu, 0), &st, offsetof(struct kvm_steal_time, pad)))
 		return;
-	/* Odd while it changes. */
+	if (st.preempted)
+		steal_back(vcpu);
+	if (!stolen && st.version && !(st.version & 1))
+		return;
 	st.version = (st.version | 1) + 2;
-	memory_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &st.version,
-		     sizeof(st.version));
+	steal_version(vcpu, st.version);
 	st.steal += stolen;
-	memory_write(vcpu, gpa, &st.steal, sizeof(st.steal));
-	st.version++;
-	memory_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &st.version,
-		     sizeof(st.version));
+	memory_write(vcpu, steal_gpa(vcpu, 0), &st.steal, sizeof(st.steal));
+	steal_version(vcpu, st.version + 1);
 }

@@ -75,26 +75,13 @@ CASE(steal_time)
 	run_done(v);
 }
 
-static u64 hypercall(u64 nr, u64 a0)
-{
-	u64 ret;
-	u32 r[4];
-
-	guest_cpuid(0, 0, r);
-	if (r[2] == 0x444d4163) /* AuthenticAMD */
-		asm volatile("vmmcall" : "=a"(ret) : "a"(nr), "b"(a0) : "memory");
-	else
-		asm volatile("vmcall" : "=a"(ret) : "a"(nr), "b"(a0) : "memory");
-	return ret;
-}
-
 static void guest_enforced(void)
 {
 	rdmsr_try(MSR_STEAL_TIME);
 	GASSERT_TRAP(13, 0);
 	wrmsr_try(MSR_SYSTEM_TIME_NEW, 0);
 	GASSERT_TRAP(13, 0);
-	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 0), (u64)-1000);
+	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 0, 0, 0, 0), (u64)-1000);
 	GUEST_DONE();
 }
 
@@ -102,8 +89,8 @@ static void guest_not_enforced(void)
 {
 	rdmsr(MSR_STEAL_TIME);
 	wrmsr(MSR_SYSTEM_TIME_NEW, 0);
-	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 0), 0);
-	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 77), 0);
+	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 0, 0, 0, 0), 0);
+	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 77, 0, 0, 0), 0);
 	GUEST_DONE();
 }
 

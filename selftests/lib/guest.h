@@ -187,6 +187,20 @@ static inline void guest_cpuid(u32 leaf, u32 sub, u32 r[4])
 		     : "memory");
 }
 
+/** hypercall() - by the instruction of the processor's vendor. */
+static inline u64 hypercall(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
+{
+	u64 rax = nr;
+	u32 r[4];
+
+	guest_cpuid(0, 0, r);
+	if (r[2] == 0x444d4163) /* AuthenticAMD */
+		asm volatile("vmmcall" : "+a"(rax) : "b"(a0), "c"(a1), "d"(a2), "S"(a3) : "memory");
+	else
+		asm volatile("vmcall" : "+a"(rax) : "b"(a0), "c"(a1), "d"(a2), "S"(a3) : "memory");
+	return rax;
+}
+
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;

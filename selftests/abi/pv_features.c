@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Paravirtual features by which a guest saves exits: EOI, IPIs, kicks, TLB flushes, polling, and
+ * the hypercalls beside them. virt/kvm/x86/{msr,hypercalls,cpuid}.rst.
+ */
+#include <linux/kvm_para.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "vm.h"
+
+#define SUITE "pv_features"
+
+#define VEC    0x60
+#define VEC_2  0x70 /* of a higher class */
+#define ROUNDS 50
+
+static void need_feature(u32 bit)
+{
+	struct kvm_cpuid_entry2 *e = cpuid_entry(supported_cpuid(), KVM_CPUID_FEATURES, 0);
+
+	if (!e || !(e->eax & BIT(bit)))
+		FAIL("feature %u is not offered", bit);
+}
+
+/* A statistic that in-tree KVM does not have: there it is left at 0. */
+static u64 stat(struct vcpu *v, const char *name)
+{
+	u64 val = 0;
+
+	if (!vcpu_stat(v, name, &val) && !test_is_oracle())
+		FAIL("no statistic %s", name);
+	return val;
+}
+
+#define CHECK_STAT(v, name, want)                      \
+	do {                                           \
+		if (!test_is_oracle())                 \
+			CHECK_EQ(stat(v, name), want); \
+	} while (0)
+
+/* ---- MSRs ---- */
+
+static const struct {
+	u32 msr;
+	u64 good, bad;
+} msrs[] = {
+	{ MSR_KVM_STEAL_TIME, SHARED_BASE | 1, SHARED_BASE | 3 },
+	{ MSR_KVM_PV_EOI_EN, (SHARED_BASE + 64) | 1, SHARED_BASE | 3 },
+	{ MSR_KVM_POLL_CONTROL, 0, 2 },
+};
+
+static void guest_msrs(void)
+{
+	u32 i;
+
+	GASSERT_EQ(rdmsr(MSR_KVM_POLL_CONTROL), 1);
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		wrmsr(msrs[i].msr, msrs[i].good);
+		wrmsr_try(msrs[i].msr, msrs[i].bad);
+		GASSERT_TRAP(GP_VECTOR, 0);
+		GASSERT_EQ(rdmsr(msrs[i].msr), msrs[i].good);
+	}
+	GUEST_DONE();
+}
+
+static bool listed(u32 msr)
+{
+	struct kvm_msr_list *l = msr_list(KVM_GET_MSR_INDEX_LIST);
+	u32 i;
+
+	for (i = 0; i < l->nmsrs; i++)
+		if (l->indices[i] == msr)
+			return true;
+	return false;
+}
+
+/* They are listed and checked; another vCPU takes them over before it has memory there. */
+CASE(msrs)
+{
+	struct vcpu *v = vcpu_new(vm_create(VM_IRQCHIP), 0, guest_msrs, 0), *other;
+	u32 i;
+
+	run_done(v);
+	other = vcpu_add(vm_create(VM_IRQCHIP), 0);
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		CHECK(listed(msrs[i].msr));
+		CHECK_EQ(get_msr(v, msrs[i].msr), msrs[i].good);
+		CHECK_EQ(set_msr(other, msrs[i].msr, msrs[i].bad), 0);
+		CHECK_EQ(set_msr(other, msrs[i].msr, get_msr(v, msrs[i].msr)), 1);
+		CHECK_EQ(get_msr(other, msrs[i].msr), msrs[i].good);
+	}
+}
+
+/* A processor that starts anew must not write where the one before had its pages. */
+static void guest_init_other(void)
+{
+	apic_enable();
+	apic_icr(1, ICR_INIT | ICR_ASSERT);
+	GUEST_DONE();
+}
+
+CASE(init_switches_off)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *bsp = vcpu_new(vm, 0, guest_init_other, 0);
+	struct vcpu *ap = vcpu_new(vm, 1, guest_msrs, 0);
+	struct kvm_mp_state mp;
+
+	run_done(ap);
+	run_done(bsp);
+	OK(ioctl(ap->fd, KVM_GET_MP_STATE, &mp));
+	CHECK_EQ(mp.mp_state, KVM_MP_STATE_INIT_RECEIVED);
+	CHECK_EQ(get_msr(ap, MSR_KVM_STEAL_TIME), 0);
+	CHECK_EQ(get_msr(ap, MSR_KVM_PV_EOI_EN), 0);
+}
+
+/* ---- PV EOI ---- */
+
+static volatile u32 eoi_word;
+static volatile u64 offered;
+
+static inline bool end_by_memory(void)
+{
+	bool was;
+
+	asm volatile("btrl $0, %0" : "+m"(eoi_word), "=@ccc"(was) : : "memory");
+	return was;
+}
+
+static GUEST_HANDLER void on_irq(struct trap *t)
+{
+	this_cpu()->irqs[t->vector & 0xff]++;
+	if (end_by_memory()) {
+		offered++;
+		return;
+	}
+	apic_write(APIC_EOI, 0);
+}
+
+static void self_ipi(u32 vector)
+{
+	apic_write(APIC_ICR, ICR_SELF | vector);
+}
+
+static void setup_eoi(void)
+{
+	cli();
+	guest_on(VEC, on_irq);
+	guest_on(VEC_2, on_irq);
+	apic_enable();
+	wrmsr(MSR_KVM_PV_EOI_EN, (u64)&eoi_word | KVM_MSR_ENABLED);
+}
+
+static void guest_eoi(void)
+{
+	u32 i;
+
+	setup_eoi();
+	sti();
+	for (i = 1; i <= ROUNDS; i++) {
+		self_ipi(VEC);
+		SPIN_UNTIL(this_cpu()->irqs[VEC] == i);
+		/* Only what has ended lets the next one of its class in. */
+		GASSERT_EQ(apic_read(APIC_ISR + 0x30), 0);
+	}
+	/* Any exit takes the offer back: of the host's interrupts there are a few. */
+	GASSERT(offered > ROUNDS / 2);
+	GUEST_SYNC2(1, offered, 0);
+	wrmsr(MSR_KVM_PV_EOI_EN, 0);
+	offered = 0;
+	self_ipi(VEC);
+	SPIN_UNTIL(this_cpu()->irqs[VEC] == ROUNDS + 1);
+	GASSERT_EQ(offered, 0);
+	GUEST_DONE();
+}
+
+CASE(eoi)
+{
+	struct vcpu *v = vcpu_new(vm_create(VM_IRQCHIP), 0, guest_eoi, 0);
+
+	need_feature(KVM_FEATURE_PV_EOI);
+	run_sync(v, 1);
+	CHECK_STAT(v, "pv_eoi", v->uc.args[1]);
+	run_done(v);
+}
+
+/* An interrupt of lower priority waits for the end of this one, which has to be told. */
+static GUEST_HANDLER void on_higher(struct trap *t)
+{
+	this_cpu()->irqs[t->vector & 0xff]++;
+	GASSERT(!end_by_memory());
+	apic_write(APIC_EOI, 0);
+}
+
+static void guest_eoi_pending(void)
+{
+	u32 i;
+
+	setup_eoi();
+	guest_on(VEC_2, on_higher);
+	for (i = 1; i <= ROUNDS; i++) {
+		self_ipi(VEC);
+		self_ipi(VEC_2);
+		sti();
+		SPIN_UNTIL(this_cpu()->irqs[VEC] == i);
+		cli();
+		GASSERT_EQ(this_cpu()->irqs[VEC_2], i);
+	}
+	GASSERT(offered > 0);
+	GUEST_DONE();
+}
+
+CASE(eoi_others_wait)
+{
+	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_eoi_pending, 0));
+}
+
+/* The outer handler's offer is void once it was interrupted, and the inner's end is not its own. */
+static GUEST_HANDLER void on_irq_nest(struct trap *t)
+{
+	u32 before = this_cpu()->irqs[VEC_2];
+
+	this_cpu()->irqs[t->vector & 0xff]++;
+	self_ipi(VEC_2);
+	sti();
+	SPIN_UNTIL(this_cpu()->irqs[VEC_2] != before);
+	cli();
+	GASSERT_EQ(apic_read(APIC_ISR + 0x30), 1);
+	GASSERT(!end_by_memory());
+	apic_write(APIC_EOI, 0);
+	GASSERT_EQ(apic_read(APIC_ISR + 0x30), 0);
+}
+
+static void guest_eoi_nested(void)
+{
+	u32 i;
+
+	setup_eoi();
+	guest_on(VEC, on_irq_nest);
+	for (i = 1; i <= ROUNDS; i++) {
+		self_ipi(VEC);
+		sti();
+		SPIN_UNTIL(this_cpu()->irqs[VEC] == i);
+		cli();
+	}
+	GASSERT(offered > 0);
+	GUEST_DONE();
+}
+
+CASE(eoi_nested)
+{
+	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_eoi_nested, 0));
+}
+
+#define LEVEL_PIN 20
+
+/* A level-triggered interrupt is ended at the I/O APIC, too: that takes an exit. */
+static void guest_eoi_level(void)
+{
+	setup_eoi();
+	mmio_write32(IOAPIC_BASE, 0x10 + 2 * LEVEL_PIN);
+	mmio_write32(IOAPIC_BASE + 0x10, VEC | ICR_LEVEL);
+	sti();
+	GUEST_SYNC(1);
+	SPIN_UNTIL(this_cpu()->irqs[VEC] >= 2);
+	GASSERT_EQ(offered, 0);
+	GUEST_SYNC(2);
+	GUEST_DONE();
+}
+
+CASE(eoi_level)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0, guest_eoi_level, 0);
+	struct kvm_irq_level l = { .irq = LEVEL_PIN, .level = 1 };
+
+	run_sync(v, 1);
+	OK(ioctl(vm->fd, KVM_IRQ_LINE, &l));
+	run_sync(v, 2);
+	l.level = 0;
+	OK(ioctl(vm->fd, KVM_IRQ_LINE, &l));
+	run_done(v);
+}
+
+/* The page is nowhere, or may not be written: the registers do as ever. */
+static void guest_eoi_nowhere(u64 where)
+{
+	setup_eoi();
+	wrmsr_try(MSR_KVM_PV_EOI_EN, where | KVM_MSR_ENABLED);
+	sti();
+	self_ipi(VEC);
+	SPIN_UNTIL(this_cpu()->irqs[VEC] == 1);
+	self_ipi(VEC);
+	SPIN_UNTIL(this_cpu()->irqs[VEC] == 2);
+	GUEST_DONE();
+}
+
+CASE(eoi_nowhere)
+{
+	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_eoi_nowhere, HOLE_BASE));
+	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_eoi_nowhere, 0x000ffffffffff000));
+}
+
+/* ---- PV IPI ---- */
+
+#define FAR_ID 65 /* of a vCPU that never runs: the upper word's second bit */
+
+static volatile u64 ready, quit, nmis;
+
+static GUEST_HANDLER void on_nmi(struct trap *t)
+{
+	(void)t;
+	asm volatile("lock incq %0" : "+m"(nmis) : : "memory");
+}
+
+static volatile u64 got;
+
+static GUEST_HANDLER void on_ipi(struct trap *t)
+{
+	(void)t;
+	asm volatile("lock incq %0" : "+m"(got) : : "memory");
+	x2apic_write(APIC_EOI, 0);
+}
+
+static void guest_ipi_target(void)
+{
+	guest_on(VEC, on_ipi);
+	guest_on(NMI_VECTOR, on_nmi);
+	x2apic_enable();
+	sti();
+	asm volatile("lock incq %0" : "+m"(ready) : : "memory");
+	SPIN_UNTIL(quit);
+	GUEST_DONE();
+}
+
+static void guest_ipi_sender(void)
+{
+	SPIN_UNTIL(ready == 2);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 1, 0, 1000, VEC), 0);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 3, 0, 0, VEC), 2);
+	SPIN_UNTIL(got == 2);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 2, 2, 0, VEC), 2);
+	SPIN_UNTIL(got == 3);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 3, 0, 0, ICR_NMI), 2);
+	SPIN_UNTIL(nmis == 2);
+	/* Nobody there, and nothing that can be sent so. */
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, ~0ull, ~0ull, 1000, VEC), 0);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 0, 0, 0, VEC), 0);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 2, 0, 0, ICR_ALL | VEC), (u64)-KVM_EINVAL);
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, 2, 0, 0, ICR_LOGICAL | VEC), (u64)-KVM_EINVAL);
+	GASSERT_EQ(got, 3);
+	quit = 1;
+	GUEST_DONE();
+}
+
+/* A vCPU that takes interrupts without running. */
+static struct vcpu *far_vcpu(struct vm *vm)
+{
+	struct vcpu *v = vcpu_add(vm, FAR_ID);
+	struct kvm_lapic_state s;
+
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &s));
+	*(u32 *)&s.regs[APIC_SPIV] = 0x1ff;
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &s));
+	return v;
+}
+
+CASE(ipi)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct kvm_lapic_state s;
+	struct vcpu *v[3], *far;
+	u32 i;
+
+	need_feature(KVM_FEATURE_PV_SEND_IPI);
+	v[0] = vcpu_new(vm, 0, guest_ipi_target, 0);
+	v[1] = vcpu_new(vm, 1, guest_ipi_target, 0);
+	v[2] = vcpu_new(vm, 2, guest_ipi_sender, 0);
+	far = far_vcpu(vm);
+	for (i = 0; i < 3; i++)
+		vcpu_spawn(v[i]);
+	for (i = 0; i < 3; i++)
+		vcpu_join(v[i]);
+	OK(ioctl(far->fd, KVM_GET_LAPIC, &s));
+	CHECK_EQ(*(u32 *)&s.regs[APIC_IRR + 0x30], BIT(VEC % 32));
+	if (!test_is_oracle())
+		CHECK(stat(v[2], "pv_ipi") >= 3);
+}
+
+/* ---- kicks ---- */
+
+static volatile u64 asleep, awake;
+
+static void guest_sleeper(void)
+{
+	cli();
+	/* One that came first counts for the next HLT. */
+	SPIN_UNTIL(ready == 1);
+	asm volatile("hlt" : : : "memory");
+	awake = 1;
+	asleep = 1;
+	asm volatile("hlt" : : : "memory");
+	awake = 2;
+	GUEST_DONE();
+}
+
+static void guest_kicker(void)
+{
+	GASSERT_EQ(hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0), 0);
+	ready = 1;
+	SPIN_UNTIL(asleep);
+	GASSERT_EQ(awake, 1);
+	GUEST_SYNC(1);
+	GASSERT_EQ(awake, 1);
+	/* Nobody has this identifier. */
+	GASSERT_EQ(hypercall(KVM_HC_KICK_CPU, 0, 77, 0, 0), 0);
+	GASSERT_EQ(hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0), 0);
+	SPIN_UNTIL(awake == 2);
+	GUEST_DONE();
+}
+
+static u32 mp_state(struct vcpu *v)
+{
+	struct kvm_mp_state mp;
+
+	OK(ioctl(v->fd, KVM_GET_MP_STATE, &mp));
+	return mp.mp_state;
+}
+
+CASE(kick)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *kicker = vcpu_new(vm, 0, guest_kicker, 0);
+	struct vcpu *sleeper = vcpu_new(vm, 1, guest_sleeper, 0);
+
+	need_feature(KVM_FEATURE_PV_UNHALT);
+	vcpu_spawn(sleeper);
+	run_sync(kicker, 1);
+	host_sleep_ms(20);
+	run_done(kicker);
+	vcpu_join(sleeper);
+	CHECK_STAT(kicker, "pv_kick", 2);
+}
+
+static void guest_kick_once(void)
+{
+	hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0);
+	GUEST_DONE();
+}
+
+/* A kick is part of the state that user space can take with it. */
+CASE(kick_is_state)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *kicker = vcpu_new(vm, 0, guest_kick_once, 0);
+	struct vcpu *sleeper = vcpu_new(vm, 1, guest_kick_once, 0);
+	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_HALTED };
+
+	OK(ioctl(sleeper->fd, KVM_SET_MP_STATE, &mp));
+	CHECK_EQ(mp_state(sleeper), KVM_MP_STATE_HALTED);
+	run_done(kicker);
+	CHECK_EQ(mp_state(sleeper), KVM_MP_STATE_RUNNABLE);
+}
+
+/* ---- PV TLB flush ---- */
+
+#define FLUSH_GVA (HOLE_BASE + 0x200000)
+
+static struct kvm_steal_time steal __attribute__((aligned(64)));
+
+static void guest_flushed(void)
+{
+	volatile u64 *p = (u64 *)FLUSH_GVA;
+
+	cli();
+	wrmsr(MSR_KVM_STEAL_TIME, (u64)&steal | KVM_MSR_ENABLED);
+	GASSERT_EQ(*p, 1);
+	GASSERT_EQ(*(volatile u8 *)&steal.preempted, 0);
+	asm volatile("hlt" : : : "memory");
+	GASSERT_EQ(*p, 2);
+	GASSERT_EQ(*(volatile u8 *)&steal.preempted, 0);
+	GUEST_DONE();
+}
+
+/* Another vCPU: what it wants flushed there waits until the one that sleeps comes back. */
+static void guest_flusher(u64 pte)
+{
+	u8 state = KVM_VCPU_PREEMPTED;
+
+	*(volatile u64 *)pte = (*(u64 *)pte & ~PTE_ADDR) | (FREE_BASE + PAGE_SIZE);
+	GASSERT(__atomic_compare_exchange_n(&steal.preempted, &state, state | KVM_VCPU_FLUSH_TLB,
+					    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0);
+	GUEST_DONE();
+}
+
+static bool goes_away(struct vm *vm)
+{
+	long long until = host_now_ms() + 5000;
+
+	while (host_now_ms() < until)
+		if (*(volatile u8 *)&G(vm, steal).preempted == KVM_VCPU_PREEMPTED)
+			return true;
+	return false;
+}
+
+CASE(tlb_flush)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *flusher = vcpu_new(vm, 0, NULL, 0);
+	struct vcpu *sleeper = vcpu_new(vm, 1, guest_flushed, 0);
+
+	need_feature(KVM_FEATURE_PV_TLB_FLUSH);
+	*(u64 *)gpa_hva(vm, FREE_BASE) = 1;
+	*(u64 *)gpa_hva(vm, FREE_BASE + PAGE_SIZE) = 2;
+	vm_map(vm, FLUSH_GVA, FREE_BASE, PTE_P | PTE_W);
+	vcpu_call(flusher, guest_flusher, (u64)((u8 *)vm_pte(vm, FLUSH_GVA) - vm->ram));
+	vcpu_spawn(sleeper);
+	CHECK(goes_away(vm));
+	run_done(flusher);
+	vcpu_join(sleeper);
+	CHECK_STAT(sleeper, "pv_tlb_flush", 1);
+}
+
+/* ---- poll control ---- */
+
+static GUEST_HANDLER void on_timer(struct trap *t)
+{
+	(void)t;
+	this_cpu()->irqs[VEC]++;
+	apic_write(APIC_EOI, 0);
+}
+
+static void guest_halts(u64 poll)
+{
+	u32 i;
+
+	guest_on(VEC, on_timer);
+	apic_enable();
+	wrmsr(MSR_KVM_POLL_CONTROL, poll);
+	apic_write(APIC_TDCR, 0xb);
+	apic_write(APIC_LVTT, VEC);
+	for (i = 0; i < ROUNDS; i++) {
+		u32 before = this_cpu()->irqs[VEC];
+
+		apic_write(APIC_TMICT, 200000);
+		while (this_cpu()->irqs[VEC] == before) {
+			/* VMRUN in TCG forgets the shadow of STI: see ipi.c. */
+			cli();
+			if (this_cpu()->irqs[VEC] == before)
+				sti_hlt();
+			sti();
+		}
+	}
+	GUEST_DONE();
+}
+
+static u64 polls(struct vcpu *v, u64 poll)
+{
+	u64 before, after;
+
+	vcpu_stat(v, "halt_attempted_poll", &before);
+	vcpu_call(v, guest_halts, poll);
+	run_done(v);
+	vcpu_stat(v, "halt_attempted_poll", &after);
+	return after - before;
+}
+
+CASE(poll_control)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args[0] = 1000000000 };
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0, NULL, 0);
+
+	need_feature(KVM_FEATURE_POLL_CONTROL);
+	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	CHECK(polls(v, 1) > 0);
+	CHECK_EQ(polls(v, 0), 0);
+	CHECK(polls(v, 1) > 0);
+}
+
+/* ---- hypercalls for user space ---- */
+
+#define RANGE (FREE_BASE + 5 * PAGE_SIZE)
+
+static u64 map_range(u64 gpa, u64 pages)
+{
+	return hypercall(KVM_HC_MAP_GPA_RANGE, gpa, pages, KVM_MAP_GPA_RANGE_ENCRYPTED, ~0ull);
+}
+
+static void guest_map_range(void)
+{
+	GASSERT_EQ(map_range(RANGE, 7), (u64)-KVM_ENOSYS);
+	GUEST_SYNC(1);
+	GASSERT_EQ(map_range(RANGE, 7), 0x123456789abcdef0);
+	GASSERT_EQ(map_range(RANGE + 8, 7), (u64)-KVM_EINVAL);
+	GASSERT_EQ(map_range(RANGE, 0), (u64)-KVM_EINVAL);
+	GASSERT_EQ(map_range(RANGE, ~0ull), (u64)-KVM_EINVAL);
+	GUEST_DONE();
+}
+
+CASE(map_gpa_range)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL };
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_map_range, 0);
+
+	CHECK_EQ(dev_cap(KVM_CAP_EXIT_HYPERCALL), BIT(KVM_HC_MAP_GPA_RANGE));
+	run_sync(v, 1);
+	cap.args[0] = BIT(KVM_HC_MAP_GPA_RANGE) | BIT(KVM_HC_KICK_CPU);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	cap.args[0] = BIT(KVM_HC_MAP_GPA_RANGE);
+	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	vcpu_run_exit(v, KVM_EXIT_HYPERCALL);
+	CHECK_EQ(v->run->hypercall.nr, KVM_HC_MAP_GPA_RANGE);
+	CHECK_EQ(v->run->hypercall.args[0], RANGE);
+	CHECK_EQ(v->run->hypercall.args[1], 7);
+	CHECK_EQ(v->run->hypercall.args[2], KVM_MAP_GPA_RANGE_ENCRYPTED);
+	CHECK_EQ(v->run->hypercall.longmode, 1);
+	v->run->hypercall.ret = 0x123456789abcdef0;
+	run_done(v);
+}
+
+/* ---- clock pairing ---- */
+
+static struct kvm_clock_pairing pairing;
+
+static void guest_pairing(void)
+{
+	u64 before = rdtsc();
+
+	pairing.flags = 99;
+	GASSERT_EQ(hypercall(KVM_HC_CLOCK_PAIRING, (u64)&pairing, 0, 0, 0), 0);
+	GASSERT(pairing.tsc >= before && pairing.tsc <= rdtsc());
+	GASSERT_EQ(pairing.flags, 0);
+	GUEST_SYNC2(1, pairing.sec, pairing.nsec);
+	GASSERT_EQ(hypercall(KVM_HC_CLOCK_PAIRING, (u64)&pairing, 1, 0, 0), (u64)-KVM_EOPNOTSUPP);
+	GASSERT_EQ(hypercall(KVM_HC_CLOCK_PAIRING, HOLE_BASE, 0, 0, 0), (u64)-KVM_EFAULT);
+	GUEST_DONE();
+}
+
+static void need_tsc_clock(void)
+{
+	FILE *f = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "r");
+	char name[32] = "";
+
+	if (!f || !fgets(name, sizeof(name), f) || strcmp(name, "tsc\n"))
+		SKIP("the host keeps time by %s", name);
+	fclose(f);
+}
+
+static u64 real_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+CASE(clock_pairing)
+{
+	struct vcpu *v = vcpu_new(vm_create(VM_IRQCHIP), 0, guest_pairing, 0);
+	u64 before, real;
+
+	need_tsc_clock();
+	before = real_ns();
+	run_sync(v, 1);
+	real = v->uc.args[1] * 1000000000ull + v->uc.args[2];
+	CHECK(real >= before && real <= real_ns());
+	run_done(v);
+	CHECK_STAT(v, "pv_clock_pairing", 1);
+}
