@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* KVM_CHECK_EXTENSION and KVM_ENABLE_CAP: what is claimed, and what can be switched on. */
 #include <linux/mm.h>
+#include <linux/vmm.h>
 #include <uapi/linux/kvm_para.h>
 #include <asm/cpufeature.h>
 
@@ -28,6 +29,8 @@ static const struct {
 	{ KVM_CAP_DISABLE_QUIRKS2, QUIRKS_VALID },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
 	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
+	{ KVM_CAP_ASYNC_PF, 1 },
+	{ KVM_CAP_ASYNC_PF_INT, 1 },
 	{ KVM_CAP_EXIT_HYPERCALL, USER_HYPERCALLS_VALID },
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
@@ -91,6 +94,7 @@ static const struct {
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_VAPIC, 1 },
+	{ VMM_CAP_HYPERCALLS, VMM_HC_MASK },
 };
 
 /* The exits of KVM_CAP_X86_DISABLE_EXITS: MWAIT where it waits, and the host's timer wakes it. */
@@ -226,6 +230,11 @@ int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
 		if (cap->args[0] & ~(u64)USER_HYPERCALLS_VALID)
 			return -EINVAL;
 		WRITE_ONCE(vm->policy.user_hypercalls, cap->args[0]);
+		return 0;
+	case VMM_CAP_HYPERCALLS:
+		if (cap->args[0] & ~(u64)VMM_HC_MASK)
+			return -EINVAL;
+		WRITE_ONCE(vm->policy.own_calls, cap->args[0]);
 		return 0;
 	case KVM_CAP_MSR_PLATFORM_INFO:
 		vm->policy.platform_info_hidden = !cap->args[0];

@@ -26,7 +26,7 @@ static bool halt_over(struct vcpu *vcpu)
 {
 	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
 		return true;
-	if (READ_ONCE(vcpu->requests) & BIT(REQ_TRIPLE_FAULT))
+	if (READ_ONCE(vcpu->requests) & (BIT(REQ_TRIPLE_FAULT) | BIT(REQ_APF)))
 		return true;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
 		return events_pending(vcpu) || READ_ONCE(vcpu->pv.kicked);
@@ -94,6 +94,8 @@ static int halt_requests(struct vcpu *vcpu)
 {
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_APF))
+		apf_ready(vcpu);
 	return RESUME_GUEST;
 }
 

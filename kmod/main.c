@@ -293,9 +293,12 @@ static int __init vmm_init(void)
 	err = irqfd_module_init();
 	if (err)
 		goto err_backend;
-	err = vcpu_module_init();
+	err = apf_module_init();
 	if (err)
 		goto err_irqfd;
+	err = vcpu_module_init();
+	if (err)
+		goto err_apf;
 	err = cpus_register();
 	if (err)
 		goto err_vcpu;
@@ -309,6 +312,8 @@ err_cpus:
 	cpus_unregister();
 err_vcpu:
 	vcpu_module_exit();
+err_apf:
+	apf_module_exit();
 err_irqfd:
 	irqfd_module_exit();
 err_backend:
@@ -319,6 +324,7 @@ err_backend:
 static void __exit vmm_exit(void)
 {
 	device_nodes_remove();
+	apf_module_exit();
 	cpus_unregister();
 	vcpu_module_exit();
 	irqfd_module_exit();

@@ -48,6 +48,8 @@ static int run_requests(struct vcpu *vcpu)
 		clock_update(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_STEAL))
 		steal_update(vcpu);
+	if (vcpu_test_clear_request(vcpu, REQ_APF))
+		apf_ready(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_INIT_SIPI) && vcpu->apic)
 		lapic_accept_init_sipi(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_DIRTY_RING) && !ring_check(vcpu))

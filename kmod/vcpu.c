@@ -211,6 +211,7 @@ err_fpu:
 
 static void vcpu_free_parts(struct vcpu *vcpu)
 {
+	apf_destroy(vcpu);
 	backend_vcpu_destroy(vcpu);
 	lapic_destroy(vcpu);
 	interp_destroy(vcpu);
@@ -262,6 +263,7 @@ static struct vcpu *vcpu_create(struct vmm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->serial = atomic64_inc_return(&last_serial);
 	vcpu->cpu = -1;
+	apf_create(vcpu);
 	vcpu->events.injected.type = EVENT_NONE;
 	vcpu->events.ext_irq = -1;
 	vcpu->policy.hlt = !(vm->policy.disabled_exits & KVM_X86_DISABLE_EXITS_HLT);

@@ -159,6 +159,7 @@ enum vcpu_request {
 	REQ_SCAN_IOAPIC,	/* EOI exit information changed */
 	REQ_CLOCK,		/* clock_update(): the paravirtual clock must be written */
 	REQ_STEAL,		/* steal_update(): likewise steal time */
+	REQ_APF,		/* apf_ready(): a page that the guest waits for may be there */
 	REQ_KICK,		/* leave the guest; nothing else to do */
 	REQ_DIRTY_RING,		/* the dirty ring is nearly full: ring_check() */
 	REQ_TPR_ACCESS,		/* the guest has touched the TPR: vapic_tpr_exit() */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The lists: MSRs for user space, feature MSRs, and MSRs that exist but hold nothing. */
+#include <linux/vmm.h>
+
 #include "internal.h"
 
 /*
@@ -179,8 +181,8 @@ static const struct {
 	{ MSR_MTRR_DEF_TYPE, 1 },
 	{ MSR_IA32_TSC_DEADLINE, 1 },
 	{ MSR_IA32_XSS, 1 },
-	{ MSR_KVM_WALL_CLOCK_NEW, 2 },	/* likewise */
-	{ MSR_KVM_STEAL_TIME, 3 },	/* and PV_EOI_EN, POLL_CONTROL */
+	{ MSR_KVM_WALL_CLOCK_NEW, 8 },	/* to ASYNC_PF_ACK */
+	{ MSR_VMM_HYPERCALL_PAGE, 1 },
 	{ MSR_EFER, 5 },		/* EFER, STAR, LSTAR, CSTAR, SFMASK */
 	{ MSR_FS_BASE, 4 },		/* FS, GS, kernel GS, TSC_AUX */
 	{ MSR_K7_HWCR, 1 },

@@ -176,6 +176,7 @@ struct vm_policy {
 	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO is switched off */
 	bool exception_payload, triple_fault_event;
 	u32 max_vcpu_ids;
+	u32 own_calls;		/* BIT(VMM_HC_*): VMM_CAP_HYPERCALLS */
 	u32 user_hypercalls;	/* BIT(KVM_HC_*): KVM_CAP_EXIT_HYPERCALL */
 	unsigned int halt_poll_ns_max;
 	bool halt_poll_set;

@@ -212,6 +212,15 @@ static enum fault_step fault_attempt(struct fault *f)
 	return fault_map(f, slot, &page);
 }
 
+/* 0: look again; 1: run the guest, which has an event instead; or errno. */
+static int fault_page_in(struct fault *f)
+{
+	int ret = apf_page_in(f->vcpu, f->hva, f->write);
+
+	f->paged_in = true;
+	return ret == -EAGAIN ? host_page_in(f->vm, f->hva, f->write) : ret;
+}
+
 /* Until the frame is mapped, or something is in the way that only time or user space can mend. */
 static int fault_resolve(struct fault *f, struct vcpu_stats *stats)
 {
@@ -237,8 +246,7 @@ static int fault_resolve(struct fault *f, struct vcpu_stats *stats)
 		case FAULT_DEAD:
 			return -EFAULT;
 		case FAULT_PAGE_IN:
-			ret = host_page_in(f->vm, f->hva, f->write);
-			f->paged_in = true;
+			ret = fault_page_in(f);
 			break;
 		case FAULT_TABLES:
 			ret = tdp_cache_fill(&f->cache);

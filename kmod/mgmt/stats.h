@@ -43,7 +43,10 @@ struct file;
 	X(pv_kick)		/* and that woke another vCPU */	\
 	X(pv_yield)		/* and that lent it the processor */	\
 	X(pv_tlb_flush)		/* flushes that waited for this vCPU's return */ \
-	X(pv_clock_pairing)
+	X(pv_clock_pairing)						\
+	X(own_hypercalls)	/* of <linux/vmm.h> */			\
+	X(apf_not_present)	/* page faults that the guest did not wait for */ \
+	X(apf_ready)		/* and those that it was told the end of */
 
 struct vcpu_stats {
 #define X(name) u64 name;

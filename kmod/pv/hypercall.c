@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The dispatcher of hypercalls: each that is there is advertised (virt/kvm/x86/hypercalls.rst). */
 #include <linux/mm.h>
+#include <linux/vmm.h>
 #include <uapi/linux/kvm_para.h>
 
 #include "../backend.h"
@@ -98,31 +99,46 @@ static int complete_user_hypercall(struct vcpu *vcpu)
 	return hypercall_done(vcpu, vcpu->run->hypercall.ret);
 }
 
+static int exit_to_user(struct vcpu *vcpu, u64 nr, const u64 *arg, unsigned int args)
+{
+	struct kvm_run *run = vcpu->run;
+
+	memset(&run->hypercall, 0, sizeof(run->hypercall));
+	run->exit_reason = KVM_EXIT_HYPERCALL;
+	run->hypercall.nr = nr;
+	memcpy(run->hypercall.args, arg, args * sizeof(*arg));
+	run->hypercall.longmode = state_code64(state_code(vcpu));
+	vcpu->complete = complete_user_hypercall;
+	return RESUME_USER;
+}
+
 static bool hypercall_is_users(struct vcpu *vcpu, u64 nr)
 {
 	return nr == KVM_HC_MAP_GPA_RANGE && pv_allowed(vcpu, KVM_FEATURE_HC_MAP_GPA_RANGE) &&
 	       READ_ONCE(vcpu->vm->policy.user_hypercalls) & BIT(KVM_HC_MAP_GPA_RANGE);
 }
 
-static int user_hypercall(struct vcpu *vcpu, u64 nr, const u64 *arg)
+static int map_gpa_range(struct vcpu *vcpu, u64 nr, const u64 *arg)
 {
-	struct kvm_run *run = vcpu->run;
 	gfn_t gfn = arg[0] >> PAGE_SHIFT;
 
 	if (offset_in_page(arg[0]) || !arg[1] || gfn + arg[1] <= gfn)
 		return hypercall_done(vcpu, -KVM_EINVAL);
-	memset(&run->hypercall, 0, sizeof(run->hypercall));
-	run->exit_reason = KVM_EXIT_HYPERCALL;
-	run->hypercall.nr = nr;
-	memcpy(run->hypercall.args, arg, 3 * sizeof(*arg));
-	run->hypercall.longmode = state_code64(state_code(vcpu));
-	vcpu->complete = complete_user_hypercall;
-	return RESUME_USER;
+	return exit_to_user(vcpu, nr, arg, 3);
+}
+
+static int own_exit(struct vcpu *vcpu, int call, u64 nr, const u64 *arg)
+{
+	vcpu->stats.own_hypercalls++;
+	if (VMM_HC_USER_MASK & BIT(call))
+		return exit_to_user(vcpu, nr, arg, 4);
+	return hypercall_done(vcpu, own_hypercall(vcpu, call, arg[0]));
 }
 
 int hypercall_exit(struct vcpu *vcpu)
 {
 	u64 nr, arg[4];
+	int own;
 
 	hypercall_args(vcpu, &nr, arg);
 	vcpu->stats.hypercalls++;
@@ -131,7 +147,10 @@ int hypercall_exit(struct vcpu *vcpu)
 	if (vcpu->state.cpl)
 		return hypercall_done(vcpu, -KVM_EPERM);
 	if (unlikely(hypercall_is_users(vcpu, nr)))
-		return user_hypercall(vcpu, nr, arg);
+		return map_gpa_range(vcpu, nr, arg);
+	own = own_call(vcpu, nr);
+	if (own >= 0)
+		return own_exit(vcpu, own, nr, arg);
 	return hypercall_done(vcpu, hypercall(vcpu, nr, arg));
 }
 

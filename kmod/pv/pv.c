@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The MSRs of paravirtual features: who may use them, and where they lead. */
 #include <linux/nospec.h>
+#include <linux/vmm.h>
 
 #include "../backend.h"
+#include "hypercall.h"
 
 /**
  * pv_allowed() - may the guest use a feature?
@@ -20,8 +22,9 @@ bool pv_allowed(struct vcpu *vcpu, u32 feature)
 static bool msr_feature(u32 msr, u32 *feature)
 {
 	static const u8 features[] = {
-		KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_CLOCKSOURCE2, 0, KVM_FEATURE_STEAL_TIME,
-		KVM_FEATURE_PV_EOI, KVM_FEATURE_POLL_CONTROL,
+		KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_ASYNC_PF,
+		KVM_FEATURE_STEAL_TIME, KVM_FEATURE_PV_EOI, KVM_FEATURE_POLL_CONTROL,
+		KVM_FEATURE_ASYNC_PF_INT, KVM_FEATURE_ASYNC_PF_INT,
 	};
 	u32 n = msr - MSR_KVM_WALL_CLOCK_NEW;
 
@@ -31,7 +34,7 @@ static bool msr_feature(u32 msr, u32 *feature)
 	if (n >= ARRAY_SIZE(features))
 		return false;
 	*feature = features[array_index_nospec(n, ARRAY_SIZE(features))];
-	return *feature;
+	return true;
 }
 
 /**
@@ -43,8 +46,10 @@ void pv_reset(struct vcpu *vcpu)
 	vcpu->pv.system_time = 0;
 	vcpu->pv.steal_time = 0;
 	vcpu->pv.eoi = 0;
+	vcpu->pv.call_page = 0;
 	vcpu->pv.eoi_offered = false;
 	vcpu->pv.poll_off = false;
+	apf_reset(vcpu);
 	WRITE_ONCE(vcpu->pv.kicked, false);
 }
 
@@ -61,6 +66,10 @@ int pv_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 {
 	u32 feature;
 
+	if (msr == MSR_VMM_HYPERCALL_PAGE) {
+		*val = vcpu->pv.call_page;
+		return !host && !READ_ONCE(vcpu->vm->policy.own_calls);
+	}
 	if (!msr_feature(msr, &feature))
 		return -ENOENT;
 	if (!host && !pv_allowed(vcpu, feature))
@@ -69,6 +78,15 @@ int pv_msr_read(struct vcpu *vcpu, u32 msr, u64 *val, bool host)
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:
 		*val = READ_ONCE(vcpu->vm->clock.wall);
+		return 0;
+	case MSR_KVM_ASYNC_PF_EN:
+		*val = vcpu->pv.apf_en;
+		return 0;
+	case MSR_KVM_ASYNC_PF_INT:
+		*val = vcpu->pv.apf_vector;
+		return 0;
+	case MSR_KVM_ASYNC_PF_ACK:
+		*val = 0;
 		return 0;
 	case MSR_KVM_STEAL_TIME:
 		*val = vcpu->pv.steal_time;
@@ -98,6 +116,8 @@ int pv_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 {
 	u32 feature;
 
+	if (msr == MSR_VMM_HYPERCALL_PAGE)
+		return own_page_set(vcpu, val, host);
 	if (!msr_feature(msr, &feature))
 		return -ENOENT;
 	if (!host && !pv_allowed(vcpu, feature))
@@ -112,6 +132,16 @@ int pv_msr_write(struct vcpu *vcpu, u32 msr, u64 val, bool host)
 	case MSR_KVM_SYSTEM_TIME:
 	case MSR_KVM_SYSTEM_TIME_NEW:
 		clock_page_set(vcpu, val);
+		return 0;
+	case MSR_KVM_ASYNC_PF_EN:
+		return apf_enable(vcpu, val, host);
+	case MSR_KVM_ASYNC_PF_INT:
+		if (val & ~KVM_ASYNC_PF_VEC_MASK)
+			return 1;
+		vcpu->pv.apf_vector = val;
+		return 0;
+	case MSR_KVM_ASYNC_PF_ACK:
+		apf_ack(vcpu, val);
 		return 0;
 	case MSR_KVM_PV_EOI_EN:
 		if (val & 2)

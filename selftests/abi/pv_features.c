@@ -48,6 +48,8 @@ static const struct {
 	{ MSR_KVM_STEAL_TIME, SHARED_BASE | 1, SHARED_BASE | 3 },
 	{ MSR_KVM_PV_EOI_EN, (SHARED_BASE + 64) | 1, SHARED_BASE | 3 },
 	{ MSR_KVM_POLL_CONTROL, 0, 2 },
+	{ MSR_KVM_ASYNC_PF_INT, VEC, 0x100 },
+	{ MSR_KVM_ASYNC_PF_EN, (SHARED_BASE + 128) | 9, (SHARED_BASE + 128) | 0x19 },
 };
 
 static void guest_msrs(void)
@@ -354,16 +356,14 @@ static void guest_ipi_sender(void)
 	GUEST_DONE();
 }
 
-/* A vCPU that takes interrupts without running. */
-static struct vcpu *far_vcpu(struct vm *vm)
+/* Interrupts are for APICs that software has switched on, which here the host does. */
+static void enable_apic(struct vcpu *v)
 {
-	struct vcpu *v = vcpu_add(vm, FAR_ID);
 	struct kvm_lapic_state s;
 
 	OK(ioctl(v->fd, KVM_GET_LAPIC, &s));
 	*(u32 *)&s.regs[APIC_SPIV] = 0x1ff;
 	OK(ioctl(v->fd, KVM_SET_LAPIC, &s));
-	return v;
 }
 
 CASE(ipi)
@@ -377,7 +377,8 @@ CASE(ipi)
 	v[0] = vcpu_new(vm, 0, guest_ipi_target, 0);
 	v[1] = vcpu_new(vm, 1, guest_ipi_target, 0);
 	v[2] = vcpu_new(vm, 2, guest_ipi_sender, 0);
-	far = far_vcpu(vm);
+	far = vcpu_add(vm, FAR_ID);
+	enable_apic(far);
 	for (i = 0; i < 3; i++)
 		vcpu_spawn(v[i]);
 	for (i = 0; i < 3; i++)
@@ -395,6 +396,7 @@ static volatile u64 asleep, awake;
 static void guest_sleeper(void)
 {
 	cli();
+	apic_enable();
 	/* One that came first counts for the next HLT. */
 	SPIN_UNTIL(ready == 1);
 	asm volatile("hlt" : : : "memory");
@@ -457,6 +459,7 @@ CASE(kick_is_state)
 	struct vcpu *sleeper = vcpu_new(vm, 1, guest_kick_once, 0);
 	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_HALTED };
 
+	enable_apic(sleeper);
 	OK(ioctl(sleeper->fd, KVM_SET_MP_STATE, &mp));
 	CHECK_EQ(mp_state(sleeper), KVM_MP_STATE_HALTED);
 	run_done(kicker);
@@ -505,7 +508,7 @@ static bool goes_away(struct vm *vm)
 	return false;
 }
 
-CASE(tlb_flush)
+CASE(tlb_flush, .oracle = "in-tree KVM does not mark a vCPU that halts")
 {
 	struct vm *vm = vm_create(VM_IRQCHIP);
 	struct vcpu *flusher = vcpu_new(vm, 0, NULL, 0);

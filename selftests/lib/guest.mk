@@ -5,7 +5,7 @@ LIB := ../lib
 CFLAGS ?= -O2 -g
 # The guest runs these same functions: no red zone (interrupts use the same stack), no calls the
 # compiler makes up, no position independence (they run at their link address).
-CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wstrict-prototypes -I$(LIB) -pthread -static \
+CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wstrict-prototypes -I$(LIB) -I../../uapi -pthread -static \
 	  -fno-pie -fno-stack-protector -fcf-protection=none -mno-red-zone \
 	  -fno-tree-loop-distribute-patterns -fno-strict-aliasing -fno-toplevel-reorder -fno-omit-frame-pointer
 LDFLAGS += -static -no-pie -pthread
