@@ -237,7 +237,7 @@ def qemu_long(run):
 @suite(svm=250, vmx=480)
 def boot(run):
     """Debian's stock kernel under vmctl."""
-    run.make('userspace')
+    run.make('userspace', 'build-boot')
     return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(1800))
 
 
@@ -253,7 +253,8 @@ def guests(run):
     folder = os.path.join(BUILD, 'userctl/tests/guests')
     subprocess.run([os.path.join(HERE, 'hosts/make-guest'), os.path.join(folder, 'virtio.gz'),
                     os.path.join(TOP, 'userctl/tests/guests/virtio-init')], check=True)
-    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'bootsector.img', 'pty', 'virtio.gz')
+    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pv.elf', 'bootsector.img', 'pty',
+             'virtio.gz')
     files = [os.path.join(folder, n) for n in names]
     slim = kernels.Kernel('slim').bzimage
     files += [slim + ':/bzImage', *SEABIOS]

@@ -23,6 +23,7 @@ enum {
 	OPT_DISK,
 	OPT_FIRMWARE,
 	OPT_GRACE,
+	OPT_MACHINE,
 	OPT_MODULE,
 	OPT_ON_RESET,
 	OPT_STATS,
@@ -66,6 +67,8 @@ static const struct argp_option options[] = {
 	{ "name", 'n', "NAME", 0, "name of the VM (default: vm-PID)", 0 },
 	{ "device", OPT_DEVICE, "NODE", 0,
 	  "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
+	{ "machine", OPT_MACHINE, "pc|pv", 0,
+	  "a PC (default), or no device but hypercalls, for kernels made for that", 0 },
 	{ "on-reset", OPT_ON_RESET, "exit|restart", 0,
 	  "what a reset by the guest does (default: exit, with status 3)", 0 },
 	{ "grace", OPT_GRACE, "SECONDS", 0,
@@ -130,6 +133,14 @@ static int parse_on_reset(struct run_options *o, const char *arg)
 	return fault(&o->err, EX_USAGE, "on-reset must be exit or restart, not \"%s\"", arg);
 }
 
+static int parse_machine(struct run_options *o, const char *arg)
+{
+	o->cfg.pv = !strcmp(arg, "pv");
+	if (o->cfg.pv || !strcmp(arg, "pc"))
+		return 0;
+	return fault(&o->err, EX_USAGE, "machine must be pc or pv, not \"%s\"", arg);
+}
+
 /* "FILE ARGS": cuts the text at the first blank. The first place is kept for the initrd. */
 static int parse_module(struct run_options *o, char *arg)
 {
@@ -191,6 +202,8 @@ static int parse_option(struct run_options *o, int key, char *arg)
 		return parse_disk(o, arg);
 	case OPT_GRACE:
 		return parse_grace(o, arg);
+	case OPT_MACHINE:
+		return parse_machine(o, arg);
 	case OPT_MODULE:
 		return parse_module(o, arg);
 	case OPT_ON_RESET:
@@ -275,6 +288,9 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 		return fault(&o->err, EX_USAGE, "bad usage");
 	if (check_boot(o))
 		return -1;
+	if (o->cfg.pv && (o->cfg.cpus > 1 || o->cfg.disks || o->cfg.firmware || o->cfg.debug))
+		return fault(&o->err, EX_USAGE,
+			     "a machine of type pv has one vCPU, no disk and no firmware");
 	o->cfg.device = vmm_device(o->cfg.device);
 	place_initrd(o);
 	return 0;

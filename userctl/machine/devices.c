@@ -106,6 +106,10 @@ int machine_add_devices(struct machine *m, struct error *err)
 		 m->mem.high);
 	i8042_init(&m->kbd, reset, m);
 	acpi_pm_init(&m->pm, &sci, &events);
+	m->devices = true;
+	/* There they are, but on no bus. */
+	if (m->cfg->pv)
+		return 0;
 
 	if (machine_add_ports(m, COM1_PORT, SERIAL_PORTS, &serial_ops, &m->serial, err) ||
 	    machine_add_ports(m, RTC_PORT_BASE, RTC_PORTS, &rtc_ops, &m->rtc, err) ||

@@ -65,7 +65,7 @@ static int setup_memory(struct machine *m, struct error *err)
 				   size_print(m->cfg->memory, size, sizeof(size)));
 	m->boot = m->cfg->boot;
 	m->boot.mem = &m->mem;
-	if (build_acpi(m, err))
+	if (!m->cfg->pv && build_acpi(m, err))
 		return -1;
 	return m->cfg->firmware ? machine_load_firmware(m, err) : boot_load(&m->boot, err);
 }
@@ -102,6 +102,16 @@ static int check_cpus(struct machine *m, struct error *err)
 		     m->cfg->device);
 }
 
+static int setup_platform(struct machine *m, struct error *err)
+{
+	if (!m->cfg->pv)
+		return vmm_vm_pc(&m->vm, MEM_TSS, MEM_IDENTITY, err);
+	if (hypercalls_enable(m, err))
+		return -1;
+	hypercalls_cpuid(m->cpuid);
+	return 0;
+}
+
 static int setup_vm(struct machine *m, struct error *err)
 {
 	int sys = vmm_open(m->cfg->device, err);
@@ -111,8 +121,7 @@ static int setup_vm(struct machine *m, struct error *err)
 	m->cpuid = vmm_supported_cpuid(sys, err);
 	if (!m->cpuid || check_memory(m, err) || check_cpus(m, err))
 		return -1;
-	if (vmm_vm_pc(&m->vm, MEM_TSS, MEM_IDENTITY, err) ||
-	    vmm_vm_memory(&m->vm, 0, 0, m->mem.low, m->mem.base, err))
+	if (setup_platform(m, err) || vmm_vm_memory(&m->vm, 0, 0, m->mem.low, m->mem.base, err))
 		return -1;
 	if (m->mem.high &&
 	    vmm_vm_memory(&m->vm, 1, MEM_HIGH_BASE, m->mem.high, m->mem.base + m->mem.low, err))
@@ -227,7 +236,7 @@ void machine_destroy(struct machine *m)
 	free(m->vcpus);
 	free(m->cpuid);
 	vmm_vm_close(&m->vm);
-	if (m->range_count)
+	if (m->devices)
 		machine_remove_devices(m);
 	guest_mem_free(&m->mem);
 	close_source(&m->stop_event);
@@ -258,7 +267,7 @@ static void end_by_signal(struct machine *m, int signo)
 {
 	struct itimerspec grace = { .it_value.tv_sec = m->cfg->grace };
 
-	if (m->signo || !m->cfg->grace || signo == SIGQUIT) {
+	if (m->signo || !m->cfg->grace || m->cfg->pv || signo == SIGQUIT) {
 		m->signo = signo;
 		machine_stop(m, STOP_SIGNAL, -1);
 		return;

@@ -61,6 +61,7 @@ struct disk_config {
  * @name: name of the VM
  * @memory: bytes
  * @cpus: vCPUs
+ * @pv: no device at all, but hypercalls
  * @grace: seconds between a signal and the end, for the guest to power off
  * @boot: kernel, command line and modules
  * @firmware: image to start instead of a kernel, or NULL
@@ -73,6 +74,7 @@ struct machine_config {
 	const char *name;
 	uint64_t memory;
 	unsigned int cpus;
+	bool pv;
 	unsigned int grace;
 	struct boot boot;
 	const char *firmware;
@@ -117,6 +119,7 @@ struct vcpu {
  * @mmio: devices in guest-physical memory
  * @ranges: claims on the two
  * @range_count: how many
+ * @devices: those below exist
  * @serial: COM1
  * @rtc: clock
  * @kbd: keyboard controller
@@ -153,6 +156,7 @@ struct machine {
 	struct bus pio, mmio;
 	struct bus_range ranges[RANGES_MAX];
 	unsigned int range_count;
+	bool devices;
 	struct serial serial;
 	struct rtc rtc;
 	struct i8042 kbd;
@@ -242,6 +246,11 @@ void vcpu_request(struct vcpu *vcpu, unsigned int request);
 
 /* cpuid.c: make the host's answer that of processor @id of @cpus. */
 void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus, bool tsc_deadline);
+
+/* hypercalls.c: for cfg->pv. hypercall_serve(): -1: that is none of them. */
+int hypercalls_enable(struct machine *m, struct error *err);
+void hypercalls_cpuid(struct kvm_cpuid2 *cpuid);
+int hypercall_serve(struct vcpu *vcpu);
 
 /* dump.c: what there is to say about a crash. */
 void dump_vcpu(FILE *out, const struct machine *m, const struct vcpu *vcpu);

@@ -155,7 +155,7 @@ static int set_cpuid(struct vcpu *vcpu, struct error *err)
 
 int vcpu_setup(struct vcpu *vcpu, struct error *err)
 {
-	if (set_cpuid(vcpu, err) || set_lapic(vcpu, err))
+	if (set_cpuid(vcpu, err) || (!vcpu->m->cfg->pv && set_lapic(vcpu, err)))
 		return -1;
 	/* Firmware begins at the reset vector, and does the rest. */
 	if (vcpu->m->cfg->firmware)
@@ -215,6 +215,14 @@ static void handle_exit(struct vcpu *vcpu)
 		break;
 	case KVM_EXIT_MMIO:
 		handle_mmio(vcpu);
+		break;
+	case KVM_EXIT_HYPERCALL:
+		if (hypercall_serve(vcpu))
+			machine_stop(vcpu->m, STOP_INTERNAL, (int)vcpu->id);
+		break;
+	case KVM_EXIT_HLT:
+		/* Without an interrupt controller nothing ends it. */
+		machine_stop(vcpu->m, STOP_POWER_OFF, (int)vcpu->id);
 		break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:

@@ -115,6 +115,33 @@ vm "multiboot, module with arguments" 0 "^module hello world$tmp/mod a b" \
 vm "PVH" 0 "^pvh
 ^module hello worldrsdp 20525450
 ^cmdline x off" --kernel "$GUESTS/pvh.elf" --module "$tmp/mod a b" --append "x off"
+vm "no device but hypercalls" 0 "^good signature
+^good version
+^good query
+^good clock
+^good memory
+^good no memory to give
+^good a part of a page
+^good no text to write
+^good no such end
+^good no such call
+^cmdline one two" --machine pv --kernel "$GUESTS/pv.elf" --append "one two" --stats="$tmp/stats"
+# Nothing of the machine was emulated, and nothing went wrong.
+{
+	grep -e '^bad' "$tmp/out"
+	for stat in exit_io mmio_exits pf_mmio insn_interpreted; do
+		grep -q "^$stat 0$" "$tmp/stats" || echo "$stat: $(grep "^$stat " "$tmp/stats")"
+	done
+	grep -q '^own_hypercalls [1-9]' "$tmp/stats" || echo "no hypercalls counted"
+} >"$tmp/bad"
+n=$((n + 1))
+if [ -s "$tmp/bad" ]; then
+	sed 's/^/# /' "$tmp/bad"
+	echo "not ok $n - hypercalls alone"
+else
+	echo "ok $n - hypercalls alone"
+fi
+vm "reset by hypercall" 3 "^cmdline r" --machine pv --kernel "$GUESTS/pv.elf" --append r
 vm "memory beyond the hole" 0 "^upper 002ffc00" --kernel "$mb" --memory 5G --append off
 vm "least memory" 0 "^upper 00000800" --kernel "$mb" --memory 3M --append off
 vm "64 vCPUs" 0 "^multiboot" --kernel "$mb" --cpus 64 --append off

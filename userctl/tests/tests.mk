@@ -11,13 +11,22 @@ $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/image
 tests: $(TEST_BINS) $(OUT)/vmctl guests
 
 # Kernels for the tests that run a VM: built here, so that hosts need no compiler.
-GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf bootsector.img pty)
+GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf pv.elf \
+	bootsector.img pty)
 guests: $(GUESTS)
 
 $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
 	@echo "  GUEST   $*.elf"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -m32 $(GUEST_FLAGS) -c -o $@.o $<
+	$(Q)$(LD) -m elf_i386 --no-warn-rwx-segments -T $(SRC)/tests/guests/guest.lds -o $@ $@.o
+
+$(OUT)/tests/guests/pv.elf: $(SRC)/tests/guests/pv.c $(SRC)/tests/guests/guest.lds
+	@echo "  GUEST   pv.elf"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -m32 -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
+		-fno-asynchronous-unwind-tables -mgeneral-regs-only $(UAPI) \
+		-idirafter /usr/include/$(shell $(CC) -print-multiarch) -c -o $@.o $<
 	$(Q)$(LD) -m elf_i386 --no-warn-rwx-segments -T $(SRC)/tests/guests/guest.lds -o $@ $@.o
 
 $(OUT)/tests/guests/pvh.elf: GUEST_FLAGS := -DPVH
