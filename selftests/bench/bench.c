@@ -6,6 +6,7 @@
  */
 #include <cpuid.h>
 #include <errno.h>
+#include <linux/kvm_para.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -128,6 +129,128 @@ static GUEST_HANDLER void x2apic_eoi_irq(struct trap *t)
 	x2apic_write(APIC_EOI, 0);
 }
 
+/* ---- paravirtual, and what it stands for ---- */
+
+#define OTHERS 8 /* vCPUs that are sent something at once */
+
+static volatile u32 eoi_word;
+static volatile u64 woken;
+static struct kvm_steal_time steal __attribute__((aligned(64)));
+
+static GUEST_HANDLER void pv_eoi_irq(struct trap *t)
+{
+	bool offered;
+
+	(void)t;
+	this_cpu()->irqs[TIMER_VECTOR]++;
+	asm volatile("btrl $0, %0" : "+m"(eoi_word), "=@ccc"(offered) : : "memory");
+	if (!offered)
+		x2apic_write(APIC_EOI, 0);
+}
+
+static void bench_self_ipi_pv_eoi(void)
+{
+	cli();
+	guest_on(TIMER_VECTOR, pv_eoi_irq);
+	x2apic_enable();
+	wrmsr(MSR_KVM_PV_EOI_EN, (u64)&eoi_word | KVM_MSR_ENABLED);
+	measure(round_self_ipi);
+}
+
+static void round_ipis(void)
+{
+	u64 id;
+
+	for (id = 1; id <= OTHERS; id++)
+		x2apic_write(APIC_ICR, id << 32 | TIMER_VECTOR);
+}
+
+static void bench_ipis(void)
+{
+	x2apic_enable();
+	measure(round_ipis);
+}
+
+static void round_pv_ipis(void)
+{
+	hypercall(KVM_HC_SEND_IPI, (1 << OTHERS) - 1, 0, 1, TIMER_VECTOR);
+}
+
+static void bench_pv_ipis(void)
+{
+	GASSERT_EQ(hypercall(KVM_HC_SEND_IPI, (1 << OTHERS) - 1, 0, 1, TIMER_VECTOR), OTHERS);
+	measure(round_pv_ipis);
+}
+
+/* The one that sleeps: woken by interrupts, which flush its TLB, or by kicks. */
+static GUEST_HANDLER void flush_irq(struct trap *t)
+{
+	(void)t;
+	write_cr3(read_cr3());
+	woken++;
+	x2apic_write(APIC_EOI, 0);
+}
+
+static void guest_sleeper(void)
+{
+	guest_on(TIMER_VECTOR, flush_irq);
+	x2apic_enable();
+	for (;;)
+		sti_hlt();
+}
+
+static void guest_kicked(void)
+{
+	apic_enable();
+	wrmsr(MSR_KVM_STEAL_TIME, (u64)&steal | KVM_MSR_ENABLED);
+	for (;;) {
+		asm volatile("cli; hlt" : : : "memory");
+		woken++;
+	}
+}
+
+static void round_wake_ipi(void)
+{
+	u64 before = woken;
+
+	x2apic_write(APIC_ICR, 1ull << 32 | TIMER_VECTOR);
+	SPIN_UNTIL(woken != before);
+}
+
+static void round_wake_kick(void)
+{
+	u64 before = woken;
+
+	hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0);
+	SPIN_UNTIL(woken != before);
+}
+
+static void round_pv_flush(void)
+{
+	u8 state = steal.preempted;
+
+	GASSERT(state & KVM_VCPU_PREEMPTED);
+	__atomic_compare_exchange_n(&steal.preempted, &state, state | KVM_VCPU_FLUSH_TLB, false,
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static void bench_wake_ipi(void)
+{
+	x2apic_enable();
+	measure(round_wake_ipi);
+}
+
+static void bench_wake_kick(void)
+{
+	measure(round_wake_kick);
+}
+
+static void bench_pv_flush(void)
+{
+	SPIN_UNTIL(*(volatile u8 *)&steal.preempted);
+	measure(round_pv_flush);
+}
+
 #define GUEST(name)                    \
 	static void bench_##name(void) \
 	{                              \
@@ -228,6 +351,62 @@ BENCH(wr_tsc_adjust, "WRMSR TSC_ADJUST")
 BENCH(deadline, "timer interrupt, TSC deadline expired")
 BENCH(self_ipi, "self IPI, then STI; NOP")
 BENCH(self_ipi_hlt, "self IPI, then STI; HLT")
+
+BENCH(self_ipi_pv_eoi, "self IPI, then STI; NOP, PV EOI")
+
+/* Others are there, and take interrupts, but do not run. */
+static void bench_to_others(const char *what, void *fn)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0, fn, 0);
+	struct kvm_lapic_state s;
+	u32 i;
+
+	for (i = 1; i <= OTHERS; i++) {
+		struct vcpu *other = vcpu_add(vm, i);
+
+		OK(ioctl(other->fd, KVM_GET_LAPIC, &s));
+		*(u32 *)&s.regs[APIC_SPIV] = 0x1ff;
+		OK(ioctl(other->fd, KVM_SET_LAPIC, &s));
+	}
+	report(v, what);
+}
+
+CASE(ipis, .timeout = 120)
+{
+	bench_to_others("8 IPIs, one by one", bench_ipis);
+}
+
+CASE(pv_ipis, .timeout = 120)
+{
+	bench_to_others("8 IPIs, by hypercall", bench_pv_ipis);
+}
+
+static void bench_sleeper(const char *what, void *fn, void *sleeper)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_new(vm, 0, fn, 0);
+
+	vcpu_spawn(vcpu_new(vm, 1, sleeper, 0));
+	report(v, what);
+}
+
+CASE(wake_ipi, .timeout = 120)
+{
+	bench_sleeper("flush the TLB of a sleeping vCPU, by IPI", bench_wake_ipi, guest_sleeper);
+}
+
+CASE(pv_flush, .timeout = 120)
+{
+	if (test_is_oracle())
+		SKIP("in-tree KVM does not mark a vCPU that halts");
+	bench_sleeper("flush the TLB of a sleeping vCPU, by note", bench_pv_flush, guest_kicked);
+}
+
+CASE(wake_kick, .timeout = 120)
+{
+	bench_sleeper("wake a vCPU from HLT, by kick", bench_wake_kick, guest_kicked);
+}
 
 /* Memory that the guest is the first to touch (populate: after the host). */
 static void bench_touch(const char *what, u64 step, int advice, bool populate)
