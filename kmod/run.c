@@ -235,7 +235,7 @@ static int run_once(struct vcpu *vcpu)
 	if (unlikely(vcpu->vapic.addr))
 		vapic_publish(vcpu);
 	ret = run_enter(vcpu, &entered);
-	if (unlikely(vcpu->pv.eoi_offered))
+	if (unlikely(vcpu->events.eoi_offered))
 		eoi_collect(vcpu);
 	if (entered)
 		ret = run_exit(vcpu);

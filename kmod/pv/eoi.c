@@ -25,7 +25,7 @@ void eoi_offer(struct vcpu *vcpu)
 {
 	u8 flag = KVM_PV_EOI_ENABLED;
 
-	vcpu->pv.eoi_offered = !memory_write_atomic(vcpu, eoi_gpa(vcpu), &flag, sizeof(flag));
+	vcpu->events.eoi_offered = !memory_write_atomic(vcpu, eoi_gpa(vcpu), &flag, sizeof(flag));
 }
 
 /**
@@ -38,7 +38,7 @@ void eoi_collect(struct vcpu *vcpu)
 {
 	u8 flag;
 
-	vcpu->pv.eoi_offered = false;
+	vcpu->events.eoi_offered = false;
 	if (memory_read_atomic(vcpu->vm, eoi_gpa(vcpu), &flag, sizeof(flag)) != sizeof(flag) &&
 	    memory_read(vcpu->vm, eoi_gpa(vcpu), &flag, sizeof(flag)))
 		return;

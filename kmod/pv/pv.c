@@ -47,7 +47,6 @@ void pv_reset(struct vcpu *vcpu)
 	vcpu->pv.steal_time = 0;
 	vcpu->pv.eoi = 0;
 	vcpu->pv.call_page = 0;
-	vcpu->pv.eoi_offered = false;
 	vcpu->pv.poll_off = false;
 	apf_reset(vcpu);
 	WRITE_ONCE(vcpu->pv.kicked, false);

@@ -31,7 +31,6 @@ struct vcpu_pv {
 	bool enforce;		/* [m] KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
 	bool stopped;		/* [m] KVM_KVMCLOCK_CTRL: the guest is told with the next update */
 	bool poll_off;		/* [m] MSR_KVM_POLL_CONTROL, the other way round */
-	bool eoi_offered;	/* [m] the guest may end the interrupt in service by memory */
 	bool kicked;		/* [a] KVM_HC_KICK_CPU: ends a HLT, also one that comes later */
 	u32 clock_version;	/* [m] of the time page, even */
 	u64 system_time;	/* [m] MSR_KVM_SYSTEM_TIME */

@@ -24,7 +24,7 @@
 /* ---- the guest: two tasks that read a page each ---- */
 
 static struct kvm_vcpu_pv_apf_data apf __attribute__((aligned(64)));
-static volatile u64 absent, ready, progress, finished;
+static volatile u64 absent, ready, look, progress, finished;
 static volatile u64 tokens[TASKS], came[TASKS], got[TASKS];
 
 static volatile struct kvm_vcpu_pv_apf_data *shared(void)
@@ -36,7 +36,11 @@ static GUEST_HANDLER void on_ready(struct trap *t)
 {
 	(void)t;
 	GASSERT(shared()->token);
-	came[ready++] = shared()->token;
+	/* Look for all that is waited for: in-tree KVM says so whenever it is switched on. */
+	if (shared()->token == ~0u)
+		look++;
+	else
+		came[ready++] = shared()->token;
 	shared()->token = 0;
 	wrmsr(MSR_KVM_ASYNC_PF_ACK, 1);
 	apic_write(APIC_EOI, 0);
@@ -167,7 +171,7 @@ static u64 stat(struct vcpu *v, const char *name)
 }
 
 /* Two pages are away at once; the guest goes on, and hears of each when it is there. */
-CASE(user, .oracle = "in-tree KVM lets the vCPU stand while two pages are away")
+CASE(user)
 {
 	struct world w = world_new(guest_tasks, 0);
 	volatile u64 *tok = G(w.vm, tokens), *end = G(w.vm, came);
@@ -385,8 +389,7 @@ static void guest_restored(void)
 	guest_on(VEC, on_ready);
 	apic_enable();
 	sti();
-	SPIN_UNTIL(ready);
-	GASSERT_EQ(came[0], ~0u);
+	SPIN_UNTIL(look);
 	GUEST_DONE();
 }
 
