@@ -5,10 +5,12 @@
  * of such that do not run.
  *	pvload THREADS SECONDS
  */
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +43,9 @@ static void *work(void *arg)
 
 	while (time(NULL) < end) {
 		burst();
+		/* An interrupt to all processors that run these threads. */
+		if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
+			perror("pvload: membarrier");
 		nanosleep(&nap, NULL);
 	}
 	return arg;
@@ -55,6 +60,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: pvload THREADS SECONDS\n");
 		return 64;
 	}
+	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 	end = time(NULL) + atoi(argv[2]);
 	for (i = 1; i < threads; i++) {
 		if (pthread_create(&t, NULL, work, NULL)) {
