@@ -74,6 +74,11 @@ bool test_is_tcg(void)
 	return !memcmp(&b, "TCGT", 4) && !memcmp(&c, "CGTC", 4);
 }
 
+bool test_slow(void)
+{
+	return slowness > 1;
+}
+
 unsigned int test_rounds(unsigned int full)
 {
 	return full > slowness ? full / slowness : 1;
