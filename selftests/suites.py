@@ -234,7 +234,7 @@ def qemu_long(run):
     return qemu_cases.suite(run, qemu_cases.LONG)
 
 
-@suite(svm=250, vmx=480)
+@suite(svm=250, vmx=300)
 def boot(run):
     """Debian's stock kernel under vmctl."""
     run.make('userspace', 'build-boot')
