@@ -108,6 +108,13 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
+/* What a dump was asked for moved in 6.6. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define compat_genl_dump_attrs(cb)	(genl_info_dump(cb)->attrs)
+#else
+#define compat_genl_dump_attrs(cb)	(genl_dumpit_info(cb)->attrs)
+#endif
+
 /* Does this process use an LDT? */
 static inline bool compat_mm_has_ldt(const struct mm_struct *mm)
 {

@@ -34,6 +34,7 @@ int dispatch_internal_error(struct vcpu *vcpu, u32 suberror)
 	run->internal.data[0] = vcpu->exit.hw_reason;
 	run->internal.data[1] = vcpu->exit.kind;
 	run->internal.data[2] = vcpu->state.rip;
+	mgmt_vcpu_stopped(vcpu, VMM_VM_CRASHED, "internal error");
 	return RESUME_USER;
 }
 
@@ -51,6 +52,7 @@ int dispatch_shutdown(struct vcpu *vcpu)
 	vcpu->events.injected.type = EVENT_NONE;
 	vcpu->events.exception.pending = false;
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	mgmt_vcpu_stopped(vcpu, VMM_VM_SHUTDOWN, "triple fault");
 	return RESUME_USER;
 }
 
@@ -261,6 +263,7 @@ static int on_invalid_state(struct vcpu *vcpu)
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run->fail_entry.hardware_entry_failure_reason = vcpu->exit.hw_reason;
 	run->fail_entry.cpu = vcpu->cpu;
+	mgmt_vcpu_stopped(vcpu, VMM_VM_CRASHED, "the processor refuses the vCPU's state");
 	return RESUME_USER;
 }
 

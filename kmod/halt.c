@@ -26,7 +26,8 @@ static bool halt_over(struct vcpu *vcpu)
 {
 	if (vcpu->apic && lapic_init_sipi_pending(vcpu))
 		return true;
-	if (READ_ONCE(vcpu->requests) & (BIT(REQ_TRIPLE_FAULT) | BIT(REQ_APF)))
+	if (READ_ONCE(vcpu->requests) &
+	    (BIT(REQ_TRIPLE_FAULT) | BIT(REQ_APF) | BIT(REQ_ORDERS)))
 		return true;
 	if (vcpu->mp_state == KVM_MP_STATE_HALTED)
 		return events_pending(vcpu) || READ_ONCE(vcpu->pv.kicked);
@@ -92,6 +93,12 @@ static void halt_sleep(struct vcpu *vcpu)
 
 static int halt_requests(struct vcpu *vcpu)
 {
+	if (vcpu_test_clear_request(vcpu, REQ_ORDERS)) {
+		int ret = mgmt_follow_orders(vcpu);
+
+		if (ret != RESUME_GUEST)
+			return ret;
+	}
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_APF))

@@ -302,12 +302,17 @@ static int __init vmm_init(void)
 	err = cpus_register();
 	if (err)
 		goto err_vcpu;
-	err = device_nodes_add(kvm_node);
+	err = netlink_module_init();
 	if (err)
 		goto err_cpus;
+	err = device_nodes_add(kvm_node);
+	if (err)
+		goto err_netlink;
 	pr_info("%s backend, KVM API version %d\n", backend->name, KVM_API_VERSION);
 	return 0;
 
+err_netlink:
+	netlink_module_exit();
 err_cpus:
 	cpus_unregister();
 err_vcpu:
@@ -325,6 +330,7 @@ static void __exit vmm_exit(void)
 {
 	device_nodes_remove();
 	apf_module_exit();
+	netlink_module_exit();
 	cpus_unregister();
 	vcpu_module_exit();
 	irqfd_module_exit();

@@ -38,6 +38,12 @@ static int run_eoi_exit(struct vcpu *vcpu)
 /* Requests that may sleep or end KVM_RUN. */
 static int run_requests(struct vcpu *vcpu)
 {
+	if (vcpu_test_clear_request(vcpu, REQ_ORDERS)) {
+		int ret = mgmt_follow_orders(vcpu);
+
+		if (ret != RESUME_GUEST)
+			return ret;
+	}
 	if (vcpu_test_clear_request(vcpu, REQ_TRIPLE_FAULT))
 		return dispatch_shutdown(vcpu);
 	if (vcpu_test_clear_request(vcpu, REQ_MSR_FILTER))
@@ -359,7 +365,8 @@ static void run_sigset_swap_out(struct vcpu *vcpu)
  *
  * Context: may sleep.
  * Return: 0: vcpu->run->exit_reason says what user space shall do; -EINTR: a signal or
- * immediate_exit; -EFAULT: a page of the guest cannot be had; -EINVAL
+ * immediate_exit; -EFAULT: a page of the guest cannot be had; -ECANCELED: the VM has been killed;
+ * -EINVAL
  */
 long vcpu_run(struct vcpu *vcpu)
 {

@@ -250,6 +250,7 @@ static void vcpu_power_on(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_TDP_ROOT);
 	vcpu_request(vcpu, REQ_INTERCEPTS);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_request(vcpu, REQ_ORDERS);
 }
 
 static struct vcpu *vcpu_create(struct vmm *vm, u32 id)

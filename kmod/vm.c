@@ -39,8 +39,13 @@ static int vm_create_parts(struct vmm *vm)
 	err = memory_create(vm);
 	if (err)
 		goto err_coalesced;
+	err = mgmt_vm_add(vm);
+	if (err)
+		goto err_memory;
 	return 0;
 
+err_memory:
+	memory_destroy(vm);
 err_coalesced:
 	coalesced_destroy(vm);
 err_cpus:
@@ -80,6 +85,7 @@ static void vm_free(struct kref *refs)
 {
 	struct vmm *vm = container_of(refs, struct vmm, refs);
 
+	mgmt_vm_remove(vm);
 	vcpu_destroy_all(vm);
 	irq_vm_destroy(vm);
 	memory_destroy(vm);

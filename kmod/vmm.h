@@ -20,6 +20,7 @@
 #include "memory/memory.h"
 #include "irq/irq.h"
 #include "pv/pv.h"
+#include "mgmt/mgmt.h"
 #include "mgmt/stats.h"
 #include "bus.h"
 
@@ -164,6 +165,7 @@ enum vcpu_request {
 	REQ_DIRTY_RING,		/* the dirty ring is nearly full: ring_check() */
 	REQ_TPR_ACCESS,		/* the guest has touched the TPR: vapic_tpr_exit() */
 	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
+	REQ_ORDERS,		/* the VM was paused or killed: mgmt_follow_orders() */
 };
 
 /* vcpu->mode: who must be told to leave the guest (Documentation/requests.rst). */
@@ -248,7 +250,7 @@ struct vmm {
 	struct msr_filter __rcu *msr_filter; /* [l] readers by RCU; NULL: all is allowed */
 	struct vm_policy policy;	/* [l] capabilities enabled by KVM_ENABLE_CAP */
 	u32 yielded_to;			/* [a] index of the vCPU that halt_yield() helped last */
-	struct list_head list;		/* in vm_list, under vm_list_lock */
+	struct vm_mgmt mgmt;		/* as an administrator sees it */
 	u32 boot_vcpu_id;		/* [l] KVM_SET_BOOT_CPU_ID */
 	u32 default_tsc_khz;		/* [l] */
 	u64 tss_addr;			/* [l] accepted and unused: no real-mode TSS is needed */

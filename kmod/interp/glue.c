@@ -267,6 +267,7 @@ static int fail_to_user(struct vcpu *vcpu)
 	run->emulation_failure.insn_size = in->nbytes;
 	memset(run->emulation_failure.insn_bytes, 0x90, INTERP_INSN_MAX);
 	memcpy(run->emulation_failure.insn_bytes, in->bytes, in->nbytes);
+	mgmt_vcpu_stopped(vcpu, VMM_VM_CRASHED, "an instruction cannot be interpreted");
 	return RESUME_USER;
 }
 

@@ -87,6 +87,7 @@ struct memory {
 	bool mm_gone;			/* [m] nothing is mapped any more */
 	struct rb_root_cached by_hva;	/* [m] slots, also those being removed, for the notifier */
 	struct xarray by_id;		/* [s] */
+	u64 npages;			/* [s] of all slots; read by anyone */
 	struct srcu_struct srcu;	/* users of an HVA after the lookup */
 	struct mmu_notifier notifier;
 	atomic64_t *pages;		/* [c] leaves mapped, of 4K, 2M, 1G: vm->stats.pages_4k */

@@ -260,6 +260,7 @@ static int slot_create(struct vmm *vm, const struct kvm_userspace_memory_region 
 	slot_cover(vm, slot);
 	write_unlock(&mem->mmu_lock);
 	slots_publish(vm, slots);
+	WRITE_ONCE(mem->npages, mem->npages + npages);
 	if (slot->dirty)
 		dirty_log_count(vm, 1);
 	return 0;
@@ -302,6 +303,7 @@ static int slot_delete(struct vmm *vm, struct memslot *slot)
 		return -ENOMEM;
 	xa_erase(&vm->mem.by_id, slot->id);
 	slot_replace(vm, slot, NULL, slots);
+	WRITE_ONCE(vm->mem.npages, vm->mem.npages - slot->npages);
 	if (slot->dirty)
 		dirty_log_count(vm, -1);
 	slot_free(slot);

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All VMs of this host by id, their names, and orders to them: pause, resume, kill.
+ *
+ * Whoever looks a VM up takes a reference under the registry's lock, a spinlock, unless there is
+ * none left: a VM leaves the registry, under the same lock, before anything of it is freed. The
+ * lock is held for no longer than it takes to compare names.
+ */
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/netlink.h>
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+#include <linux/xarray.h>
+
+#include "../vmm.h"
+
+static DEFINE_XARRAY(registry);		/* its lock is the registry's */
+static atomic_t generation = ATOMIC_INIT(1);
+static DEFINE_MUTEX(orders_lock);	/* one order at a time, and its event */
+
+/**
+ * mgmt_vm_add() - a VM is born; the calling process is its creator
+ * @vm: complete, known to nobody else
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM
+ */
+int mgmt_vm_add(struct vmm *vm)
+{
+	struct vm_mgmt *m = &vm->mgmt;
+	int err;
+
+	m->owner = current_uid();
+	get_task_comm(m->comm, current->group_leader);
+	m->born = ktime_get_boottime_ns();
+	m->state = VMM_VM_CREATED;
+	uuid_gen(&m->uuid);
+	init_waitqueue_head(&m->wait);
+	m->pid = get_task_pid(current, PIDTYPE_TGID);
+	err = xa_insert(&registry, vm->id, vm, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		put_pid(m->pid);
+		return err;
+	}
+	atomic_inc(&generation);
+	netlink_event(vm, VMM_EVENT_CREATED, NULL);
+	return 0;
+}
+
+/**
+ * mgmt_vm_remove() - a VM without references dies
+ * @vm: the VM
+ *
+ * Context: may sleep. On return nobody can find it any more.
+ */
+void mgmt_vm_remove(struct vmm *vm)
+{
+	xa_erase(&registry, vm->id);
+	atomic_inc(&generation);
+	netlink_event(vm, VMM_EVENT_DESTROYED, NULL);
+	put_pid(vm->mgmt.pid);
+}
+
+/**
+ * mgmt_vm_next() - look a VM up
+ * @id: this one, or the next that there is; it is set to the one that was found
+ *
+ * Return: the VM with a reference for the caller, or NULL
+ */
+struct vmm *mgmt_vm_next(u64 *id)
+{
+	unsigned long index = *id;
+	struct vmm *vm;
+
+	xa_lock(&registry);
+	vm = xa_find(&registry, &index, ULONG_MAX, XA_PRESENT);
+	while (vm && !kref_get_unless_zero(&vm->refs))
+		vm = xa_find_after(&registry, &index, ULONG_MAX, XA_PRESENT);
+	xa_unlock(&registry);
+	*id = index;
+	return vm;
+}
+
+/**
+ * mgmt_generation() - a number that changes when VMs come, go, or change their names
+ *
+ * Return: the number, never 0
+ */
+u32 mgmt_generation(void)
+{
+	return atomic_read(&generation) ?: 1;
+}
+
+/* ---- names ---- */
+
+/**
+ * mgmt_label_get() - name and UUID
+ * @vm: the VM
+ * @label: where they are copied to
+ */
+void mgmt_label_get(struct vmm *vm, struct vm_label *label)
+{
+	xa_lock(&registry);
+	memcpy(label->name, vm->mgmt.name, sizeof(label->name));
+	label->uuid = vm->mgmt.uuid;
+	xa_unlock(&registry);
+}
+
+/* Not a number, which would be an id, and nothing that a terminal or a shell takes for its own. */
+static bool name_valid(const char *name)
+{
+	if (!isascii(*name) || !isalpha(*name))
+		return false;
+	while (*++name)
+		if (!isascii(*name) || (!isalnum(*name) && !strchr("-_.:@+", *name)))
+			return false;
+	return true;
+}
+
+/* The registry's lock is held. */
+static bool name_taken(const struct vmm *vm, const char *name)
+{
+	const struct vmm *other;
+	unsigned long id;
+
+	xa_for_each(&registry, id, other)
+		if (other != vm && uid_eq(other->mgmt.owner, vm->mgmt.owner) &&
+		    !strcmp(other->mgmt.name, name))
+			return true;
+	return false;
+}
+
+/**
+ * mgmt_label_set() - give a VM a name, a UUID, or both
+ * @vm: the VM
+ * @name: shorter than VMM_VM_NAME_SIZE; NULL: leave it
+ * @uuid: 16 bytes; NULL: leave it
+ * @ack: where a refusal is explained
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL: no name; -EEXIST: the owner has another VM of that name
+ */
+int mgmt_label_set(struct vmm *vm, const char *name, const u8 *uuid, struct netlink_ext_ack *ack)
+{
+	if (name && !name_valid(name)) {
+		NL_SET_ERR_MSG(ack, "a name is a letter, then letters, digits and any of -_.:@+");
+		return -EINVAL;
+	}
+	mutex_lock(&orders_lock);
+	xa_lock(&registry);
+	if (name && name_taken(vm, name)) {
+		xa_unlock(&registry);
+		mutex_unlock(&orders_lock);
+		NL_SET_ERR_MSG(ack, "another VM of its owner has that name");
+		return -EEXIST;
+	}
+	if (name)
+		strscpy_pad(vm->mgmt.name, name, sizeof(vm->mgmt.name));
+	if (uuid)
+		import_uuid(&vm->mgmt.uuid, uuid);
+	xa_unlock(&registry);
+	atomic_inc(&generation);
+	netlink_event(vm, VMM_EVENT_NAMED, NULL);
+	mutex_unlock(&orders_lock);
+	return 0;
+}
+
+/* ---- orders ---- */
+
+/**
+ * mgmt_state() - what a VM is doing
+ * @vm: the VM
+ *
+ * Return: VMM_VM_*
+ */
+enum vmm_vm_state mgmt_state(const struct vmm *vm)
+{
+	switch (READ_ONCE(vm->mgmt.order)) {
+	case ORDER_PAUSE:
+		return VMM_VM_PAUSED;
+	case ORDER_KILL:
+		return VMM_VM_KILLED;
+	default:
+		return READ_ONCE(vm->mgmt.state);
+	}
+}
+
+/* Why a VM that has one order cannot be given another; orders_lock is held. */
+static const char *order_refusal(const struct vmm *vm, enum mgmt_order order)
+{
+	if (vm->mgmt.order == ORDER_KILL)
+		return "the VM has been killed";
+	if (vm->mgmt.order != order)
+		return NULL;
+	return order == ORDER_PAUSE ? "the VM is paused already" : "the VM is not paused";
+}
+
+/**
+ * mgmt_give_order() - pause a VM, let it go on, or end it for good
+ * @vm: the VM
+ * @order: what it shall do
+ * @ack: where a refusal is explained
+ *
+ * On return no vCPU of a VM that shall not run executes the guest's code. Its client may take the
+ * time it wants to notice.
+ *
+ * Context: may sleep; no lock of a VM held.
+ * Return: 0; -EBUSY: the VM's state does not fit
+ */
+int mgmt_give_order(struct vmm *vm, enum mgmt_order order, struct netlink_ext_ack *ack)
+{
+	static const enum vmm_event events[] = {
+		[ORDER_RUN] = VMM_EVENT_RESUMED,
+		[ORDER_PAUSE] = VMM_EVENT_PAUSED,
+		[ORDER_KILL] = VMM_EVENT_KILLED,
+	};
+	const char *refusal;
+
+	mutex_lock(&orders_lock);
+	refusal = order_refusal(vm, order);
+	if (refusal) {
+		mutex_unlock(&orders_lock);
+		if (ack)
+			ack->_msg = refusal;
+		return -EBUSY;
+	}
+	WRITE_ONCE(vm->mgmt.order, order);
+	if (order != ORDER_RUN) {
+		/* Those that sleep are woken; then those that run are waited for. */
+		vcpu_request_all(vm, REQ_ORDERS, false);
+		vcpu_request_all(vm, REQ_ORDERS, true);
+	}
+	wake_up_all(&vm->mgmt.wait);
+	netlink_event(vm, events[order], NULL);
+	mutex_unlock(&orders_lock);
+	return 0;
+}
+
+/**
+ * mgmt_follow_orders() - REQ_ORDERS: the VM may have been paused or killed
+ * @vcpu: the vCPU; every vCPU's first entry comes through here, and the first after a stop
+ *
+ * Context: may sleep, until the VM is resumed or a signal comes.
+ * Return: RESUME_GUEST, -EINTR, -ECANCELED: killed
+ */
+int mgmt_follow_orders(struct vcpu *vcpu)
+{
+	struct vm_mgmt *m = &vcpu->vm->mgmt;
+
+	if (wait_event_interruptible(m->wait, READ_ONCE(m->order) != ORDER_PAUSE)) {
+		vcpu_request(vcpu, REQ_ORDERS);
+		vcpu->stats.signal_exits++;
+		return -EINTR;
+	}
+	if (READ_ONCE(m->order) == ORDER_KILL) {
+		vcpu_request(vcpu, REQ_ORDERS);
+		return -ECANCELED;
+	}
+	if (xchg(&m->state, VMM_VM_RUNNING) != VMM_VM_RUNNING)
+		netlink_event(vcpu->vm, VMM_EVENT_RUNNING, NULL);
+	return RESUME_GUEST;
+}
+
+/**
+ * mgmt_vcpu_stopped() - a vCPU has met its end, unless its client sets it right
+ * @vcpu: the vCPU
+ * @state: VMM_VM_SHUTDOWN or VMM_VM_CRASHED
+ * @reason: in words
+ *
+ * Context: may sleep.
+ */
+void mgmt_vcpu_stopped(struct vcpu *vcpu, enum vmm_vm_state state, const char *reason)
+{
+	/* So that it is noticed when it runs again. */
+	vcpu_request(vcpu, REQ_ORDERS);
+	if (xchg(&vcpu->vm->mgmt.state, state) == state)
+		return;
+	netlink_event(vcpu->vm, state == VMM_VM_CRASHED ? VMM_EVENT_CRASHED : VMM_EVENT_SHUTDOWN,
+		      reason);
+}
