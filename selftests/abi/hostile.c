@@ -346,6 +346,87 @@ CASE(random_code, .timeout = 60)
 	check_sane(sane);
 }
 
+/*
+ * A guest that names any place for what the hypervisor writes to its memory, and calls for anything
+ * with anything. It may well destroy itself so.
+ */
+static u64 guest_seed;
+
+static u64 guest_rnd(void)
+{
+	guest_seed ^= guest_seed << 13;
+	guest_seed ^= guest_seed >> 7;
+	guest_seed ^= guest_seed << 17;
+	return guest_seed;
+}
+
+static u64 guest_spiteful(void)
+{
+	u64 r = guest_rnd();
+
+	switch (r % 6) {
+	case 0:
+		return r >> 60;
+	case 1:
+		return r;
+	case 2:
+		return HOLE_BASE + (r >> 40);
+	default:
+		return FREE_BASE + (r >> 8) % (RAM_SIZE - FREE_BASE);
+	}
+}
+
+static void guest_paravirt(u64 s)
+{
+	guest_seed = s;
+	guest_on(0x60, guest_count_irq);
+	apic_enable();
+	sti();
+	for (;;) {
+		/* 0x4b564d00 to 0x4b564d07 and its neighbours; the page of <linux/vmm.h>. */
+		wrmsr_try(0x4b564d00 + guest_rnd() % 10, guest_spiteful() | guest_rnd() % 16);
+		wrmsr_try(0x564d4d00, guest_spiteful() | 1);
+		apic_write(APIC_ICR, ICR_SELF | 0x60);
+		hypercall(guest_rnd() % 14, guest_spiteful(), guest_spiteful(), guest_spiteful(),
+			  guest_spiteful());
+		hypercall(0x564d0000 + guest_rnd() % 8, guest_spiteful(), guest_spiteful(), 0, 0);
+	}
+}
+
+static void enable_calls(struct vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL, .args = { 1 << 12 } };
+
+	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	/* VMM_CAP_HYPERCALLS, which in-tree KVM does not have. */
+	cap.cap = 0x564d4d01;
+	cap.args[0] = 0x7f;
+	ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+CASE(paravirt, .timeout = 60)
+{
+	struct vm *sane = vm_create(VM_IRQCHIP), *vm;
+	u32 i, j;
+
+	for (i = 0; i < 20; i++) {
+		struct vcpu *v;
+
+		vm = vm_create(VM_IRQCHIP);
+		enable_calls(vm);
+		v = vcpu_new(vm, 0, guest_paravirt, rnd() | 1);
+		for (j = 0; j < 20; j++) {
+			run_briefly(v);
+			set_msr(v, 0x4b564d00 + rnd() % 8, spiteful());
+			if (v->run->exit_reason == KVM_EXIT_HYPERCALL)
+				v->run->hypercall.ret = spiteful();
+		}
+		vcpu_free(v);
+		vm_free(vm);
+	}
+	check_sane(sane);
+}
+
 /* Everything at once from several threads. */
 static struct vm *shared_vm;
 static struct vcpu *shared_vcpu;

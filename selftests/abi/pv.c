@@ -7,6 +7,8 @@
 
 #define MSR_STEAL_TIME      0x4b564d03
 #define MSR_SYSTEM_TIME_NEW 0x4b564d01
+#define HC_KICK_CPU         5
+#define HC_SEND_IPI         10
 #define HC_SCHED_YIELD      11
 #define STOPPED             2 /* of the time page's flags */
 
@@ -77,11 +79,22 @@ CASE(steal_time)
 
 static void guest_enforced(void)
 {
+	u32 msr;
+
 	rdmsr_try(MSR_STEAL_TIME);
 	GASSERT_TRAP(13, 0);
 	wrmsr_try(MSR_SYSTEM_TIME_NEW, 0);
 	GASSERT_TRAP(13, 0);
+	/* ASYNC_PF_EN, PV_EOI_EN, POLL_CONTROL, ASYNC_PF_INT, ASYNC_PF_ACK. */
+	for (msr = 0x4b564d02; msr <= 0x4b564d07; msr++) {
+		rdmsr_try(msr);
+		GASSERT_TRAP(13, 0);
+		wrmsr_try(msr, 0);
+		GASSERT_TRAP(13, 0);
+	}
 	GASSERT_EQ(hypercall(HC_SCHED_YIELD, 0, 0, 0, 0), (u64)-1000);
+	GASSERT_EQ(hypercall(HC_KICK_CPU, 0, 0, 0, 0), (u64)-1000);
+	GASSERT_EQ(hypercall(HC_SEND_IPI, 0, 0, 0, 0x60), (u64)-1000);
 	GUEST_DONE();
 }
 

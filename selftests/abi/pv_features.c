@@ -39,6 +39,34 @@ static u64 stat(struct vcpu *v, const char *name)
 			CHECK_EQ(stat(v, name), want); \
 	} while (0)
 
+/* What a guest is told by CPUID. */
+CASE(offered)
+{
+	static const u8 features[] = {
+		KVM_FEATURE_CLOCKSOURCE,
+		KVM_FEATURE_NOP_IO_DELAY,
+		KVM_FEATURE_CLOCKSOURCE2,
+		KVM_FEATURE_ASYNC_PF,
+		KVM_FEATURE_STEAL_TIME,
+		KVM_FEATURE_PV_EOI,
+		KVM_FEATURE_PV_UNHALT,
+		KVM_FEATURE_PV_TLB_FLUSH,
+		KVM_FEATURE_PV_SEND_IPI,
+		KVM_FEATURE_POLL_CONTROL,
+		KVM_FEATURE_PV_SCHED_YIELD,
+		KVM_FEATURE_ASYNC_PF_INT,
+		KVM_FEATURE_CLOCKSOURCE_STABLE_BIT,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(features); i++)
+		need_feature(features[i]);
+	/* No nested guests; and this one user space has to serve. */
+	if (!test_is_oracle())
+		CHECK(!(cpuid_entry(supported_cpuid(), KVM_CPUID_FEATURES, 0)->eax &
+			(BIT(KVM_FEATURE_ASYNC_PF_VMEXIT) | BIT(KVM_FEATURE_HC_MAP_GPA_RANGE))));
+}
+
 /* ---- MSRs ---- */
 
 static const struct {
@@ -387,6 +415,26 @@ CASE(ipi)
 	CHECK_EQ(*(u32 *)&s.regs[APIC_IRR + 0x30], BIT(VEC % 32));
 	if (!test_is_oracle())
 		CHECK(stat(v[2], "pv_ipi") >= 3);
+}
+
+/* Outside of 64-bit code a bitmap has two halves of 32: here of ids 0 to 31, and 32 to 63. */
+BLOB(ipi_32, 32,
+     "mov $10, %eax\n xor %ebx, %ebx\n mov $2, %ecx\n xor %edx, %edx\n"
+     "mov $0x60, %esi\n vmmcall\n out %eax, $0x80\n 1: jmp 1b");
+
+CASE(ipi_32)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *v = vcpu_add(vm, 0), *far = vcpu_add(vm, 33);
+	struct kvm_lapic_state s;
+
+	enable_apic(far);
+	load_blob(vm, REAL_BASE, ipi_32);
+	vcpu_set_mode(v, VCPU_PROT32, REAL_BASE);
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	CHECK_EQ(*(u32 *)((u8 *)v->run + v->run->io.data_offset), 1);
+	OK(ioctl(far->fd, KVM_GET_LAPIC, &s));
+	CHECK_EQ(*(u32 *)&s.regs[APIC_IRR + 0x30], BIT(VEC % 32));
 }
 
 /* ---- kicks ---- */
