@@ -251,14 +251,12 @@ def guests(run):
     run.make('userspace')
     run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
     folder = os.path.join(BUILD, 'userctl/tests/guests')
-    subprocess.run([os.path.join(HERE, 'hosts/make-guest'), os.path.join(folder, 'virtio.gz'),
-                    os.path.join(TOP, 'userctl/tests/guests/virtio-init')], check=True)
-    names = ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pv.elf', 'bootsector.img', 'pty',
-             'virtio.gz')
-    files = [os.path.join(folder, n) for n in names]
+    files = [os.path.join(folder, n)
+             for n in ('multiboot.elf', 'multiboot.bin', 'pvh.elf', 'pv.elf', 'bootsector.img',
+                       'pty')]
     slim = kernels.Kernel('slim').bzimage
-    files += [slim + ':/bzImage', *SEABIOS]
-    files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/guests.sh')]
+    files += [*SEABIOS, os.path.join(BUILD, 'userctl/vmctl'),
+              os.path.join(TOP, 'userctl/tests/lib.sh'), os.path.join(TOP, 'userctl/tests/guests.sh')]
     foreign = ''
     if run.host == 'svm':
         # On Bochs these would take their time.
@@ -273,6 +271,23 @@ def guests(run):
     options = [o for f in files for o in ('--file', f)]
     return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '900', *options],
                        foreign + 'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
+
+
+@suite(svm=300, vmx=600, long=('vmx',))
+def virtio(run):
+    """vmctl's devices under a Linux guest that uses them."""
+    run.make('userspace')
+    run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
+    folder = os.path.join(BUILD, 'userctl/tests/guests')
+    subprocess.run([os.path.join(HERE, 'hosts/make-guest'), os.path.join(folder, 'virtio.gz'),
+                    os.path.join(TOP, 'userctl/tests/guests/virtio-init')], check=True)
+    files = [os.path.join(folder, n) for n in ('multiboot.elf', 'virtio.gz')]
+    files.append(kernels.Kernel('slim').bzimage + ':/bzImage')
+    files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/lib.sh'),
+              os.path.join(TOP, 'userctl/tests/virtio.sh')]
+    options = [o for f in files for o in ('--file', f)]
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '900', *options],
+                       'VMCTL=/vmctl GUESTS=/ sh /virtio.sh')
 
 
 @suite(svm=300, vmx=150)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "machine/machine.h"
+#include "run_devices.h"
 #include "units.h"
 #include "vmctl.h"
 
@@ -20,7 +21,6 @@
 enum {
 	OPT_DEBUG_PORT = 0x100,
 	OPT_DEVICE,
-	OPT_DISK,
 	OPT_FIRMWARE,
 	OPT_GRACE,
 	OPT_MACHINE,
@@ -59,7 +59,6 @@ static const struct argp_option options[] = {
 	  "BIOS image to start instead of a kernel, 64K to 256K in steps of 64K", 0 },
 	{ "debug-port", OPT_DEBUG_PORT, "FILE", 0,
 	  "write what the guest sends to port 0x402, firmware's messages, to FILE", 0 },
-	{ "disk", OPT_DISK, "FILE[,ro]", 0, "virtio disk, raw; \",ro\": read-only; repeatable", 0 },
 	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
 	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)",
@@ -157,20 +156,6 @@ static int parse_module(struct run_options *o, char *arg)
 	return 0;
 }
 
-/* "FILE[,ro]": cuts the text at the suffix. */
-static int parse_disk(struct run_options *o, char *arg)
-{
-	size_t len = strlen(arg);
-	bool readonly = len > 3 && !strcmp(arg + len - 3, ",ro");
-
-	if (o->cfg.disks == DISKS_MAX)
-		return fault(&o->err, EX_USAGE, "at most %d disks can be given", DISKS_MAX);
-	if (readonly)
-		arg[len - 3] = '\0';
-	o->cfg.disk[o->cfg.disks++] = (struct disk_config){ arg, readonly };
-	return 0;
-}
-
 static int parse_option(struct run_options *o, int key, char *arg)
 {
 	switch (key) {
@@ -198,8 +183,6 @@ static int parse_option(struct run_options *o, int key, char *arg)
 	case OPT_DEVICE:
 		o->cfg.device = arg;
 		return 0;
-	case OPT_DISK:
-		return parse_disk(o, arg);
 	case OPT_GRACE:
 		return parse_grace(o, arg);
 	case OPT_MACHINE:
@@ -222,6 +205,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	struct run_options *o = state->input;
 	int ret;
 
+	if (key == ARGP_KEY_INIT) {
+		state->child_inputs[0] = &o->cfg.peripherals;
+		return 0;
+	}
 	if (key == ARGP_KEY_ARG) {
 		fprintf(stderr, "vmctl: unexpected argument \"%s\"; options begin with --\n", arg);
 		exit(EX_USAGE);
@@ -232,9 +219,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	return ret;
 }
 
+static const struct argp_child children[] = { { &run_devices_argp, 0, NULL, 0 }, { 0 } };
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_opt,
+	.children = children,
 	.doc = "Run a VM until its guest powers off; its first serial port is the terminal.\n"
 	       "\vOn a terminal, Ctrl-] is the escape key: Ctrl-] q quits, Ctrl-] ? lists the rest.\n"
 	       "Exit status: 0 power-off, 3 reset, 4 triple fault, 5 internal error, 6 quit,\n"

@@ -253,7 +253,7 @@ static void aml_mainboard(struct aml *aml)
 	aml_close(aml, dev);
 }
 
-/* Each slot has its line to itself, which is a pin of the I/O APIC: no link devices. */
+/* Each slot has a line, which is a pin of the I/O APIC: no link devices. */
 static void aml_pci_routes(struct aml *aml)
 {
 	size_t table, route;
@@ -266,7 +266,7 @@ static void aml_pci_routes(struct aml *aml)
 		aml_integer(aml, slot << 16 | 0xffff);
 		aml_integer(aml, 0);
 		aml_integer(aml, 0);
-		aml_integer(aml, PCI_GSI_BASE + slot - 1);
+		aml_integer(aml, PCI_LINE(slot));
 		aml_close(aml, route);
 	}
 	aml_close(aml, table);

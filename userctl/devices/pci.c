@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define ADDRESS_ENABLE  0x80000000u
 #define ADDRESS_BITS    0x80fffffcu
@@ -65,6 +67,43 @@ static void update_line(struct pci_device *dev)
 	irq_drive(&dev->irq, dev->level && !off && !msix_enabled(dev));
 }
 
+/* The eventfd that sends a vector's message now: the way there is made when it is first needed. */
+static int route_of(struct pci_device *dev, unsigned int vector, uint64_t addr)
+{
+	uint32_t data = dev->entry[vector].data;
+	struct pci_route *r = &dev->route[vector];
+	struct pci_bus *bus = dev->bus;
+
+	if (!bus->route)
+		return -1;
+	if (r->number >= 0 && r->addr == addr && r->data == data)
+		return r->fd;
+	if (r->fd < 0)
+		r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->fd < 0)
+		return -1;
+	r->number = bus->route(bus->opaque, r->number, r->fd, addr, data);
+	r->addr = addr;
+	r->data = data;
+	return r->number < 0 ? -1 : r->fd;
+}
+
+static void send_message(struct pci_device *dev, unsigned int vector)
+{
+	const struct pci_msix_entry *e = &dev->entry[vector];
+	uint64_t addr = (uint64_t)e->addr_hi << 32 | e->addr, one = 1;
+	int fd;
+
+	/* A message that is no interrupt would be a write to memory: nobody needs that. */
+	if ((e->addr & 0xfff00000u) != LAPIC_BASE)
+		return;
+	fd = route_of(dev, vector, addr);
+	if (fd < 0)
+		dev->bus->msi(dev->bus->opaque, addr, e->data);
+	else
+		(void)!write(fd, &one, sizeof(one));
+}
+
 /* Send a vector, or remember it while it is masked. */
 static void send_vector(struct pci_device *dev, unsigned int vector)
 {
@@ -76,9 +115,7 @@ static void send_vector(struct pci_device *dev, unsigned int vector)
 		return;
 	}
 	dev->pending &= ~(1ULL << vector);
-	/* A message that is no interrupt would be a write to memory: nobody needs that. */
-	if ((e->addr & 0xfff00000u) == LAPIC_BASE)
-		dev->bus->msi(dev->bus->opaque, (uint64_t)e->addr_hi << 32 | e->addr, e->data);
+	send_message(dev, vector);
 }
 
 static void send_pending(struct pci_device *dev)
@@ -151,6 +188,8 @@ void pci_device_init(struct pci_device *dev, const struct pci_id *id, unsigned i
 
 	memset(dev, 0, sizeof(*dev));
 	pthread_mutex_init(&dev->irq_lock, NULL);
+	for (i = 0; i < PCI_MSIX_VECTORS; i++)
+		dev->route[i] = (struct pci_route){ .fd = -1, .number = -1 };
 	put16(dev->config, PCI_VENDOR_ID, id->vendor);
 	put16(dev->config, PCI_DEVICE_ID, id->device);
 	put32(dev->config, PCI_CLASS_REVISION, id->class_code << 8 | id->revision);
@@ -173,6 +212,14 @@ void pci_device_init(struct pci_device *dev, const struct pci_id *id, unsigned i
 
 void pci_device_destroy(struct pci_device *dev)
 {
+	struct pci_route *r;
+
+	for (r = dev->route; r < dev->route + PCI_MSIX_VECTORS; r++) {
+		if (r->number >= 0)
+			dev->bus->unroute(dev->bus->opaque, r->number, r->fd);
+		if (r->fd >= 0)
+			close(r->fd);
+	}
 	pthread_mutex_destroy(&dev->irq_lock);
 }
 
@@ -198,6 +245,19 @@ uint8_t pci_add_capability(struct pci_device *dev, uint8_t id, const void *data,
 	return at;
 }
 
+/* Devices share a line: it is up while one of them holds it so. */
+static void drive_line(void *opaque, unsigned int gsi, bool level)
+{
+	struct pci_bus *bus = opaque;
+	unsigned int *count = &bus->asserted[gsi - PCI_GSI_BASE];
+
+	pthread_mutex_lock(&bus->line_lock);
+	*count += level ? 1 : -1u;
+	if (*count == level)
+		bus->irq.set(bus->irq.opaque, gsi, level);
+	pthread_mutex_unlock(&bus->line_lock);
+}
+
 int pci_attach(struct pci_bus *bus, struct pci_device *dev)
 {
 	unsigned int slot;
@@ -209,8 +269,7 @@ int pci_attach(struct pci_bus *bus, struct pci_device *dev)
 			continue;
 		dev->bus = bus;
 		dev->slot = slot;
-		dev->irq = bus->irq;
-		dev->irq.gsi = PCI_GSI_BASE + slot - 1;
+		dev->irq = (struct irq_line){ drive_line, bus, PCI_LINE(slot), false };
 		dev->config[PCI_INTERRUPT_PIN] = 1;
 		dev->config[PCI_INTERRUPT_LINE] = (uint8_t)dev->irq.gsi;
 		bus->slot[slot] = dev;
@@ -219,6 +278,16 @@ int pci_attach(struct pci_bus *bus, struct pci_device *dev)
 	}
 	pthread_rwlock_unlock(&bus->lock);
 	return ret;
+}
+
+void pci_detach(struct pci_device *dev)
+{
+	struct pci_bus *bus = dev->bus;
+
+	pthread_rwlock_wrlock(&bus->lock);
+	bus->slot[dev->slot] = NULL;
+	pthread_rwlock_unlock(&bus->lock);
+	pci_lower(dev);
 }
 
 /* ---- BARs ---- */
@@ -408,6 +477,7 @@ void pci_bus_init(struct pci_bus *bus, const struct irq_line *irq)
 
 	memset(bus, 0, sizeof(*bus));
 	pthread_rwlock_init(&bus->lock, NULL);
+	pthread_mutex_init(&bus->line_lock, NULL);
 	bus->irq = *irq;
 	init_bridge(bus, &bridge);
 	bus->slot[0] = &bus->bridge;
@@ -432,5 +502,6 @@ void pci_bus_i440fx(struct pci_bus *bus)
 void pci_bus_destroy(struct pci_bus *bus)
 {
 	pci_device_destroy(&bus->bridge);
+	pthread_mutex_destroy(&bus->line_lock);
 	pthread_rwlock_destroy(&bus->lock);
 }

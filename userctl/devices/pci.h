@@ -22,9 +22,11 @@
 #define PCI_WINDOW_BASE 0xf0000000ULL
 #define PCI_WINDOW_SIZE 0x0ec00000ULL /* to the I/O APIC: firmware begins at the upper end */
 
-/* Slot 0 is the host bridge. Each other one has an interrupt line to itself. */
-#define PCI_SLOTS        9
+/* Slot 0 is the host bridge. The others share the lines that no ISA device has. */
+#define PCI_SLOTS        32
 #define PCI_GSI_BASE     16
+#define PCI_LINES        8
+#define PCI_LINE(slot)   (PCI_GSI_BASE + (PCI_LINES - 1 + (slot)) % PCI_LINES)
 #define PCI_BARS         6
 #define PCI_MSIX_BAR     1
 #define PCI_MSIX_VECTORS 64
@@ -57,6 +59,19 @@ struct pci_msix_entry {
 };
 
 /**
+ * struct pci_route - a vector's short way to the interrupt controllers
+ * @fd: eventfd that sends its message, -1 before the first
+ * @number: what the bus calls the way, -1 for none
+ * @addr: message that it sends
+ * @data: likewise
+ */
+struct pci_route {
+	int fd, number;
+	uint64_t addr;
+	uint32_t data;
+};
+
+/**
  * struct pci_device - a function
  * @bus: its bus
  * @slot: device number
@@ -71,6 +86,7 @@ struct pci_msix_entry {
  * @msix: its MSI-X capability, 0 for none
  * @vectors: how many
  * @entry: MSI-X table
+ * @route: how the vectors are sent
  * @pending: MSI-X pending bits
  */
 struct pci_device {
@@ -87,6 +103,7 @@ struct pci_device {
 	uint8_t msix;
 	unsigned int vectors;
 	struct pci_msix_entry entry[PCI_MSIX_VECTORS];
+	struct pci_route route[PCI_MSIX_VECTORS];
 	uint64_t pending;
 };
 
@@ -96,11 +113,17 @@ struct pci_device {
  * @address: the address port
  * @slot: devices
  * @bridge: the device in slot 0
- * @irq: line that devices' are copied from
+ * @irq: how lines are driven
+ * @line_lock: guards @asserted; innermost
+ * @asserted: how many devices hold each line up
  * @msi: send a message signalled interrupt
+ * @route: have an eventfd send a message from now on, by the way @number or, where that is -1, a
+ *	new one; returns its number, -1 where that cannot be had: @msi sends them then
+ * @unroute: give a way up
+ * @log: tell the user what a guest does wrong, in a line
  * @doorbell: have 16-bit writes to an address signal an eventfd, or no longer; NULL where that
  *	cannot be had: they come as writes to the BAR anyhow
- * @opaque: passed to both
+ * @opaque: passed to these
  * @port_ops: handlers of the byte-wide port 0xcf9, which lies within the address port
  * @port_dev: passed to these
  */
@@ -110,7 +133,12 @@ struct pci_bus {
 	struct pci_device *slot[PCI_SLOTS];
 	struct pci_device bridge;
 	struct irq_line irq;
+	pthread_mutex_t line_lock;
+	unsigned int asserted[PCI_LINES];
 	void (*msi)(void *opaque, uint64_t addr, uint32_t data);
+	int (*route)(void *opaque, int number, int fd, uint64_t addr, uint32_t data);
+	void (*unroute)(void *opaque, int number, int fd);
+	void (*log)(void *opaque, const char *line);
 	void (*doorbell)(void *opaque, uint64_t addr, int fd, bool on);
 	void *opaque;
 	const struct bus_ops *port_ops;
@@ -121,7 +149,7 @@ extern const struct bus_ops pci_port_ops, pci_ecam_ops, pci_window_ops;
 
 /**
  * pci_bus_init() - an empty bus
- * @bus: filled in, but for @msi, @doorbell, @opaque, @port_ops and @port_dev
+ * @bus: filled in, but for callbacks and what they are passed
  * @irq: how lines are driven; the number is the slot's
  */
 void pci_bus_init(struct pci_bus *bus, const struct irq_line *irq);
@@ -175,6 +203,9 @@ uint8_t pci_add_capability(struct pci_device *dev, uint8_t id, const void *data,
  * Return: 0, -ENOSPC when there is none.
  */
 int pci_attach(struct pci_bus *bus, struct pci_device *dev);
+
+/* Take it out: no access reaches it any more when this returns. */
+void pci_detach(struct pci_device *dev);
 
 /**
  * pci_bar_address() - where the guest has put a BAR

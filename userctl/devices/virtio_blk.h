@@ -13,13 +13,19 @@
  * struct blk_request - one request under way
  * @chain: the guest's
  * @status: where its status byte goes
+ * @type: VIRTIO_BLK_T_*
+ * @offset: where in the image
+ * @span: bytes to discard or to zero there
+ * @unmap: zeros need no room
  * @len: bytes of data
  * @written: bytes that the guest will find written if all goes well
  */
 struct blk_request {
 	struct virtqueue_chain chain;
 	uint8_t *status;
-	uint64_t len;
+	uint32_t type;
+	uint64_t offset, span, len;
+	bool unmap;
 	uint32_t written;
 };
 
@@ -27,6 +33,7 @@ struct blk_request {
  * struct virtio_blk - a disk
  * @v: the device; its lock guards the rest
  * @fd: the image
+ * @path: its name
  * @config: what the guest reads of it
  * @ring: I/O under way
  * @request: by the number of their first descriptor
@@ -36,6 +43,7 @@ struct blk_request {
 struct virtio_blk {
 	struct virtio v;
 	int fd;
+	const char *path;
 	struct virtio_blk_config config;
 	struct io_uring ring;
 	struct blk_request request[VIRTQUEUE_MAX];
@@ -45,15 +53,24 @@ struct virtio_blk {
 
 /**
  * virtio_blk_create() - open an image
- * @path: a file or block device of whole sectors
+ * @name: for the user
+ * @path: a file or block device of whole sectors; must outlive the disk
  * @readonly: nothing may be written
  * @mem: guest memory
  * @err: EX_NOINPUT, EX_DATAERR, EX_TEMPFAIL when another process uses the image, EX_OSERR
  *
  * Return: the disk, which is not on a bus yet; NULL on errors
  */
-struct virtio_blk *virtio_blk_create(const char *path, bool readonly, const struct guest_mem *mem,
-				     struct error *err);
-void virtio_blk_destroy(struct virtio_blk *blk);
+struct virtio *virtio_blk_create(const char *name, const char *path, bool readonly,
+				 const struct guest_mem *mem, struct error *err);
+
+/**
+ * virtio_blk_resize() - see how large the image is by now, and tell the guest
+ * @v: what virtio_blk_create() returned
+ * @err: EX_NOINPUT, EX_DATAERR: the disk remains as it was
+ *
+ * Return: 0 or -1. From any thread.
+ */
+int virtio_blk_resize(struct virtio *v, struct error *err);
 
 #endif

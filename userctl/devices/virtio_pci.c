@@ -6,7 +6,10 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -15,12 +18,14 @@
 #define DEVICE_MODERN 0x1040
 #define BAR           0
 #define BAR_SIZE      0x4000
-/* One page each of BAR 0; all queues are notified at the same place. */
+/* One page each of BAR 0. */
 #define COMMON 0x0000
 #define ISR    0x1000
 #define DEVICE 0x2000
 #define NOTIFY 0x3000
 #define PAGE   0x1000
+/* From one queue's place for notifications to the next one's. */
+#define STRIDE 4
 
 #define ISR_QUEUE  1
 #define ISR_CONFIG 2
@@ -45,12 +50,14 @@ static void set_doorbell(struct virtio *v, bool on)
 {
 	struct pci_bus *bus = v->pci.bus;
 	uint64_t base = pci_bar_address(&v->pci, BAR);
+	unsigned int i;
 
 	if (!bus->doorbell || on == !!v->doorbell || (on && !base))
 		return;
 	if (on)
 		v->doorbell = base + NOTIFY;
-	bus->doorbell(bus->opaque, v->doorbell, v->kick, on);
+	for (i = 0; i < v->ops->queues; i++)
+		bus->doorbell(bus->opaque, v->doorbell + STRIDE * i, v->kick[i], on);
 	if (!on)
 		v->doorbell = 0;
 }
@@ -71,6 +78,7 @@ static void reset(struct virtio *v)
 	for (i = 0; i < VIRTIO_QUEUES_MAX; i++) {
 		virtqueue_reset(&v->vq[i]);
 		v->vector[i] = PCI_NO_VECTOR;
+		v->due[i] = false;
 	}
 	pci_lower(&v->pci);
 }
@@ -84,6 +92,7 @@ static void fill_queue(struct virtio *v, struct virtio_pci_common_cfg *cfg)
 	cfg->queue_size = vq->size;
 	cfg->queue_msix_vector = v->vector[v->queue_select];
 	cfg->queue_enable = vq->ready;
+	cfg->queue_notify_off = v->queue_select;
 	cfg->queue_desc_lo = (uint32_t)vq->desc;
 	cfg->queue_desc_hi = (uint32_t)(vq->desc >> 32);
 	cfg->queue_avail_lo = (uint32_t)vq->driver;
@@ -100,6 +109,7 @@ static uint64_t common_read(struct virtio *v, unsigned int off, unsigned int siz
 		.msix_config = v->config_vector,
 		.num_queues = (uint16_t)v->ops->queues,
 		.device_status = v->status,
+		.config_generation = v->generation,
 		.queue_select = v->queue_select,
 	};
 	uint64_t val = 0;
@@ -124,8 +134,20 @@ static void write_features(struct virtio *v, uint32_t val)
 	v->accepted |= (uint64_t)val << shift;
 }
 
+/* From now on the guest's driver drives. */
+static void drive(struct virtio *v)
+{
+	set_doorbell(v, true);
+	if (v->ops->start && v->ops->start(v))
+		virtio_fail(v, "the host cannot serve its queues as the guest set them up");
+	/* There may be work that waits for a driver. */
+	virtio_wake(v);
+}
+
 static void write_status(struct virtio *v, uint8_t val)
 {
+	bool drives = v->status & VIRTIO_CONFIG_S_DRIVER_OK;
+
 	if (!val) {
 		reset(v);
 		return;
@@ -134,8 +156,8 @@ static void write_status(struct virtio *v, uint8_t val)
 	if ((v->accepted & ~all_features(v)) || !(v->accepted >> VIRTIO_F_VERSION_1 & 1))
 		val &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	v->status = val | (v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
-	if (val & VIRTIO_CONFIG_S_DRIVER_OK)
-		set_doorbell(v, true);
+	if ((val & VIRTIO_CONFIG_S_DRIVER_OK) && !drives)
+		drive(v);
 }
 
 /* What is not there must not be taken: the guest reads back PCI_NO_VECTOR (4.1.5.1.2.1). */
@@ -262,60 +284,195 @@ static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 	return val;
 }
 
-static void bar_write(void *opaque, uint64_t off, uint64_t val, unsigned int size)
+static void config_write(struct virtio *v, unsigned int at, uint64_t val, unsigned int size)
 {
-	struct virtio *v = opaque;
+	if (!v->ops->wrote || at + size > v->config_len)
+		return;
+	memcpy((uint8_t *)v->config + at, &val, size);
+	v->ops->wrote(v, at, size);
+}
+
+static void ring(int fd)
+{
 	uint64_t one = 1;
 
+	/* Fails only when the counter is full, and then the thread is awake anyhow. */
+	(void)!write(fd, &one, sizeof(one));
+}
+
+static void bar_write(void *opaque, uint64_t off, uint64_t val, unsigned int size)
+{
+	unsigned int at = off % PAGE;
+	struct virtio *v = opaque;
+
 	if (off >= NOTIFY) {
-		(void)!write(v->kick, &one, sizeof(one));
+		if (at / STRIDE < v->ops->queues)
+			ring(v->kick[at / STRIDE]);
 		return;
 	}
-	if (off >= ISR)
-		return;
 	pthread_mutex_lock(&v->lock);
-	common_write(v, (unsigned int)off, val, size);
+	if (off < ISR)
+		common_write(v, at, val, size);
+	else if (off >= DEVICE)
+		config_write(v, at, val, size);
 	pthread_mutex_unlock(&v->lock);
 }
 
 static const struct bus_ops bar_ops = { bar_read, bar_write, 4 };
 
-/* ---- the I/O thread ---- */
+/* ---- what devices ask for ---- */
+
+bool virtio_live(const struct virtio *v)
+{
+	return (v->status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	       !(v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+void virtio_wake(struct virtio *v)
+{
+	ring(v->wake);
+}
+
+bool virtio_pop(struct virtio *v, unsigned int queue, struct virtqueue_chain *chain)
+{
+	int ret;
+
+	if (!virtio_live(v))
+		return false;
+	ret = virtqueue_pop(&v->vq[queue], chain);
+	if (ret < 0)
+		virtio_fail(v, "the guest broke the rules of a queue");
+	return ret > 0;
+}
 
 void virtio_done(struct virtio *v, unsigned int queue, uint16_t head, uint32_t len)
 {
-	if (!virtqueue_push(&v->vq[queue], head, len))
-		return;
-	v->isr |= ISR_QUEUE;
-	pci_interrupt(&v->pci, v->vector[queue]);
+	if (virtqueue_push(&v->vq[queue], head, len))
+		v->due[queue] = true;
 }
 
-void virtio_fail(struct virtio *v)
+void virtio_tell(struct virtio *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < v->ops->queues; i++) {
+		if (!v->due[i])
+			continue;
+		v->due[i] = false;
+		v->isr |= ISR_QUEUE;
+		pci_interrupt(&v->pci, v->vector[i]);
+	}
+}
+
+static void interrupt_config(struct virtio *v)
+{
+	v->isr |= ISR_CONFIG;
+	pci_interrupt(&v->pci, v->config_vector);
+}
+
+void virtio_config_changed(struct virtio *v)
+{
+	v->generation++;
+	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		interrupt_config(v);
+}
+
+/* A guest that does it on purpose does not fill the user's screen. */
+static void log_failure(struct virtio *v, const char *why)
+{
+	struct pci_bus *bus = v->pci.bus;
+	char line[160];
+
+	if (!bus->log || v->lines == VIRTIO_LINES_MAX)
+		return;
+	v->lines++;
+	snprintf(line, sizeof(line), "%s: %s: the device needs a reset%s", v->name, why,
+		 v->lines == VIRTIO_LINES_MAX ? " (said for the last time)" : "");
+	bus->log(bus->opaque, line);
+}
+
+void virtio_fail(struct virtio *v, const char *why)
 {
 	if (v->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return;
 	v->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	v->isr |= ISR_CONFIG;
-	pci_interrupt(&v->pci, v->config_vector);
+	log_failure(v, why);
+	interrupt_config(v);
+}
+
+/* ---- the I/O thread ---- */
+
+int virtio_watch(struct virtio *v, int fd, short events)
+{
+	struct pollfd *more;
+
+	if (v->fd_count == v->fd_room) {
+		more = realloc(v->fds, (v->fd_room + 32) * sizeof(*more));
+		if (!more)
+			return -1;
+		v->fds = more;
+		v->fd_room += 32;
+	}
+	v->fds[v->fd_count] = (struct pollfd){ .fd = fd, .events = events };
+	return (int)v->fd_count++;
+}
+
+short virtio_polled(const struct virtio *v, int number)
+{
+	return number < 0 || (unsigned int)number >= v->fd_count ? 0 : v->fds[number].revents;
+}
+
+static int name_all(struct virtio *v)
+{
+	unsigned int i;
+
+	v->fd_count = 0;
+	virtio_watch(v, v->wake, POLLIN);
+	for (i = 0; i < v->ops->queues; i++) {
+		if (!(v->ops->elsewhere >> i & 1))
+			virtio_watch(v, v->kick[i], POLLIN);
+	}
+	return v->ops->watch ? v->ops->watch(v) : -1;
+}
+
+/* The eventfds are the first ones. */
+static void read_events(struct virtio *v)
+{
+	uint64_t count;
+	unsigned int i;
+
+	for (i = 0; i < v->fd_count && i <= v->ops->queues; i++) {
+		if ((v->fds[i].revents & POLLIN) &&
+		    (v->fds[i].fd == v->wake || v->fds[i].fd == v->kick[i - 1]))
+			(void)!read(v->fds[i].fd, &count, sizeof(count));
+	}
+}
+
+static void serve(struct virtio *v)
+{
+	read_events(v);
+	if (virtio_live(v))
+		v->ops->run(v);
+	else if (v->ops->idle)
+		v->ops->idle(v);
+	virtio_tell(v);
 }
 
 static void *io_thread(void *arg)
 {
 	struct virtio *v = arg;
-	struct pollfd fds[2] = { { v->kick, POLLIN, 0 }, { v->wait_fd, POLLIN, 0 } };
-	uint64_t count;
+	int timeout, ret;
 
+	pthread_mutex_lock(&v->lock);
 	while (!atomic_load(&v->ending)) {
-		if (poll(fds, v->wait_fd < 0 ? 1 : 2, -1) < 0)
-			continue;
-		(void)!read(v->kick, &count, sizeof(count));
-		pthread_mutex_lock(&v->lock);
-		if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
-			v->ops->run(v);
+		timeout = name_all(v);
 		pthread_mutex_unlock(&v->lock);
+		ret = poll(v->fds, v->fd_count, timeout);
+		pthread_mutex_lock(&v->lock);
+		if (ret >= 0)
+			serve(v);
 	}
 	/* Here, since the kernel cancels what a thread that ends has under way. */
-	pthread_mutex_lock(&v->lock);
 	v->ops->stop(v);
 	pthread_mutex_unlock(&v->lock);
 	return NULL;
@@ -323,20 +480,29 @@ static void *io_thread(void *arg)
 
 int virtio_start(struct virtio *v)
 {
-	int ret = pthread_create(&v->thread, NULL, io_thread, v);
+	sigset_t all, old;
+	int ret;
 
+	/* Signals are the main thread's, but for faults of this program. */
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGABRT);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(&v->thread, NULL, io_thread, v);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	v->started = !ret;
+	if (v->started)
+		pthread_setname_np(v->thread, v->name);
 	return -ret;
 }
 
 void virtio_end(struct virtio *v)
 {
-	uint64_t one = 1;
-
 	if (!v->started)
 		return;
 	atomic_store(&v->ending, true);
-	(void)!write(v->kick, &one, sizeof(one));
+	virtio_wake(v);
 	pthread_join(v->thread, NULL);
 	v->started = false;
 }
@@ -355,12 +521,44 @@ static void add_place(struct virtio *v, uint8_t type, uint32_t offset, uint32_t 
 			.offset = offset,
 			.length = len,
 		},
+		.notify_off_multiplier = STRIDE,
 	};
 
 	pci_add_capability(&v->pci, PCI_CAP_ID_VNDR, (uint8_t *)&cap + 2, cap.cap.cap_len - 2u);
 }
 
-int virtio_init(struct virtio *v, const struct virtio_ops *ops, const struct guest_mem *mem)
+static void close_events(struct virtio *v)
+{
+	unsigned int i;
+
+	if (v->wake >= 0)
+		close(v->wake);
+	for (i = 0; i < v->ops->queues; i++) {
+		if (v->kick[i] >= 0)
+			close(v->kick[i]);
+	}
+}
+
+static int open_events(struct virtio *v)
+{
+	unsigned int i;
+	int ret = 0;
+
+	v->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (v->wake < 0)
+		ret = -errno;
+	for (i = 0; i < v->ops->queues; i++) {
+		v->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (v->kick[i] < 0)
+			ret = -errno;
+	}
+	if (ret)
+		close_events(v);
+	return ret;
+}
+
+int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name,
+		const struct guest_mem *mem)
 {
 	struct pci_id id = {
 		.vendor = VENDOR_VIRTIO,
@@ -371,13 +569,15 @@ int virtio_init(struct virtio *v, const struct virtio_ops *ops, const struct gue
 		.revision = 1,
 	};
 	unsigned int i;
+	int ret;
 
 	memset(v, 0, sizeof(*v));
 	v->ops = ops;
-	v->wait_fd = -1;
-	v->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (v->kick < 0)
-		return -errno;
+	v->mem = mem;
+	snprintf(v->name, sizeof(v->name), "%s", name);
+	ret = open_events(v);
+	if (ret)
+		return ret;
 	pthread_mutex_init(&v->lock, NULL);
 	/* One for each queue, and one for the configuration. */
 	pci_device_init(&v->pci, &id, ops->queues + 1);
@@ -398,9 +598,8 @@ int virtio_init(struct virtio *v, const struct virtio_ops *ops, const struct gue
 void virtio_destroy(struct virtio *v)
 {
 	virtio_end(v);
-	if (v->kick >= 0)
-		close(v->kick);
-	v->kick = -1;
+	close_events(v);
+	free(v->fds);
 	pci_device_destroy(&v->pci);
 	pthread_mutex_destroy(&v->lock);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 #include <stddef.h>
+#include <string.h>
 
 void virtqueue_reset(struct virtqueue *vq)
 {
@@ -110,6 +111,11 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain)
 	return 1;
 }
 
+void virtqueue_undo(struct virtqueue *vq)
+{
+	vq->next--;
+}
+
 bool virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t len)
 {
 	struct vring_avail *avail = driver_ring(vq);
@@ -122,4 +128,45 @@ bool virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t len)
 	__atomic_store_n(&used->idx, vq->used, __ATOMIC_SEQ_CST);
 	/* After the index, or the guest could sleep on an entry that it has not seen (2.7.7.1). */
 	return !(__atomic_load_n(&avail->flags, __ATOMIC_SEQ_CST) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+/* Empty pieces are of no more use, and remain. */
+static void *shorten(struct iovec *iov, size_t n)
+{
+	uint8_t *p = iov->iov_base;
+
+	iov->iov_base = p + n;
+	iov->iov_len -= n;
+	return p;
+}
+
+size_t iov_take(struct iovec *iov, unsigned int count, void *buf, size_t len)
+{
+	size_t n, done = 0;
+
+	for (; count && done < len; count--, iov++, done += n) {
+		n = iov->iov_len < len - done ? iov->iov_len : len - done;
+		memcpy((uint8_t *)buf + done, shorten(iov, n), n);
+	}
+	return done;
+}
+
+size_t iov_put(struct iovec *iov, unsigned int count, const void *buf, size_t len)
+{
+	size_t n, done = 0;
+
+	for (; count && done < len; count--, iov++, done += n) {
+		n = iov->iov_len < len - done ? iov->iov_len : len - done;
+		memcpy(shorten(iov, n), (const uint8_t *)buf + done, n);
+	}
+	return done;
+}
+
+uint64_t iov_total(const struct iovec *iov, unsigned int count)
+{
+	uint64_t sum = 0;
+
+	while (count--)
+		sum += iov++->iov_len;
+	return sum;
 }

@@ -65,6 +65,12 @@ void virtqueue_reset(struct virtqueue *vq);
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
 
 /**
+ * virtqueue_undo() - put the request that was taken last back
+ * @vq: the queue; none has been taken since
+ */
+void virtqueue_undo(struct virtqueue *vq);
+
+/**
  * virtqueue_push() - give a request back
  * @vq: the queue
  * @head: what virtqueue_pop() named it
@@ -73,5 +79,22 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
  * Return: whether the guest wants an interrupt
  */
 bool virtqueue_push(struct virtqueue *vq, uint16_t head, uint32_t len);
+
+/**
+ * iov_take() - cut bytes off the beginning of some pieces
+ * @iov: pieces, which become shorter
+ * @count: how many
+ * @buf: gets the bytes
+ * @len: how many
+ *
+ * Return: bytes taken
+ */
+size_t iov_take(struct iovec *iov, unsigned int count, void *buf, size_t len);
+
+/* Likewise, but put bytes there. */
+size_t iov_put(struct iovec *iov, unsigned int count, const void *buf, size_t len);
+
+/* Bytes in some pieces. */
+uint64_t iov_total(const struct iovec *iov, unsigned int count);
 
 #endif

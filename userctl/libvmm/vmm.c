@@ -249,6 +249,22 @@ int vmm_doorbell(struct vmm_vm *vm, uint64_t addr, int fd, bool on)
 	return ioctl(vm->fd, KVM_IOEVENTFD, &bell) ? -errno : 0;
 }
 
+int vmm_set_routes(struct vmm_vm *vm, const struct kvm_irq_routing *table)
+{
+	return ioctl(vm->fd, KVM_SET_GSI_ROUTING, table) ? -errno : 0;
+}
+
+int vmm_irqfd(struct vmm_vm *vm, unsigned int gsi, int fd, bool on)
+{
+	struct kvm_irqfd irqfd = {
+		.fd = (uint32_t)fd,
+		.gsi = gsi,
+		.flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	return ioctl(vm->fd, KVM_IRQFD, &irqfd) ? -errno : 0;
+}
+
 struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err)
 {
 	struct kvm_cpuid2 *cpuid;

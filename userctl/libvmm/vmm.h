@@ -91,6 +91,9 @@ int vmm_irq_line(struct vmm_vm *vm, unsigned int gsi, bool level);
 int vmm_signal_msi(struct vmm_vm *vm, uint64_t addr, uint32_t data);
 /* Have 16-bit writes to memory at @addr signal the eventfd @fd, or no longer: 0 or -errno. */
 int vmm_doorbell(struct vmm_vm *vm, uint64_t addr, int fd, bool on);
+/* All routes of interrupts at once, and an eventfd that raises one of them: 0 or -errno. */
+int vmm_set_routes(struct vmm_vm *vm, const struct kvm_irq_routing *table);
+int vmm_irqfd(struct vmm_vm *vm, unsigned int gsi, int fd, bool on);
 struct kvm_cpuid2 *vmm_supported_cpuid(int sys, struct error *err);
 
 int vmm_vcpu_create(struct vmm_vm *vm, struct vmm_vcpu *vcpu, unsigned int id, struct error *err);

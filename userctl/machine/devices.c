@@ -124,14 +124,14 @@ int machine_add_devices(struct machine *m, struct error *err)
 		return -1;
 	if (m->cfg->firmware && machine_add_firmware(m, err))
 		return -1;
-	if (machine_has_bus(m->cfg))
-		return machine_add_disks(m, err);
+	if (peripherals_wanted(m->cfg))
+		return peripherals_add(m, err);
 	return machine_add_ports(m, RESET_PORT, 1, &reset_ops, &m->pm, err);
 }
 
 void machine_remove_devices(struct machine *m)
 {
-	machine_remove_disks(m);
+	peripherals_remove(m);
 	machine_remove_firmware(m);
 	bus_destroy(&m->pio);
 	bus_destroy(&m->mmio);

@@ -42,10 +42,16 @@ void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what
 	cause_set(m, STOP_HOST, vcpu, &err);
 }
 
+void machine_say(struct machine *m, const char *line)
+{
+	/* A terminal in raw mode goes down by a line, but not back to its beginning. */
+	fprintf(stderr, "vmctl: %s: %s%s\n", m->cfg->name, line, m->console.tty ? "\r" : "");
+}
+
 /* Firmware has the memory below 1 MiB to itself. */
 static int build_acpi(struct machine *m, struct error *err)
 {
-	struct acpi_config cfg = { m->cfg->cpus, machine_has_bus(m->cfg), MEM_ACPI, MEM_1M };
+	struct acpi_config cfg = { m->cfg->cpus, peripherals_wanted(m->cfg), MEM_ACPI, MEM_1M };
 
 	if (m->cfg->firmware) {
 		cfg.start = m->mem.low - FIRMWARE_ACPI;
@@ -186,6 +192,7 @@ static int setup_events(struct machine *m, struct error *err)
 	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGTSTP);
 	sigaddset(&set, SIGCONT);
+	sigaddset(&set, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 
 	m->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -293,6 +300,9 @@ static void signal_ready(void *opaque)
 			terminal_raw();
 		request_all(m, VCPU_WAS_STOPPED);
 		break;
+	case SIGUSR1:
+		peripherals_resize(m);
+		break;
 	default:
 		end_by_signal(m, (int)info.ssi_signo);
 		break;
@@ -336,7 +346,7 @@ static int start(struct machine *m, struct error *err)
 	unsigned int i;
 	int ret;
 
-	if (machine_start_disks(m, err))
+	if (peripherals_start(m, err))
 		return -1;
 	for (i = 0; i < m->vcpu_count; i++) {
 		if (vcpu_start(&m->vcpus[i], err))
@@ -385,7 +395,7 @@ int machine_run(struct machine *m, struct error *err)
 	machine_stop(m, STOP_HOST, -1);
 	console_close(&m->console);
 	stop_vcpus(m);
-	machine_stop_disks(m);
+	peripherals_stop(m);
 	console_stop(&m->console);
 	return ret;
 }

@@ -16,21 +16,19 @@
 #include "../devices/bus.h"
 #include "../devices/fwcfg.h"
 #include "../devices/i8042.h"
-#include "../devices/pci.h"
 #include "../devices/rtc.h"
 #include "../devices/serial.h"
-#include "../devices/virtio_blk.h"
 #include "../error.h"
 #include "../libvmm/vmm.h"
 #include "console.h"
 #include "loop.h"
+#include "peripherals.h"
 
 /* Interrupts a thread in a system call; its handler does nothing. */
 #define SIG_KICK SIGRTMIN
 
 #define CPUS_MAX   64
 #define RANGES_MAX 16
-#define DISKS_MAX  (PCI_SLOTS - 1)
 
 #define COM1_PORT 0x3f8
 
@@ -46,16 +44,6 @@ enum stop_cause {
 };
 
 /**
- * struct disk_config - a disk that the user asked for
- * @path: image
- * @readonly: the guest may not write
- */
-struct disk_config {
-	const char *path;
-	bool readonly;
-};
-
-/**
  * struct machine_config - what the user asked for
  * @device: device node of the hypervisor
  * @name: name of the VM
@@ -66,8 +54,7 @@ struct disk_config {
  * @boot: kernel, command line and modules
  * @firmware: image to start instead of a kernel, or NULL
  * @debug: gets what firmware writes to its debug port, or NULL
- * @disk: disks
- * @disks: how many
+ * @peripherals: devices on the PCI bus
  */
 struct machine_config {
 	const char *device;
@@ -79,8 +66,7 @@ struct machine_config {
 	struct boot boot;
 	const char *firmware;
 	FILE *debug;
-	struct disk_config disk[DISKS_MAX];
-	unsigned int disks;
+	struct peripherals_config peripherals;
 };
 
 /* Work for a vCPU's own thread: its ioctls would wait elsewhere until KVM_RUN returns. */
@@ -126,11 +112,7 @@ struct vcpu {
  * @pm: ACPI
  * @fwcfg: firmware configuration
  * @has_fwcfg: there is one
- * @pci: the PCI bus
- * @has_pci: there is one
- * @pci_range: its claims on @pio and @mmio
- * @disk: disks
- * @disks: how many
+ * @peripherals: the PCI bus and what is on it
  * @loop: event loop of the main thread
  * @console: the terminal
  * @stop_event: eventfd, written when @cause is set
@@ -163,11 +145,7 @@ struct machine {
 	struct acpi_pm pm;
 	struct fwcfg fwcfg;
 	bool has_fwcfg;
-	struct pci_bus pci;
-	bool has_pci;
-	struct bus_range pci_range[3];
-	struct virtio_blk *disk[DISKS_MAX];
-	unsigned int disks;
+	struct peripherals peripherals;
 
 	struct loop loop;
 	struct console console;
@@ -220,6 +198,9 @@ void machine_stop(struct machine *m, enum stop_cause cause, int vcpu);
 /* As machine_stop() with STOP_HOST, for a vCPU whose system call failed. */
 void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what);
 
+/* Tell the user something while the guest goes on. */
+void machine_say(struct machine *m, const char *line);
+
 /* Devices of a PC, devices.c. */
 int machine_add_devices(struct machine *m, struct error *err);
 void machine_remove_devices(struct machine *m);
@@ -230,13 +211,6 @@ int machine_add_ports(struct machine *m, uint64_t base, uint64_t len, const stru
 int machine_load_firmware(struct machine *m, struct error *err);
 int machine_add_firmware(struct machine *m, struct error *err);
 void machine_remove_firmware(struct machine *m);
-
-/* disks.c: the PCI bus, which some machines have, and what is on it. */
-bool machine_has_bus(const struct machine_config *cfg);
-int machine_add_disks(struct machine *m, struct error *err);
-int machine_start_disks(struct machine *m, struct error *err);
-void machine_stop_disks(struct machine *m);
-void machine_remove_disks(struct machine *m);
 
 /* vcpu.c: state at power-on, and the thread. */
 int vcpu_setup(struct vcpu *vcpu, struct error *err);

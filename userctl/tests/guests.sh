@@ -2,105 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # vmctl run from end to end with the small kernels of tests/guests: how they are started, how
 # they end, and what vmctl says. TAP. Runs where a hypervisor is, with nothing but a shell:
-#	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage INITRD=/virtio.gz VMM_DEV=/dev/vmm sh guests.sh
-# LINUX has virtio built in; INITRD is busybox with guests/virtio-init. GUESTS also has SeaBIOS's
-# images. FOREIGN, if set, is a folder with what selftests/hosts/foreign.py fetches, and GUESTS has
-# isolinux.iso, a disk that boots LINUX.
-: "${VMCTL:=vmctl}" "${GUESTS:=.}" "${LINUX:=/bzImage}" "${INITRD:=/virtio.gz}"
-mb=$GUESTS/multiboot.elf
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-echo "TAP version 13"
-
-# The output without what places the cursor: a BIOS puts that between any two characters.
-esc=$(printf '\033')
-plain() {
-	sed "s/$esc\[[0-9;?]*[A-Za-z]//g" "$tmp/out" >"$tmp/plain"
-}
-
-# verdict NAME: the exit status must be $want, each line of $tmp/want must occur in the output.
-verdict() {
-	n=$((n + 1))
-	why=
-	plain
-	[ "$got" = "$want" ] || why="status $got, not $want"
-	while read -r line; do
-		grep -q -e "$line" "$tmp/plain" || why="$why; no \"$line\""
-	done <"$tmp/want"
-	if [ -z "$why" ]; then
-		echo "ok $n - $1"
-		return
-	fi
-	echo "not ok $n - $1"
-	echo "# $why"
-	tail -n 40 "$tmp/out" | tr -d '\r' | sed 's/^/# /'
-}
-
-# await COMMAND...: until it succeeds, for a minute at most, or $limit times 50 ms.
-limit=1200
-await() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt $limit ] || return 1
-		sleep 0.05
-	done
-}
-
-# says COUNT PATTERN: so many lines of the output match.
-says() {
-	plain
-	[ "$(grep -c -e "$2" "$tmp/plain")" -ge "$1" ]
-}
-
-gone() {
-	! kill -0 $pid 2>/dev/null
-}
-
-# start ARGUMENT...: vmctl run in the background, which finish waits for.
-start() {
-	# Now, and not by a process that may come later: the last case's output is no answer.
-	: >"$tmp/out"
-	"$VMCTL" run "$@" >"$tmp/out" 2>&1 <"${input:-/dev/null}" &
-	pid=$!
-}
-
-# finish NAME: judge how the background process ends; one that does not says where it is.
-finish() {
-	if await gone; then
-		wait $pid
-		got=$?
-	else
-		got="none: it hangs"
-		for task in /proc/$pid/task/*; do
-			echo "# $(cat "$task/comm" "$task/syscall" "$task/wchan" | tr '\n' ' ')"
-			sed 's/^/# /' "$task/stack"
-		done 2>/dev/null
-		kill -s KILL $pid
-	fi
-	verdict "$1"
-}
-
-# vm NAME STATUS PATTERNS ARGUMENT...: run to the end; patterns are separated by newlines.
-vm() {
-	name=$1 want=$2
-	echo "$3" >"$tmp/want"
-	shift 3
-	start "$@"
-	finish "$name"
-}
-
-# signalled NAME STATUS SIGNAL ACTION [OPTION...]: send a signal once the guest is ready.
-signalled() {
-	name=$1 want=$2 signal=$3 action=$4
-	shift 4
-	echo "ready" >"$tmp/want"
-	start --kernel "$mb" --append "$action" "$@"
-	await says 1 ready
-	kill -s "$signal" $pid
-	finish "$name"
-}
+#	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage VMM_DEV=/dev/vmm sh guests.sh
+# LINUX has virtio built in. GUESTS also has SeaBIOS's images. FOREIGN, if set, is a folder with
+# what selftests/hosts/foreign.py fetches, and GUESTS has isolinux.iso, a disk that boots LINUX.
+# shellcheck disable=SC2034,SC2154 # variables are those of lib.sh
+. "$(dirname "$0")/lib.sh"
 
 printf 'hello world' >"$tmp/mod"
 
@@ -248,43 +154,6 @@ verdict "statistics file"
 vm "statistics on standard error" 0 "^vmctl_exits [1-9]" --kernel "$mb" --append off --stats
 vm "statistics that cannot be written" 73 "$tmp/no/dir" --kernel "$mb" --append off \
 	--stats="$tmp/no/dir"
-head -c 4194304 /dev/urandom >"$tmp/disk"
-head -c 1048576 /dev/zero >"$tmp/disk2"
-
-# disks NAME KIND OPTION...: Linux with two disks, whose interrupts are of this kind.
-disks() {
-	name=$1 want=0
-	cat >"$tmp/want" <<-EOF
-		^guest: sectors 8192 2048
-		^guest: read-only 0 1
-		^guest: read $(sha256sum <"$tmp/disk" | cut -d' ' -f1)
-		^guest: written
-		^guest: refused
-		^guest: interrupts $2
-	EOF
-	shift 2
-	limit=3600
-	start --kernel "$LINUX" --initrd "$INITRD" --disk "$tmp/disk" --disk "$tmp/disk2,ro" "$@"
-	await gone
-	# What the guest wrote and flushed: the image's first half again.
-	dd if="$tmp/disk" of="$tmp/half" bs=2097152 count=1 2>/dev/null
-	cat "$tmp/half" "$tmp/half" | cmp -s - "$tmp/disk" || echo "the image is right" >>"$tmp/want"
-	finish "$name"
-	limit=1200
-}
-
-disks "disks, MSI-X" PCI-MSI --append "console=ttyS0 panic=-1 quiet"
-disks "disks, interrupt lines" IO-APIC --append "console=ttyS0 panic=-1 quiet pci=nomsi"
-disks "disks, configuration by ports" PCI-MSI --append "console=ttyS0 panic=-1 quiet pci=nommconf" \
-	--cpus 2
-# A guest that waits has the disk.
-start --kernel "$mb" --append hang --disk "$tmp/disk" --grace 0
-holder=$pid
-await says 1 ready
-vm "disk in use" 75 "disk: another process uses it" --kernel "$mb" --append off --disk "$tmp/disk"
-kill -s TERM $holder
-wait $holder
-vm "disk that is free again" 0 "^multiboot" --kernel "$mb" --append off --disk "$tmp/disk"
 
 bios=$GUESTS/bios-256k.bin
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <unistd.h>
 
 #include "../devices/pci.h"
 #include "tap.h"
@@ -14,6 +15,9 @@ static struct {
 	uint32_t data;
 	uint64_t bar[4];
 	uint8_t port;
+	unsigned int routes, dropped;
+	bool route_refused;
+	int route_fd;
 } seen;
 
 static struct pci_bus bus;
@@ -319,6 +323,74 @@ static void message_interrupts(void)
 	end();
 }
 
+static int make_route(void *opaque, int number, int fd, uint64_t addr, uint32_t data)
+{
+	(void)opaque;
+	CHECK_EQ(number, seen.routes ? 5 : -1);
+	seen.routes++;
+	seen.route_fd = fd;
+	seen.addr = addr;
+	seen.data = data;
+	return seen.route_refused ? -1 : 5;
+}
+
+static void drop_route(void *opaque, int number, int fd)
+{
+	(void)opaque;
+	CHECK_EQ(number, 5);
+	CHECK_EQ(fd, seen.route_fd);
+	seen.dropped++;
+}
+
+/* How often the eventfd has sent its message. */
+static uint64_t sent(void)
+{
+	uint64_t count = 0;
+
+	return read(seen.route_fd, &count, sizeof(count)) > 0 ? count : 0;
+}
+
+static void routed_messages(void)
+{
+	uint64_t table = PCI_WINDOW_BASE;
+	unsigned int cap;
+
+	begin(2);
+	bus.route = make_route;
+	bus.unroute = drop_route;
+	cap = get(1, PCI_CAPABILITY_LIST, 1);
+	set(PCI_BASE_ADDRESS_1, (uint32_t)table, 4);
+	set(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	set(cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 2);
+	mem_set(table + 16, 0xfee01000);
+	mem_set(table + 24, 0x4041);
+	mem_set(table + 28, 0);
+	pci_interrupt(&dev, 1);
+	pci_interrupt(&dev, 1);
+	CHECK_EQ(seen.routes, 1);
+	CHECK_EQ(seen.data, 0x4041);
+	CHECK_EQ(sent(), 2);
+	/* Another message goes the same way; one that waits is sent as it is then. */
+	mem_set(table + 28, 1);
+	pci_interrupt(&dev, 1);
+	mem_set(table + 24, 0x4042);
+	CHECK_EQ(sent(), 0);
+	mem_set(table + 28, 0);
+	CHECK_EQ(seen.routes, 2);
+	CHECK_EQ(seen.data, 0x4042);
+	CHECK_EQ(sent(), 1);
+	CHECK_EQ(seen.messages, 0);
+	/* No way: the message is sent by itself. */
+	seen.route_refused = true;
+	mem_set(table + 24, 0x4043);
+	CHECK_EQ(seen.messages, 0);
+	pci_interrupt(&dev, 1);
+	CHECK_EQ(seen.messages, 1);
+	CHECK_EQ(sent(), 0);
+	CHECK_EQ(seen.dropped, 0);
+	end();
+}
+
 static void slots_run_out(void)
 {
 	struct pci_device more[PCI_SLOTS - 1];
@@ -330,7 +402,21 @@ static void slots_run_out(void)
 		pci_device_init(&more[i], &id, 0);
 		CHECK_EQ(pci_attach(&bus, &more[i]), i < PCI_SLOTS - 2 ? 0 : -ENOSPC);
 	}
-	CHECK_EQ(more[PCI_SLOTS - 3].irq.gsi, PCI_GSI_BASE + PCI_SLOTS - 2);
+	/* Lines are shared: up while one device holds it so. */
+	CHECK_EQ(more[PCI_LINES - 1].irq.gsi, PCI_GSI_BASE);
+	pci_interrupt(&dev, PCI_NO_VECTOR);
+	pci_interrupt(&more[PCI_LINES - 1], PCI_NO_VECTOR);
+	CHECK_EQ(seen.sets, 1);
+	pci_lower(&dev);
+	CHECK_EQ(seen.sets, 1);
+	CHECK(seen.level);
+	/* One that is taken out holds it no longer, and its slot is free. */
+	pci_detach(&more[PCI_LINES - 1]);
+	CHECK_EQ(seen.sets, 2);
+	CHECK(!seen.level);
+	CHECK_EQ(get(PCI_LINES + 1, PCI_VENDOR_ID, 4), 0xffffffff);
+	CHECK_EQ(pci_attach(&bus, &more[PCI_SLOTS - 2]), 0);
+	CHECK_EQ(more[PCI_SLOTS - 2].slot, PCI_LINES + 1);
 	for (i = 0; i < PCI_SLOTS - 1; i++)
 		pci_device_destroy(&more[i]);
 	end();
@@ -377,4 +463,5 @@ static void i440fx_bridge(void)
 
 TAP_MAIN(TEST(identities), TEST(ports_and_memory_agree), TEST(only_writable_bits_change),
 	 TEST(accesses_at_the_end), TEST(bars), TEST(line_interrupts), TEST(message_interrupts),
-	 TEST(slots_run_out), TEST(capabilities_run_out), TEST(i440fx_bridge));
+	 TEST(routed_messages), TEST(slots_run_out), TEST(capabilities_run_out),
+	 TEST(i440fx_bridge));

@@ -1,162 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A driver in miniature: through the registers, as a guest does it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_pci.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "../devices/virtio_blk.h"
+#include "driver.h"
 #include "tap.h"
 
 #define SECTORS 64
-#define COMMON  (PCI_WINDOW_BASE + 0x0000)
-#define ISR     (PCI_WINDOW_BASE + 0x1000)
-#define DEVICE  (PCI_WINDOW_BASE + 0x2000)
-#define NOTIFY  (PCI_WINDOW_BASE + 0x3000)
-#define DESC    0x1000
-#define DRIVER  0x2000
-#define USED    0x3000
-#define HEAD    0x10000
-#define STATUS  0x11000
-#define DATA    0x20000
-#define SIZE    16
-#define OK      (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
+#define HEAD    (DRV_DATA + 0x0000)
+#define STATUS  (DRV_DATA + 0x1000)
+#define DATA    (DRV_DATA + 0x10000)
 
 static char image[] = "/tmp/vmctl-disk-XXXXXX";
-static struct guest_mem mem;
-static struct pci_bus bus;
-static struct bus mmio;
-static struct bus_range window, ecam;
-static struct virtio_blk *blk;
+static struct virtio *v;
 static struct error err;
-static atomic_bool line;
-static uint64_t bell;
 
-static void set_line(void *opaque, unsigned int gsi, bool level)
+static void drive(uint64_t features)
 {
-	(void)opaque;
-	(void)gsi;
-	atomic_store(&line, level);
-}
-
-static void set_doorbell(void *opaque, uint64_t addr, int fd, bool on)
-{
-	(void)opaque;
-	CHECK(fd >= 0);
-	CHECK(on ? !bell : bell == addr);
-	bell = on ? addr : 0;
-}
-
-static uint64_t get(uint64_t addr, unsigned int size)
-{
-	uint64_t val = 0;
-
-	bus_read(&mmio, addr, &val, size);
-	return val;
-}
-
-static void set(uint64_t addr, uint64_t val, unsigned int size)
-{
-	bus_write(&mmio, addr, &val, size);
-}
-
-static void *at(uint64_t gpa, uint64_t len)
-{
-	return guest_mem_ptr(&mem, gpa, len);
-}
-
-/* From reset to DRIVER_OK. */
-static void drive(uint32_t features)
-{
-	set(COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	memset(at(DESC, 0x3000), 0, 0x3000);
-	set(COMMON + VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_GF, features, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_GF, 1, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_STATUS, OK, 1);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, DESC, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_AVAILLO, DRIVER, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_USEDLO, USED, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
-	set(COMMON + VIRTIO_PCI_COMMON_STATUS, OK | VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	drv_drive(features);
 }
 
 static bool begin(bool readonly)
 {
-	struct irq_line irq = { set_line, NULL, 0, false };
-
-	bus_init(&mmio);
-	pci_bus_init(&bus, &irq);
-	bus.doorbell = set_doorbell;
-	bell = 0;
-	window =
-		(struct bus_range){ PCI_WINDOW_BASE, PCI_WINDOW_SIZE, &pci_window_ops, &bus, NULL };
-	ecam = (struct bus_range){ PCI_ECAM_BASE, PCI_ECAM_SIZE, &pci_ecam_ops, &bus, NULL };
-	CHECK(!bus_add(&mmio, &window) && !bus_add(&mmio, &ecam));
-	CHECK_EQ(guest_mem_alloc(&mem, MEM_MIN), 0);
-	blk = virtio_blk_create(image, readonly, &mem, &err);
-	CHECK(blk);
-	if (!blk)
+	drv_begin();
+	v = virtio_blk_create("disk0", image, readonly, &drv.mem, &err);
+	if (!drv_attach(v))
 		return false;
-	CHECK_EQ(pci_attach(&bus, &blk->v.pci), 0);
-	CHECK_EQ(virtio_start(&blk->v), 0);
-	set(PCI_ECAM_BASE + 0x8010, PCI_WINDOW_BASE, 4);
-	set(PCI_ECAM_BASE + 0x8004, 2, 2);
 	drive(1u << VIRTIO_BLK_F_FLUSH);
 	return true;
 }
 
 static void end(void)
 {
-	virtio_blk_destroy(blk);
-	pci_bus_destroy(&bus);
-	bus_destroy(&mmio);
-	guest_mem_free(&mem);
+	drv_end();
 }
 
 static void desc(unsigned int n, uint64_t addr, uint32_t len, uint16_t flags)
 {
-	struct vring_desc *d = at(DESC, SIZE * sizeof(*d));
-
-	d[n] = (struct vring_desc){ addr, len, flags, (uint16_t)(n + 1) };
-}
-
-static void offer(void)
-{
-	struct vring_avail *avail = at(DRIVER, sizeof(*avail) + SIZE * 2);
-
-	__atomic_store_n(&avail->idx, avail->idx + 1, __ATOMIC_SEQ_CST);
-	set(NOTIFY, 0, 2);
-}
-
-/* Until the request, or the device, is done for: five seconds at most. */
-static void await_used(void)
-{
-	struct vring_avail *avail = at(DRIVER, sizeof(*avail));
-	struct vring_used *used = at(USED, sizeof(*used));
-	unsigned int i;
-
-	for (i = 0; i < 5000; i++) {
-		if (__atomic_load_n(&used->idx, __ATOMIC_SEQ_CST) == avail->idx ||
-		    (get(COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET))
-			return;
-		usleep(1000);
-	}
-	CHECK(!"served in time");
+	drv_desc(0, n, addr, len, flags);
 }
 
 /* One request of the usual shape; its status. */
 static int request(uint32_t type, uint64_t sector, uint32_t len)
 {
-	struct virtio_blk_outhdr *head = at(HEAD, sizeof(*head));
+	struct virtio_blk_outhdr *head = drv_at(HEAD, sizeof(*head));
 	bool write = type == VIRTIO_BLK_T_OUT;
-	uint8_t *status = at(STATUS, 1);
+	uint8_t *status = drv_at(STATUS, 1);
 	unsigned int n = 0;
 
 	*head = (struct virtio_blk_outhdr){ .type = type, .sector = sector };
@@ -165,8 +56,8 @@ static int request(uint32_t type, uint64_t sector, uint32_t len)
 	if (len)
 		desc(n++, DATA, len, VRING_DESC_F_NEXT | (write ? 0 : VRING_DESC_F_WRITE));
 	desc(n, STATUS, 1, VRING_DESC_F_WRITE);
-	offer();
-	await_used();
+	drv_offer(0, 0);
+	drv_await(0);
 	return *status;
 }
 
@@ -174,32 +65,32 @@ static void registers(void)
 {
 	if (!begin(false))
 		return;
-	CHECK_EQ(get(PCI_ECAM_BASE + 0x8000, 4), 0x10421af4);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_NUMQ, 2), 1);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), SIZE);
-	CHECK_EQ(get(DEVICE, 4), SECTORS);
-	CHECK_EQ(bell, NOTIFY);
-	CHECK_EQ(get(DEVICE + 0xffc, 4), 0);
+	CHECK_EQ(drv_get(PCI_ECAM_BASE + 0x8000, 4), 0x10421af4);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_NUMQ, 2), 1);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), DRV_SIZE);
+	CHECK_EQ(drv_get(DRV_DEVICE, 4), SECTORS);
+	CHECK_EQ(drv.bell, DRV_NOTIFY);
+	CHECK_EQ(drv_get(DRV_DEVICE + 0xffc, 4), 0);
 	/* What is in use does not move. */
-	set(COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, 0x9000, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 8, 2);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, 4), DESC);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), SIZE);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, 0x9000, 4);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 8, 2);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, 4), DRV_DESC(0));
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), DRV_SIZE);
 	/* A queue and vectors that do not exist, sizes that are none. */
-	set(COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
-	set(COMMON + VIRTIO_PCI_COMMON_MSIX, 2, 2);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_MSIX, 2), PCI_NO_VECTOR);
-	set(COMMON + VIRTIO_PCI_COMMON_MSIX, 1, 2);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_MSIX, 2), 1);
-	set(COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	CHECK_EQ(bell, 0);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 2), 0);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_MSIX, 2), PCI_NO_VECTOR);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 3, 2);
-	set(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 512, 2);
-	CHECK_EQ(get(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), VIRTQUEUE_MAX);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_MSIX, 2, 2);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_MSIX, 2), PCI_NO_VECTOR);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_MSIX, 1, 2);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_MSIX, 2), 1);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	CHECK_EQ(drv.bell, 0);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 2), 0);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_MSIX, 2), PCI_NO_VECTOR);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 3, 2);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 512, 2);
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SIZE, 2), VIRTQUEUE_MAX);
 	end();
 }
 
@@ -208,13 +99,13 @@ static void features_refused(void)
 {
 	if (!begin(false))
 		return;
-	set(COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	set(COMMON + VIRTIO_PCI_COMMON_STATUS, OK, 1);
-	CHECK(!(get(COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK));
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, DRV_OK, 1);
+	CHECK(!(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK));
 	drive(1u << VIRTIO_BLK_F_MQ);
-	CHECK(!(get(COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK));
+	CHECK(!(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK));
 	drive(1u << VIRTIO_BLK_F_FLUSH);
-	CHECK(get(COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK);
+	CHECK(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK);
 	end();
 }
 
@@ -225,19 +116,19 @@ static void reads_and_writes(void)
 
 	if (!begin(false))
 		return;
-	data = at(DATA, 1024);
+	data = drv_at(DATA, 1024);
 	memset(data, 0x5a, 1024);
 	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 7, 1024), VIRTIO_BLK_S_OK);
-	CHECK(line);
-	CHECK_EQ(get(ISR, 1), 1);
-	CHECK(!line);
+	CHECK(drv.line);
+	CHECK_EQ(drv_get(DRV_ISR, 1), 1);
+	CHECK(!drv.line);
 	CHECK_EQ(request(VIRTIO_BLK_T_FLUSH, 0, 0), VIRTIO_BLK_S_OK);
 	CHECK_EQ(pread(fd, back, 1024, 7 * 512), 1024);
 	CHECK(!memcmp(back, data, 1024));
 	memset(data, 0, 1024);
 	CHECK_EQ(request(VIRTIO_BLK_T_IN, 7, 1024), VIRTIO_BLK_S_OK);
 	CHECK(!memcmp(back, data, 1024));
-	CHECK_EQ(((struct vring_used *)at(USED, 64))->ring[2].len, 1025);
+	CHECK_EQ(((struct vring_used *)drv_at(DRV_USED(0), 64))->ring[2].len, 1025);
 	CHECK_EQ(request(VIRTIO_BLK_T_GET_ID, 0, 20), VIRTIO_BLK_S_OK);
 	CHECK(!strcmp((char *)data, "vmctl"));
 	/* A driver that does not flush has its writes on disk as they complete. */
@@ -263,11 +154,118 @@ static void requests_that_fail(void)
 	end();
 }
 
+/* Discard or write zeroes: one segment. */
+static int clear(uint32_t type, uint64_t sector, uint32_t count, uint32_t flags)
+{
+	struct virtio_blk_discard_write_zeroes *seg = drv_at(DATA, sizeof(*seg));
+	struct virtio_blk_outhdr *head = drv_at(HEAD, sizeof(*head));
+	uint8_t *status = drv_at(STATUS, 1);
+
+	*head = (struct virtio_blk_outhdr){ .type = type };
+	*seg = (struct virtio_blk_discard_write_zeroes){ sector, count, flags };
+	*status = 99;
+	desc(0, HEAD, sizeof(*head), VRING_DESC_F_NEXT);
+	desc(1, DATA, sizeof(*seg), VRING_DESC_F_NEXT);
+	desc(2, STATUS, 1, VRING_DESC_F_WRITE);
+	drv_offer(0, 0);
+	drv_await(0);
+	return *status;
+}
+
+/* What the image holds at a sector: the byte that all of it is, -1 if they differ. */
+static int filled(uint64_t sector, unsigned int count)
+{
+	uint8_t data[SECTORS * 512];
+	int fd = open(image, O_RDONLY);
+	unsigned int i;
+
+	CHECK_EQ(pread(fd, data, count * 512, (off_t)sector * 512), count * 512);
+	close(fd);
+	for (i = 1; i < count * 512; i++) {
+		if (data[i] != data[0])
+			return -1;
+	}
+	return data[0];
+}
+
+static void discards_and_zeroes(void)
+{
+	if (!begin(false))
+		return;
+	memset(drv_at(DATA, SECTORS * 512), 0x77, SECTORS * 512);
+	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 0, SECTORS * 512), VIRTIO_BLK_S_OK);
+	CHECK_EQ(filled(0, SECTORS), 0x77);
+	CHECK_EQ(clear(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 0), VIRTIO_BLK_S_OK);
+	CHECK_EQ(filled(8, 8), 0);
+	CHECK_EQ(clear(VIRTIO_BLK_T_WRITE_ZEROES, 24, 8, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP),
+		 VIRTIO_BLK_S_OK);
+	CHECK_EQ(filled(24, 8), 0);
+	CHECK_EQ(clear(VIRTIO_BLK_T_DISCARD, 40, 8, 0), VIRTIO_BLK_S_OK);
+	CHECK_EQ(filled(40, 8), 0);
+	CHECK_EQ(filled(0, 8), 0x77);
+	CHECK_EQ(filled(16, 8), 0x77);
+	CHECK_EQ(filled(48, 16), 0x77);
+	/* Flags that are none, sectors that are not there. */
+	CHECK_EQ(clear(VIRTIO_BLK_T_DISCARD, 0, 8, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP),
+		 VIRTIO_BLK_S_UNSUPP);
+	CHECK_EQ(clear(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 2), VIRTIO_BLK_S_UNSUPP);
+	CHECK_EQ(clear(VIRTIO_BLK_T_DISCARD, SECTORS - 1, 2, 0), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(clear(VIRTIO_BLK_T_DISCARD, 0, 0, 0), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(clear(VIRTIO_BLK_T_WRITE_ZEROES, UINT64_MAX / 512, 8, 0), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(clear(VIRTIO_BLK_T_WRITE_ZEROES, 0, UINT32_MAX, 0), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_DISCARD, 0, 0), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(filled(0, 8), 0x77);
+	/* A driver that does not flush. */
+	drive(0);
+	CHECK_EQ(clear(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 0), VIRTIO_BLK_S_OK);
+	CHECK_EQ(filled(0, 8), 0);
+	end();
+}
+
+static void resizes(void)
+{
+	uint64_t generation;
+
+	if (!begin(false))
+		return;
+	generation = drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+	CHECK_EQ(virtio_blk_resize(v, &err), 0);
+	CHECK(!drv.line);
+	CHECK_EQ(truncate(image, (SECTORS + 8) * 512), 0);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, SECTORS, 512), VIRTIO_BLK_S_IOERR);
+	drv_get(DRV_ISR, 1);
+	CHECK_EQ(virtio_blk_resize(v, &err), 0);
+	CHECK(drv.line);
+	CHECK_EQ(drv_get(DRV_ISR, 1), 2);
+	CHECK_EQ(drv_get(DRV_DEVICE, 4), SECTORS + 8);
+	CHECK(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_CFGGENERATION, 1) != generation);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, SECTORS, 512), VIRTIO_BLK_S_OK);
+	/* Not to nothing, nor to half a sector. */
+	CHECK_EQ(truncate(image, SECTORS * 512 + 1), 0);
+	CHECK_EQ(virtio_blk_resize(v, &err), -1);
+	CHECK_EQ(err.status, EX_DATAERR);
+	CHECK_EQ(drv_get(DRV_DEVICE, 4), SECTORS + 8);
+	CHECK_EQ(truncate(image, SECTORS * 512), 0);
+	CHECK_EQ(virtio_blk_resize(v, &err), 0);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, SECTORS, 512), VIRTIO_BLK_S_IOERR);
+	end();
+}
+
 static void broken(void)
 {
-	offer();
-	await_used();
-	CHECK(get(COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	unsigned int lines = drv.lines;
+
+	drv_offer(0, 0);
+	drv_await(0);
+	CHECK(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	CHECK_EQ(drv.lines, lines + 1);
+	CHECK_HAS(drv.log, "disk0: the guest ");
+	CHECK_HAS(drv.log, ": the device needs a reset");
+	/* Nothing is served, and nothing more said, until then. */
+	drv_offer(0, 0);
+	usleep(2000);
+	CHECK_EQ(drv_used(0), 0);
+	CHECK_EQ(drv.lines, lines + 1);
 	drive(0);
 	CHECK_EQ(request(VIRTIO_BLK_T_IN, 0, 512), VIRTIO_BLK_S_OK);
 }
@@ -288,11 +286,30 @@ static void requests_that_break(void)
 	desc(0, STATUS, 64, VRING_DESC_F_WRITE);
 	broken();
 	drive(0);
-	desc(0, MEM_MIN, 16, VRING_DESC_F_NEXT);
+	desc(0, DRV_MEMORY, 16, VRING_DESC_F_NEXT);
 	broken();
 	drive(0);
-	memset(at(DRIVER, 4), 0x7f, 4);
+	memset(drv_at(DRV_AVAIL(0), 4), 0x7f, 4);
 	broken();
+	end();
+}
+
+/* A guest that breaks the rules all the time is not heard all the time. */
+static void lines_run_out(void)
+{
+	unsigned int i;
+
+	if (!begin(false))
+		return;
+	for (i = 0; i < 2 * VIRTIO_LINES_MAX; i++) {
+		drive(0);
+		desc(0, DRV_MEMORY, 16, 0);
+		drv_offer(0, 0);
+		drv_await(0);
+		CHECK(drv_broken());
+	}
+	CHECK_EQ(drv.lines, VIRTIO_LINES_MAX);
+	CHECK_HAS(drv.log, "last time");
 	end();
 }
 
@@ -300,8 +317,8 @@ static void read_only(void)
 {
 	if (!begin(true))
 		return;
-	set(COMMON + VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
-	CHECK(get(COMMON + VIRTIO_PCI_COMMON_DF, 4) & 1u << VIRTIO_BLK_F_RO);
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
+	CHECK(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_DF, 4) & 1u << VIRTIO_BLK_F_RO);
 	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 0, 512), VIRTIO_BLK_S_IOERR);
 	CHECK_EQ(request(VIRTIO_BLK_T_IN, 0, 512), VIRTIO_BLK_S_OK);
 	end();
@@ -311,27 +328,31 @@ static void images_refused(void)
 {
 	char name[] = "/tmp/vmctl-disk-XXXXXX";
 	int fd = mkstemp(name);
+	struct virtio *more;
 
 	if (!begin(false))
 		return;
-	CHECK(!virtio_blk_create(image, true, &mem, &err));
+	CHECK(!virtio_blk_create("more", image, true, &drv.mem, &err));
 	CHECK_EQ(err.status, EX_TEMPFAIL);
-	CHECK(!virtio_blk_create(name, false, &mem, &err));
+	CHECK(!virtio_blk_create("more", name, false, &drv.mem, &err));
 	CHECK_EQ(err.status, EX_DATAERR);
 	CHECK_EQ(ftruncate(fd, 513), 0);
-	CHECK(!virtio_blk_create(name, false, &mem, &err));
+	CHECK(!virtio_blk_create("more", name, false, &drv.mem, &err));
 	CHECK_EQ(err.status, EX_DATAERR);
 	unlink(name);
-	CHECK(!virtio_blk_create(name, false, &mem, &err));
+	CHECK(!virtio_blk_create("more", name, false, &drv.mem, &err));
 	CHECK_EQ(err.status, EX_NOINPUT);
-	CHECK(!virtio_blk_create("/dev/null", false, &mem, &err));
+	CHECK(!virtio_blk_create("more", "/dev/null", false, &drv.mem, &err));
 	CHECK_EQ(err.status, EX_NOINPUT);
 	close(fd);
 	end();
 	/* Readers may be several. */
 	if (!begin(true))
 		return;
-	virtio_blk_destroy(virtio_blk_create(image, true, &mem, &err));
+	more = virtio_blk_create("more", image, true, &drv.mem, &err);
+	CHECK(more);
+	if (more)
+		more->ops->destroy(more);
 	end();
 }
 
@@ -350,5 +371,6 @@ static void remove_image(void)
 }
 
 TAP_MAIN(TEST(make_image), TEST(registers), TEST(features_refused), TEST(reads_and_writes),
-	 TEST(requests_that_fail), TEST(requests_that_break), TEST(read_only), TEST(images_refused),
+	 TEST(requests_that_fail), TEST(requests_that_break), TEST(lines_run_out),
+	 TEST(discards_and_zeroes), TEST(resizes), TEST(read_only), TEST(images_refused),
 	 TEST(remove_image));

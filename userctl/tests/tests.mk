@@ -4,6 +4,7 @@ TESTS := acpi boot boot_hostile bus console cpuid doctor firmware fwcfg pc pci r
 TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \
+		$(OUT)/tests/driver.o \
 		$(OUT)/libvmctl.a
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
