@@ -17,6 +17,7 @@
 #define PAGE           4096
 #define GRACE_MAX      86400
 #define DEFAULT_APPEND "console=ttyS0"
+#define HVC_APPEND     "console=hvc0"
 
 enum {
 	OPT_DEBUG_PORT = 0x100,
@@ -228,7 +229,7 @@ static const struct argp argp = {
 	.doc = "Run a VM until its guest powers off; its first serial port is the terminal.\n"
 	       "\vOn a terminal, Ctrl-] is the escape key: Ctrl-] q quits, Ctrl-] ? lists the rest.\n"
 	       "Exit status: 0 power-off, 3 reset, 4 triple fault, 5 internal error, 6 quit,\n"
-	       "64 to 77 as in sysexits.h, 128 plus the number of a signal.\n",
+	       "7 panic, 64 to 77 as in sysexits.h, 128 plus the number of a signal.\n",
 };
 
 static void place_initrd(struct run_options *o)
@@ -254,7 +255,7 @@ static int check_boot(struct run_options *o)
 			     "run needs a kernel or firmware: --kernel FILE or --firmware FILE");
 	if (!o->cfg.firmware) {
 		if (!boot->cmdline)
-			boot->cmdline = DEFAULT_APPEND;
+			boot->cmdline = o->cfg.peripherals.hvc ? HVC_APPEND : DEFAULT_APPEND;
 		return 0;
 	}
 	if (boot->kernel)
@@ -278,9 +279,11 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 		return fault(&o->err, EX_USAGE, "bad usage");
 	if (check_boot(o))
 		return -1;
-	if (o->cfg.pv && (o->cfg.cpus > 1 || o->cfg.disks || o->cfg.firmware || o->cfg.debug))
+	/* Firmware is one thing more for which there would be a bus. */
+	if (o->cfg.pv && (o->cfg.cpus > 1 || peripherals_wanted(&o->cfg) || o->cfg.debug))
 		return fault(&o->err, EX_USAGE,
-			     "a machine of type pv has one vCPU, no disk and no firmware");
+			     "a machine of type pv has one vCPU, no disk, no other device and no "
+			     "firmware");
 	o->cfg.device = vmm_device(o->cfg.device);
 	place_initrd(o);
 	return 0;
@@ -294,7 +297,7 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-static void print_stats(FILE *out, const struct machine *m, double seconds)
+static void print_stats(FILE *out, struct machine *m, double seconds)
 {
 	int fds[CPUS_MAX + 1] = { m->vm.fd };
 	uint64_t user = 0;
@@ -306,12 +309,13 @@ static void print_stats(FILE *out, const struct machine *m, double seconds)
 		user += m->vcpus[i].exits;
 	}
 	fprintf(out, "run_seconds %.3f\nvmctl_exits %llu\n", seconds, (unsigned long long)user);
+	peripherals_stats(m, out);
 	ret = vmm_stats_sum(fds, m->vcpu_count + 1, out);
 	if (ret < 0)
 		fprintf(stderr, "vmctl: the hypervisor's statistics: %s\n", strerror(-ret));
 }
 
-static int write_stats(const struct run_options *o, const struct machine *m, double seconds)
+static int write_stats(const struct run_options *o, struct machine *m, double seconds)
 {
 	FILE *out = stderr;
 
@@ -352,6 +356,9 @@ static int conclude(const struct machine *m)
 	case STOP_INTERNAL:
 		dump_crash(m, "the hypervisor cannot go on with this guest");
 		return EXIT_INTERNAL;
+	case STOP_PANIC:
+		fprintf(stderr, "vmctl: %s: the guest panicked\n", m->cfg->name);
+		return EXIT_PANIC;
 	case STOP_QUIT:
 		return EXIT_QUIT;
 	case STOP_SIGNAL:

@@ -13,6 +13,7 @@
 #define EXIT_TRIPLE    4
 #define EXIT_INTERNAL  5
 #define EXIT_QUIT      6
+#define EXIT_PANIC     7
 
 /* Of a VM that was not told how much. */
 #define DEFAULT_MEMORY (512 * MiB)

@@ -286,10 +286,8 @@ static uint64_t bar_read(void *opaque, uint64_t off, unsigned int size)
 
 static void config_write(struct virtio *v, unsigned int at, uint64_t val, unsigned int size)
 {
-	if (!v->ops->wrote || at + size > v->config_len)
-		return;
-	memcpy((uint8_t *)v->config + at, &val, size);
-	v->ops->wrote(v, at, size);
+	if (v->ops->wrote && at + size <= v->config_len)
+		v->ops->wrote(v, at, val, size);
 }
 
 static void ring(int fd)
@@ -343,6 +341,11 @@ bool virtio_pop(struct virtio *v, unsigned int queue, struct virtqueue_chain *ch
 	if (ret < 0)
 		virtio_fail(v, "the guest broke the rules of a queue");
 	return ret > 0;
+}
+
+bool virtio_waiting(struct virtio *v, unsigned int queue)
+{
+	return virtio_live(v) && virtqueue_waiting(&v->vq[queue]);
 }
 
 void virtio_done(struct virtio *v, unsigned int queue, uint16_t head, uint32_t len)
@@ -428,10 +431,9 @@ static int name_all(struct virtio *v)
 
 	v->fd_count = 0;
 	virtio_watch(v, v->wake, POLLIN);
-	for (i = 0; i < v->ops->queues; i++) {
-		if (!(v->ops->elsewhere >> i & 1))
-			virtio_watch(v, v->kick[i], POLLIN);
-	}
+	/* Without a file descriptor there is nothing to wait for, but the places remain. */
+	for (i = 0; i < v->ops->queues; i++)
+		virtio_watch(v, v->ops->elsewhere >> i & 1 ? -1 : v->kick[i], POLLIN);
 	return v->ops->watch ? v->ops->watch(v) : -1;
 }
 
@@ -442,8 +444,7 @@ static void read_events(struct virtio *v)
 	unsigned int i;
 
 	for (i = 0; i < v->fd_count && i <= v->ops->queues; i++) {
-		if ((v->fds[i].revents & POLLIN) &&
-		    (v->fds[i].fd == v->wake || v->fds[i].fd == v->kick[i - 1]))
+		if (v->fds[i].fd >= 0 && (v->fds[i].revents & POLLIN))
 			(void)!read(v->fds[i].fd, &count, sizeof(count));
 	}
 }

@@ -28,7 +28,7 @@ struct pollfd;
  * @idle: the same while the guest has no driver for the device, or NULL
  * @start: the guest's driver is ready; 0 or -errno, which breaks the device; or NULL
  * @stop: wait until no request is under way; the queues are not touched afterwards
- * @wrote: the guest has changed bytes of the configuration, or NULL: it may not
+ * @wrote: the guest writes to the configuration, or NULL: it may not
  * @destroy: free the device, which nothing refers to any more
  */
 struct virtio_ops {
@@ -41,7 +41,7 @@ struct virtio_ops {
 	void (*idle)(struct virtio *v);
 	int (*start)(struct virtio *v);
 	void (*stop)(struct virtio *v);
-	void (*wrote)(struct virtio *v, unsigned int off, unsigned int size);
+	void (*wrote)(struct virtio *v, unsigned int off, uint64_t val, unsigned int size);
 	void (*destroy)(struct virtio *v);
 };
 
@@ -163,6 +163,9 @@ void virtio_fail(struct virtio *v, const char *why);
 
 /* Whether the guest's driver is at work and the device not broken; @lock held. */
 bool virtio_live(const struct virtio *v);
+
+/* Whether the guest has given the device something in a queue; @lock held. */
+bool virtio_waiting(struct virtio *v, unsigned int queue);
 
 /* Have the thread look again; from any thread. */
 void virtio_wake(struct virtio *v);

@@ -111,6 +111,13 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain)
 	return 1;
 }
 
+bool virtqueue_waiting(struct virtqueue *vq)
+{
+	struct vring_avail *avail = vq->broken || !vq->ready ? NULL : driver_ring(vq);
+
+	return avail && load16(&avail->idx) != vq->next;
+}
+
 void virtqueue_undo(struct virtqueue *vq)
 {
 	vq->next--;

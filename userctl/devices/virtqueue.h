@@ -64,6 +64,9 @@ void virtqueue_reset(struct virtqueue *vq);
  */
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
 
+/* Whether there is a request to take; a queue that is broken has none. */
+bool virtqueue_waiting(struct virtqueue *vq);
+
 /**
  * virtqueue_undo() - put the request that was taken last back
  * @vq: the queue; none has been taken since

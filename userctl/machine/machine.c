@@ -313,6 +313,8 @@ static size_t console_input(void *opaque, const uint8_t *data, size_t len)
 {
 	struct machine *m = opaque;
 
+	if (m->peripherals.console)
+		return virtio_console_receive(m->peripherals.console, data, len);
 	return serial_receive(&m->serial, data, len);
 }
 

@@ -37,6 +37,7 @@ enum stop_cause {
 	STOP_POWER_OFF, /* the guest entered S5 */
 	STOP_RESET,     /* the guest, or the console, asked for a reset */
 	STOP_TRIPLE_FAULT,
+	STOP_PANIC,    /* the guest's kernel said so */
 	STOP_INTERNAL, /* KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY or an unknown exit */
 	STOP_QUIT,     /* from the console */
 	STOP_SIGNAL,

@@ -2,10 +2,13 @@
 /* The PCI bus and the devices on it. A kernel without a device gets no bus. */
 #include "peripherals.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "../devices/virtio_balloon.h"
 #include "../devices/virtio_blk.h"
+#include "../devices/virtio_rng.h"
+#include "../devices/virtio_vsock.h"
 #include "machine.h"
 
 static void set_line(void *opaque, unsigned int gsi, bool level)
@@ -120,14 +123,151 @@ static int add_disks(struct machine *m, struct error *err)
 	return 0;
 }
 
+/* An address that nobody has, the same for the same name of the machine. */
+static void make_mac(const struct machine *m, unsigned int index, uint8_t *mac)
+{
+	uint32_t hash = 2166136261u;
+	const char *p;
+
+	for (p = m->cfg->name; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 16777619u;
+	mac[0] = 0x02;
+	mac[1] = 'v';
+	memcpy(mac + 2, &hash, 3);
+	mac[5] = (uint8_t)index;
+}
+
+static int add_nets(struct machine *m, struct error *err)
+{
+	const struct net_config *cfg = m->cfg->peripherals.net;
+	struct net_cable *cable;
+	char name[16];
+	uint8_t mac[6];
+	unsigned int i;
+
+	for (i = 0; i < m->cfg->peripherals.nets; i++, cfg++) {
+		make_mac(m, i, mac);
+		snprintf(name, sizeof(name), "net%u", i);
+		cable = cfg->tap ? net_tap(cfg->ifname, err)
+				 : net_user(cfg->forward, cfg->forwards, err);
+		if (attach(m,
+			   virtio_net_create(name, cfg->has_mac ? cfg->mac : mac, cable, &m->mem,
+					     err),
+			   err))
+			return -1;
+	}
+	return 0;
+}
+
+static int add_shares(struct machine *m, struct error *err)
+{
+	const struct share_config *cfg = m->cfg->peripherals.share;
+	char name[16];
+	unsigned int i;
+
+	for (i = 0; i < m->cfg->peripherals.shares; i++, cfg++) {
+		snprintf(name, sizeof(name), "share%u", i);
+		if (attach(m,
+			   virtio_9p_create(name, cfg->tag, cfg->path, cfg->readonly, &m->mem, err),
+			   err))
+			return -1;
+	}
+	return 0;
+}
+
+static void console_tx(void *opaque, uint8_t byte)
+{
+	struct machine *m = opaque;
+
+	if (m->cfg->peripherals.hvc)
+		console_put(&m->console, byte);
+}
+
+static void console_has_room(void *opaque)
+{
+	struct machine *m = opaque;
+
+	console_room(&m->console);
+}
+
+static int add_console(struct machine *m, struct error *err)
+{
+	const struct peripherals_config *cfg = &m->cfg->peripherals;
+	struct virtio_console_wire wire = { console_tx, console_has_room, m };
+	struct virtio *v;
+
+	if (!cfg->hvc && !cfg->ports)
+		return 0;
+	v = virtio_console_create("console", &wire, cfg->port, cfg->ports, &m->mem, err);
+	if (attach(m, v, err))
+		return -1;
+	if (cfg->hvc)
+		m->peripherals.console = v;
+	return 0;
+}
+
+static void guest_panic(void *opaque, bool loaded)
+{
+	struct machine *m = opaque;
+
+	if (loaded)
+		machine_say(m, "the guest panicked, and goes on with its crash kernel");
+	else
+		machine_stop(m, STOP_PANIC, -1);
+}
+
+static int add_pvpanic(struct machine *m, struct error *err)
+{
+	struct peripherals *p = &m->peripherals;
+
+	pvpanic_init(&p->pvpanic, guest_panic, m);
+	p->has_pvpanic = true;
+	if (pci_attach(&p->pci, &p->pvpanic.pci))
+		return fault(err, EX_USAGE, "no slot for pvpanic: at most %d devices are possible",
+			     PCI_SLOTS - 1);
+	return 0;
+}
+
+static int add_balloon(struct machine *m, struct error *err)
+{
+	struct virtio *v = virtio_balloon_create("balloon", &m->mem, err);
+
+	if (attach(m, v, err))
+		return -1;
+	m->peripherals.balloon = v;
+	virtio_balloon_set(v, m->cfg->peripherals.inflate);
+	return 0;
+}
+
+/* Those of which there is one at most. */
+static int add_singles(struct machine *m, struct error *err)
+{
+	const struct peripherals_config *cfg = &m->cfg->peripherals;
+
+	if (cfg->rng && attach(m, virtio_rng_create("rng", &m->mem, err), err))
+		return -1;
+	if (cfg->balloon && add_balloon(m, err))
+		return -1;
+	if (cfg->vsock_cid &&
+	    attach(m, virtio_vsock_create("vsock", cfg->vsock_cid, &m->mem, err), err))
+		return -1;
+	return cfg->pvpanic ? add_pvpanic(m, err) : 0;
+}
+
 bool peripherals_wanted(const struct machine_config *cfg)
 {
-	return cfg->firmware || cfg->peripherals.disks;
+	const struct peripherals_config *p = &cfg->peripherals;
+
+	return cfg->firmware || p->disks || p->nets || p->ports || p->shares || p->hvc || p->rng ||
+	       p->pvpanic || p->balloon || p->vsock_cid;
 }
 
 int peripherals_add(struct machine *m, struct error *err)
 {
-	return add_bus(m, err) || add_disks(m, err) ? -1 : 0;
+	if (add_bus(m, err) || add_disks(m, err) || add_nets(m, err) || add_console(m, err) ||
+	    add_shares(m, err) || add_singles(m, err))
+		return -1;
+	return 0;
 }
 
 int peripherals_start(struct machine *m, struct error *err)
@@ -165,6 +305,8 @@ void peripherals_remove(struct machine *m)
 		if (p->dev[i])
 			p->dev[i]->ops->destroy(p->dev[i]);
 	}
+	if (p->has_pvpanic)
+		pci_device_destroy(&p->pvpanic.pci);
 	if (!p->has_pci)
 		return;
 	pthread_mutex_destroy(&p->routes.lock);
@@ -180,4 +322,23 @@ void peripherals_resize(struct machine *m)
 		if (m->peripherals.disk[i] && virtio_blk_resize(m->peripherals.disk[i], &err))
 			machine_say(m, err.text);
 	}
+}
+
+void peripherals_stats(struct machine *m, FILE *out)
+{
+	struct balloon_stats s;
+
+	if (!m->peripherals.balloon)
+		return;
+	virtio_balloon_stats(m->peripherals.balloon, &s);
+	fprintf(out, "balloon_target %llu\nballoon_actual %llu\nballoon_given %llu\n",
+		(unsigned long long)s.target, (unsigned long long)s.actual,
+		(unsigned long long)s.given);
+	fprintf(out, "balloon_reported %llu\n", (unsigned long long)s.reported);
+	if (s.known >> VIRTIO_BALLOON_S_AVAIL & 1)
+		fprintf(out, "guest_available %llu\n",
+			(unsigned long long)s.tag[VIRTIO_BALLOON_S_AVAIL]);
+	if (s.known >> VIRTIO_BALLOON_S_MEMTOT & 1)
+		fprintf(out, "guest_memory %llu\n",
+			(unsigned long long)s.tag[VIRTIO_BALLOON_S_MEMTOT]);
 }

@@ -6,14 +6,20 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../devices/bus.h"
 #include "../devices/pci.h"
-#include "../devices/virtio_pci.h"
+#include "../devices/pvpanic.h"
+#include "../devices/virtio_9p.h"
+#include "../devices/virtio_console.h"
+#include "../devices/virtio_net.h"
 #include "../error.h"
 
-#define DISKS_MAX 8
-#define MSI_MAX   (KVM_GSIS_MAX - PCI_GSI_BASE - PCI_LINES)
+#define DISKS_MAX  8
+#define NETS_MAX   8
+#define SHARES_MAX 8
+#define MSI_MAX    (KVM_GSIS_MAX - PCI_GSI_BASE - PCI_LINES)
 /* Lines and messages that can be told apart at a time. */
 #define KVM_GSIS_MAX 512
 
@@ -31,13 +37,63 @@ struct disk_config {
 };
 
 /**
+ * struct net_config - a network card that the user asked for
+ * @tap: it leads to a TAP interface, not into this process
+ * @ifname: the interface, NULL to let the kernel choose
+ * @mac: its address
+ * @has_mac: the user gave that
+ * @forward: ports of the host that lead to the guest
+ * @forwards: how many
+ */
+struct net_config {
+	bool tap;
+	const char *ifname;
+	uint8_t mac[6];
+	bool has_mac;
+	struct net_forward forward[NET_FORWARDS];
+	unsigned int forwards;
+};
+
+/**
+ * struct share_config - a folder of the host
+ * @tag: what the guest calls it
+ * @path: the folder
+ * @readonly: the guest may not change anything
+ */
+struct share_config {
+	const char *tag, *path;
+	bool readonly;
+};
+
+/**
  * struct peripherals_config - what the user asked for
  * @disk: disks
  * @disks: how many
+ * @net: network cards
+ * @nets: how many
+ * @port: ports of the console
+ * @ports: how many
+ * @share: shared folders
+ * @shares: how many
+ * @hvc: the terminal is the virtio console, not the serial port
+ * @rng: there is a source of entropy
+ * @pvpanic: there is a device that is told of panics
+ * @balloon: there is a balloon
+ * @inflate: bytes that the guest is asked to give back
+ * @vsock_cid: its address for sockets, 0 for none
  */
 struct peripherals_config {
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
+	struct net_config net[NETS_MAX];
+	unsigned int nets;
+	struct virtio_port_config port[CONSOLE_PORTS_MAX - 1];
+	unsigned int ports;
+	struct share_config share[SHARES_MAX];
+	unsigned int shares;
+	bool hvc, rng, pvpanic, balloon;
+	uint64_t inflate;
+	uint32_t vsock_cid;
 };
 
 /**
@@ -62,6 +118,10 @@ struct msi_routes {
  * @routes: interrupts
  * @dev: devices, by slot
  * @disk: those that are disks
+ * @console: the virtio console, or NULL
+ * @balloon: the balloon, or NULL
+ * @pvpanic: the device that is told of panics
+ * @has_pvpanic: there is one
  */
 struct peripherals {
 	struct pci_bus pci;
@@ -70,6 +130,9 @@ struct peripherals {
 	struct msi_routes routes;
 	struct virtio *dev[PCI_SLOTS];
 	struct virtio *disk[DISKS_MAX];
+	struct virtio *console, *balloon;
+	struct pvpanic pvpanic;
+	bool has_pvpanic;
 };
 
 /* Whether what the user asked for needs a bus. */
@@ -83,6 +146,9 @@ void peripherals_remove(struct machine *m);
 
 /* Look for disks whose images have another size by now. */
 void peripherals_resize(struct machine *m);
+
+/* Counters of theirs, a line "NAME VALUE" each. */
+void peripherals_stats(struct machine *m, FILE *out);
 
 /* routes.c */
 int msi_route(struct machine *m, int number, int fd, uint64_t addr, uint32_t data);
