@@ -115,6 +115,8 @@ static u64 derive_cr4_reserved(const struct vcpu_cpuid *id)
 	for (i = 0; i < ARRAY_SIZE(bits); i++)
 		if ((!id->nent || caps_has(id, bits[i].feature)) && boot_cpu_has(bits[i].feature))
 			allowed |= bits[i].bit;
+	if ((!id->nent || caps_has(id, X86_FEATURE_LA57)) && cpuid_la57())
+		allowed |= X86_CR4_LA57;
 	return ~allowed;
 }
 

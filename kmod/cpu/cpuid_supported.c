@@ -25,7 +25,7 @@ enum { EAX, EBX, ECX, EDX };
 
 /*
  * Not here, and why: TSC_DEADLINE_TIMER (KVM_CAP_TSC_DEADLINE_TIMER says it; api.rst), MONITOR
- * (MWAIT is intercepted), VMX and SVM (no nested virtualization), PKU and OSPKE, LA57, SHSTK and
+ * (MWAIT is intercepted), VMX and SVM (no nested virtualization), PKU and OSPKE, SHSTK and
  * IBT (state that is not switched), MPX, LWP, AMX (likewise), PMU and PDCM, RTM and HLE
  * (TSX_CTRL), WAITPKG, SGX, PT, RDT, SEV, TOPOEXT, BUS_LOCK_DETECT.
  */
@@ -42,7 +42,8 @@ const struct feature_word cpuid_words[CPUID_WORDS] = {
 	  F(TSC_ADJUST), F(AVX2), AVX512_7_EBX },
 	{ 0x7, 0, ECX, 16,
 	  F(UMIP) | F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) |
-	  F(MOVDIR64B) | AVX512_7_ECX, 0, F(VAES) | F(VPCLMULQDQ), AVX512_7_ECX },
+	  F(MOVDIR64B) | F(LA57) | AVX512_7_ECX, 0, F(VAES) | F(VPCLMULQDQ), AVX512_7_ECX,
+	  .guest = F(LA57) },
 	{ 0x7, 0, EDX, 18,
 	  F(FSRM) | F(MD_CLEAR) | F(SERIALIZE) | F(SPEC_CTRL) | F(INTEL_STIBP) |
 	  F(SPEC_CTRL_SSBD) | F(ARCH_CAPABILITIES) | AVX512_7_EDX, 0, 0, AVX512_7_EDX },
@@ -67,6 +68,13 @@ EXPORT_FOR_TEST(cpuid_words);
 /* The widest guest physical address that four levels of nested tables reach. */
 #define TDP_PHYS_BITS	48
 
+/* Five levels of the guest's tables are the processor's business, however many the host uses. */
+bool cpuid_la57(void)
+{
+	return boot_cpu_data.cpuid_level >= 7 && (cpuid_ecx(7) & F(LA57));
+}
+EXPORT_FOR_TEST(cpuid_la57);
+
 static bool vendor_intel(void)
 {
 	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
@@ -84,7 +92,7 @@ static bool vendor_intel(void)
  */
 u32 cpuid_feature_bits(const struct feature_word *w, u32 raw, u32 kernel, u64 xcr0)
 {
-	u32 bits = raw & kernel & w->host;
+	u32 bits = raw & (kernel | w->guest) & w->host;
 
 	/* Features that need state which the host does not switch. */
 	if (!(xcr0 & XFEATURE_MASK_YMM))
@@ -186,8 +194,7 @@ static void leaf_80000008(struct kvm_cpuid_entry2 *e)
 {
 	u32 phys = min_t(u32, e->eax & 0xff, TDP_PHYS_BITS);
 
-	/* 48 bits of linear address: LA57 is not offered. */
-	e->eax = phys | 48 << 8;
+	e->eax = phys | (cpuid_la57() ? 57 : 48) << 8;
 }
 
 static void leaf_80000021(struct kvm_cpuid_entry2 *e)

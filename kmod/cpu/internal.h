@@ -42,6 +42,7 @@
  * @reg: EAX, EBX, ECX, EDX: 0 to 3
  * @word: of <asm/cpufeatures.h>: what the host's kernel has switched off is not offered
  * @host: offered where the host has it
+ * @guest: of these, what the processor does for the guest alone: the kernel has no say
  * @emulated: offered always
  * @avx: only where AVX's state is switched
  * @avx512: only where AVX-512's state is switched
@@ -50,7 +51,7 @@
 struct feature_word {
 	u32 function, index;
 	u8 reg, word;
-	u32 host, emulated, avx, avx512, xsaves;
+	u32 host, emulated, avx, avx512, xsaves, guest;
 };
 
 /* cpuid_supported.c */
@@ -62,6 +63,8 @@ static inline u32 *cpuid_reg(struct kvm_cpuid_entry2 *entry, u8 reg)
 }
 
 u32 cpuid_feature_bits(const struct feature_word *w, u32 raw, u32 kernel, u64 xcr0);
+
+bool cpuid_la57(void);
 
 /* cpuid.c */
 void cpuid_derive(struct vcpu *vcpu);		/* what follows from the entries: masks, index */

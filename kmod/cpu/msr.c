@@ -19,10 +19,12 @@
 #define HWCR_KEPT	(BIT_ULL(18) | MSR_K7_HWCR_TSC_FREQ_SEL)
 #define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
 
-/* Addresses have 48 bits: LA57 is not offered (APM vol. 2, 5.3.1). */
-static bool canonical(u64 addr)
+/* By the width of the processor's addresses, not of the mode's (SDM vol. 2, WRMSR). */
+static bool canonical(struct vcpu *vcpu, u64 addr)
 {
-	return (u64)((s64)(addr << 16) >> 16) == addr;
+	int shift = 64 - (guest_has(vcpu, X86_FEATURE_LA57) ? 57 : 48);
+
+	return (u64)((s64)(addr << shift) >> shift) == addr;
 }
 
 void msr_intercept(struct vcpu *vcpu, u32 msr, bool rd, bool wr)
@@ -160,7 +162,7 @@ static bool place_takes(struct vcpu *vcpu, u8 kind, u32 msr, u64 val)
 {
 	switch (kind) {
 	case PLACE_ADDRESS:
-		return canonical(val);
+		return canonical(vcpu, val);
 	case PLACE_PAT:
 		return pat_valid(val);
 	case PLACE_MTRR:

@@ -227,10 +227,15 @@ static void supported_honest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, e->ecx & (BIT(21) | BIT(31)), (u32)(BIT(21) | BIT(31)));
 	e = supported_leaf(cpuid, 7);
 	KUNIT_ASSERT_NOT_NULL(test, e);
-	/* SGX, HLE, RTM, MPX, RDT, PT; PKU, OSPKE, WAITPKG, SHSTK, LA57; IBT, AMX */
+	/* SGX, HLE, RTM, MPX, RDT, PT; PKU, OSPKE, WAITPKG, SHSTK; IBT, AMX */
 	KUNIT_EXPECT_EQ(test, e->ebx & (BIT(2) | BIT(4) | BIT(11) | BIT(14) | BIT(15) | BIT(25)),
 			0);
-	KUNIT_EXPECT_EQ(test, e->ecx & (BIT(3) | BIT(4) | BIT(5) | BIT(7) | BIT(16)), 0);
+	KUNIT_EXPECT_EQ(test, e->ecx & (BIT(3) | BIT(4) | BIT(5) | BIT(7)), 0);
+	KUNIT_EXPECT_EQ(test, !!(e->ecx & BIT(16)), cpuid_la57());
+	e = supported_leaf(cpuid, 0x80000008);
+	KUNIT_ASSERT_NOT_NULL(test, e);
+	KUNIT_EXPECT_EQ(test, e->eax >> 8 & 0xff, cpuid_la57() ? 57 : 48);
+	e = supported_leaf(cpuid, 7);
 	KUNIT_EXPECT_EQ(test, e->edx & (BIT(20) | BIT(22) | BIT(24) | BIT(25)), 0);
 	e = supported_leaf(cpuid, 0x80000001);
 	KUNIT_ASSERT_NOT_NULL(test, e);

@@ -53,6 +53,15 @@ static void ignored(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, value(test, MSR_K7_CLK_CTL), 0x20000000);
 }
 
+static void give_la57(struct kunit *test)
+{
+	struct kvm_cpuid_entry2 entries[] = {
+		{ .function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .ecx = BIT(16) },
+	};
+
+	KUNIT_ASSERT_EQ(test, cpuid_set(cpu_fixture_vcpu(test), entries, ARRAY_SIZE(entries)), 0);
+}
+
 static void canonical_bases(struct kunit *test)
 {
 	static const u32 bases[] = { MSR_LSTAR, MSR_CSTAR, MSR_FS_BASE, MSR_GS_BASE,
@@ -67,6 +76,12 @@ static void canonical_bases(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, writable(test, bases[i], 0x800000000000, false));
 		KUNIT_EXPECT_FALSE(test, writable(test, bases[i], BIT_ULL(63), true));
 		KUNIT_EXPECT_EQ(test, value(test, bases[i]), 0x7fffffffffff);
+	}
+	/* A processor with five levels takes the addresses of five levels. */
+	give_la57(test);
+	for (i = 0; i < ARRAY_SIZE(bases); i++) {
+		KUNIT_EXPECT_TRUE(test, writable(test, bases[i], 0xffffffffffffff, false));
+		KUNIT_EXPECT_FALSE(test, writable(test, bases[i], BIT_ULL(56), false));
 	}
 	KUNIT_EXPECT_TRUE(test, cpu_fixture_vcpu(test)->state.dirty & STATE_MSRS);
 	KUNIT_EXPECT_TRUE(test, cpu_fixture_vcpu(test)->state.dirty & STATE_SEGS);
@@ -284,6 +299,7 @@ static void control_registers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, X86_CR0_PE | X86_CR0_NW), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, X86_CR0_PG), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 4, BIT_ULL(31)), 1);
+	vcpu->cpuid.cr4_reserved |= X86_CR4_LA57;
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 4, X86_CR4_LA57), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 8, 16), 1);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 8, 15), 0);
@@ -385,6 +401,7 @@ static void sregs_validity(struct kunit *test)
 	struct kvm_sregs s;
 	int i;
 
+	vcpu->cpuid.cr4_reserved |= X86_CR4_LA57;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		sregs_get(vcpu, &s);
 		s.cr0 = rows[i].cr0;

@@ -619,12 +619,12 @@ static void entry_registers(struct kunit *test)
 	SPOILT(long_mode, "CR3", g->cr3 = BIT_ULL(40));
 	SPOILT(real_mode, "DR7", g->dr7 |= BIT_ULL(32));
 	SPOILT(real_mode, "DEBUGCTL", g->debugctl = BIT(2));
-	SPOILT(real_mode, "SYSENTER_EIP", g->sysenter_eip = BIT_ULL(47));
+	SPOILT(real_mode, "SYSENTER_EIP", g->sysenter_eip = BIT_ULL(60));
 	SPOILT(real_mode, "EFER: a reserved bit", g->efer = BIT(12));
 	SPOILT(long_mode, "EFER: LMA is not that", g->entry = 0, g->rip = 0);
 	SPOILT(long_mode, "EFER: LMA is not LME", g->efer &= ~(u64)EFER_LME);
 	SPOILT(real_mode, "GDTR or IDTR", g->gdtr_limit = 0x10000);
-	SPOILT(long_mode, "RIP: not canonical", g->rip = BIT_ULL(50));
+	SPOILT(long_mode, "RIP: not canonical", g->rip = BIT_ULL(60));
 	SPOILT(real_mode, "RIP: upper half", g->rip = BIT_ULL(32));
 	SPOILT(real_mode, "RFLAGS: a reserved bit", g->rflags = 0);
 	SPOILT(real_mode, "RFLAGS: an interrupt", g->intr_info = INTR_VALID | 0x20);
@@ -641,7 +641,7 @@ static void entry_segments(struct kunit *test)
 	SPOILT(real_mode, "SS: type", g->seg[SEG_SS].ar = 0x9b);
 	SPOILT(real_mode, "DS", g->seg[SEG_DS].ar = 0x92);
 	SPOILT(real_mode, "ES", g->seg[SEG_ES].ar = 0x13);
-	SPOILT(real_mode, "FS", g->seg[SEG_FS].base = BIT_ULL(47));
+	SPOILT(real_mode, "FS", g->seg[SEG_FS].base = BIT_ULL(60));
 	SPOILT(real_mode, "GS", g->seg[SEG_GS].limit = 0x123456);
 	SPOILT(real_mode, "TR: unusable", g->seg[SEG_TR].ar |= AR_UNUSABLE);
 	SPOILT(long_mode, "TR: type", g->seg[SEG_TR].ar = 0x83);

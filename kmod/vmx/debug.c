@@ -55,9 +55,12 @@ struct vmx_check {
 	bool failed;
 };
 
+/* By the width of the processor's addresses (27.3.1.2). */
 static bool vmx_canonical(u64 addr)
 {
-	return (u64)((s64)(addr << 16) >> 16) == addr;
+	int shift = 64 - boot_cpu_data.x86_virt_bits;
+
+	return (u64)((s64)(addr << shift) >> shift) == addr;
 }
 
 static int vmx_note(const struct vmx_check *checks, int n, const char **out, int room)

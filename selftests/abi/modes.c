@@ -529,3 +529,112 @@ CASE(pcid)
 	*(u64 *)gpa_hva(vm, SHARED_BASE) = (u8 *)vm_pte(vm, GVA) - vm->ram;
 	run_done(vcpu_new(vm, 0, guest_pcid, 0));
 }
+
+/* ---- five levels: what lies beyond 48 bits leads to FREE_BASE, the page after it nowhere ---- */
+
+#define PML5_BASE 0x900000ul
+#define FAR       (1ull << 48)
+
+static void guest_five_levels(void)
+{
+	volatile u64 *far = (void *)FAR;
+	u64 v = 0;
+
+	GASSERT_EQ(*far, 0x1122334455667788);
+	far[1] = 0x99;
+	TRY("mov (%1), %0", : "+r"(v) : "r"(FAR + 2 * PAGE_SIZE) : "memory");
+	GASSERT_TRAP(PF_VECTOR, 0);
+	GASSERT_EQ(this_cpu()->cr2, FAR + 2 * PAGE_SIZE);
+	/* 57 bits are what there is, and in 64-bit mode they stay. */
+	TRY("mov (%1), %0", : "+r"(v) : "r"(1ull << 57) : "memory");
+	GASSERT_TRAP(GP_VECTOR, 0);
+	TRY("mov %0, %%cr4", : : "r"(read_cr4() & ~CR4_LA57) : "memory");
+	GASSERT_TRAP(GP_VECTOR, 0);
+	GASSERT(read_cr4() & CR4_LA57);
+	wrmsr(MSR_FS_BASE, FAR);
+	asm volatile("mov %%fs:8, %0" : "=r"(v));
+	GASSERT_EQ(v, 0x99);
+	wrmsr(MSR_FS_BASE, 0);
+	/* The module's own walk. */
+	GASSERT_EQ(*(volatile u32 *)(FAR + PAGE_SIZE), 0x04030201);
+	GUEST_DONE();
+}
+
+static void map_five_levels(struct vm *vm)
+{
+	u64 *table = gpa_hva(vm, PML5_BASE);
+	u32 i;
+
+	if (!(cpuid_entry(supported_cpuid(), 7, 0)->ecx & BIT(16)))
+		SKIP("the processor has no LA57");
+	table[0] = PML4_BASE | PTE_P | PTE_W;
+	table[1] = (PML5_BASE + PAGE_SIZE) | PTE_P | PTE_W;
+	for (i = 1; i < 4; i++) {
+		table = gpa_hva(vm, PML5_BASE + i * PAGE_SIZE);
+		table[0] = (PML5_BASE + (i + 1) * PAGE_SIZE) | PTE_P | PTE_W;
+	}
+	table = gpa_hva(vm, PML5_BASE + 4 * PAGE_SIZE);
+	table[0] = FREE_BASE | PTE_P | PTE_W;
+	table[1] = HOLE_BASE | PTE_P | PTE_W;
+}
+
+CASE(five_levels)
+{
+	struct kvm_translation tr = { .linear_address = FAR + 0x123 };
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_five_levels, 0);
+	u64 *pt = gpa_hva(vm, PML5_BASE + 4 * PAGE_SIZE);
+	u64 *ram = gpa_hva(vm, FREE_BASE);
+	struct kvm_sregs s = get_sregs(v);
+
+	map_five_levels(vm);
+	s.cr3 = PML5_BASE;
+	s.cr4 |= CR4_LA57;
+	set_sregs(v, &s);
+	ram[0] = 0x1122334455667788;
+	OK(ioctl(v->fd, KVM_TRANSLATE, &tr));
+	CHECK_EQ(tr.valid, 1);
+	CHECK_EQ(tr.physical_address, FREE_BASE + 0x123);
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.phys_addr, HOLE_BASE);
+	memcpy(v->run->mmio.data, "\1\2\3\4", 4);
+	run_done(v);
+	CHECK_EQ(ram[1], 0x99);
+	CHECK_EQ(pt[0] & (PTE_A | PTE_D), PTE_A | PTE_D);
+	CHECK_EQ(pt[1] & (PTE_A | PTE_D), PTE_A);
+	CHECK_EQ(get_sregs(v).cr4 & CR4_LA57, CR4_LA57);
+}
+
+/* By the guest's own hand, as an operating system gets there: from 32 bits. */
+BLOB(five_code, 32,
+     "mov $0x1020, %eax\n mov %eax, %cr4\n mov $0x900000, %eax\n mov %eax, %cr3\n"
+     "mov $0xc0000080, %ecx\n rdmsr\n or $0x100, %eax\n wrmsr\n"
+     "mov %cr0, %eax\n or $0x80000000, %eax\n mov %eax, %cr0\n"
+     "lgdt 0x7000\n"
+     "ljmpl $0x08, $(1f - five_code + 0x1000)\n"
+     ".code64\n"
+     "1: movabs $0x1000000000000, %rbx\n mov (%rbx), %eax\n out %eax, $0x81\n hlt\n");
+
+CASE(to_five_levels)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *spare = vcpu_new(vm, 1, guest_nop, 0); /* makes a GDT */
+	struct vcpu *v = vcpu_add(vm, 0);
+	u64 gdt = PERCPU_BASE + PAGE_SIZE;
+	struct kvm_sregs s;
+
+	(void)spare;
+	map_five_levels(vm);
+	vcpu_cpuid(v);
+	load_blob(vm, REAL_BASE, five_code);
+	*(u16 *)gpa_hva(vm, 0x7000) = PERCPU_TSS - 1;
+	memcpy(gpa_hva(vm, 0x7002), &gdt, 8);
+	*(u32 *)gpa_hva(vm, FREE_BASE) = 0x57575757;
+	vcpu_set_mode(v, VCPU_PROT32, REAL_BASE);
+	CHECK_EQ(report(v), 0x57575757);
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+	s = get_sregs(v);
+	CHECK_EQ(s.cr4 & CR4_LA57, CR4_LA57);
+	CHECK_EQ(s.efer & EFER_LMA, EFER_LMA);
+	CHECK_EQ(s.cs.l, 1);
+}
