@@ -97,7 +97,10 @@ static const struct {
 	{ VMM_CAP_HYPERCALLS, VMM_HC_MASK },
 };
 
-/* The exits of KVM_CAP_X86_DISABLE_EXITS: MWAIT where it waits, and the host's timer wakes it. */
+/*
+ * The exits of KVM_CAP_X86_DISABLE_EXITS: MWAIT where it waits, and the host's timer wakes it; not
+ * CSTATE, whose counters are the host's too.
+ */
 static u32 exits_that_can_go(void)
 {
 	u32 exits = KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE;

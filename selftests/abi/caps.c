@@ -287,6 +287,18 @@ CASE(disable_exits)
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
 }
 
+/* What a core has slept is the host's and its other guests' time; no test host counts it. */
+CASE(disable_exits_cstate, .oracle = "in-tree KVM offers it, on AMD without effect")
+{
+	long can = dev_cap(KVM_CAP_X86_DISABLE_EXITS);
+
+	need_cap(KVM_CAP_X86_DISABLE_EXITS);
+	CHECK_EQ(can & KVM_X86_DISABLE_EXITS_CSTATE, 0);
+	CHECK_ERRNO(enable_cap(vm_create(0), KVM_CAP_X86_DISABLE_EXITS,
+			       KVM_X86_DISABLE_EXITS_CSTATE),
+		    EINVAL);
+}
+
 CASE(disable_exits_late, .oracle = "in-tree KVM of Linux 6.1 takes it without effect")
 {
 	struct vm *vm = vm_create(0);
