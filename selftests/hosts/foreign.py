@@ -16,13 +16,15 @@ from initramfs import Initramfs
 from kernels import Missing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CACHE = os.path.join(os.environ.get('VMM_CACHE', os.path.expanduser('~/.cache/vmm')), 'foreign')
+# Another name whenever what is in it changes.
+CACHE = os.path.join(os.environ.get('VMM_CACHE', os.path.expanduser('~/.cache/vmm')), 'foreign-2')
 SOURCE = 'deb http://deb.debian.org/debian bookworm main\n'
 # Packages by architecture.
-PACKAGES = {'amd64': ('memtest86+',),
+PACKAGES = {'amd64': ('memtest86+', 'xen-hypervisor-4.17-amd64'),
             'i386': ('busybox-static', 'linux-image-686', 'linux-image-686-pae')}
 # What comes out: name here, beginning of the name in a package.
-FILES = {'memtest.bin': 'boot/memtest86+x64.bin', 'busybox': 'bin/busybox',
+FILES = {'memtest.bin': 'boot/memtest86+x64.bin', 'xen.gz': 'boot/xen-4.17-amd64.gz',
+         'busybox': 'bin/busybox',
          'linux-686': 'boot/vmlinuz-', 'linux-686-pae': 'boot/vmlinuz-'}
 
 
@@ -85,6 +87,14 @@ def pick(package, folder, out):
                 shutil.move(os.path.join(where, f), os.path.join(out, name))
 
 
+def gunzip(out, name):
+    """Unpack NAME.gz: boot loaders do it for a kernel, vmctl does not."""
+    with gzip.open(os.path.join(out, name + '.gz'), 'rb') as f, \
+            open(os.path.join(out, name), 'wb') as plain:
+        shutil.copyfileobj(f, plain)
+    os.remove(os.path.join(out, name + '.gz'))
+
+
 def make_initrd(out):
     """An initrd of 32-bit programs that says what it found, and switches the guest off."""
     fs = Initramfs()
@@ -112,6 +122,7 @@ def fetch():
                 folder = os.path.join(work, 'x-' + package)
                 unpack(apt.download(package), folder)
                 pick(package, folder, out)
+        gunzip(out, 'xen')
         make_initrd(out)
         os.rename(out, CACHE)
     return CACHE

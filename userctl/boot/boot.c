@@ -120,6 +120,17 @@ static int load_kernel(struct boot *boot, const struct image *img, struct error 
 			 "not a kernel: neither a bzImage, nor ELF for PVH, nor multiboot");
 }
 
+/* What kernels look up in the BIOS data area: where memory below 640 KiB ends. */
+static void write_bios_data(struct boot *boot)
+{
+	const uint16_t segment = MEM_EBDA >> 4, kilobytes = MEM_EBDA / KiB;
+
+	memcpy(guest_mem_ptr(boot->mem, BDA_EBDA_SEGMENT, 2), &segment, 2);
+	memcpy(guest_mem_ptr(boot->mem, BDA_BASE_MEMORY, 2), &kilobytes, 2);
+	/* The extended area begins with its own size in KiB. */
+	*(uint8_t *)guest_mem_ptr(boot->mem, MEM_EBDA, 1) = (MEM_VGA - MEM_EBDA) / KiB;
+}
+
 int boot_load(struct boot *boot, struct error *err)
 {
 	struct image img;
@@ -137,6 +148,7 @@ int boot_load(struct boot *boot, struct error *err)
 	if (ret)
 		return -1;
 	write_gdt(boot);
+	write_bios_data(boot);
 	if (boot->long_mode)
 		write_page_tables(boot);
 	return 0;

@@ -2,6 +2,7 @@
 /*
  * The map of guest-physical memory that the guest is told, and who uses what of it at boot.
  *
+ *	0x000400	BIOS data area
  *	0x000500	GDT and TSS of the entry state
  *	0x001000	hvm_start_info or multiboot_info with what they point to
  *	0x007000	boot_params
@@ -19,6 +20,9 @@
 
 #include "../error.h"
 #include "../libvmm/memory.h"
+
+#define BDA_EBDA_SEGMENT 0x40eULL
+#define BDA_BASE_MEMORY  0x413ULL
 
 #define BOOT_GDT       0x500ULL
 #define BOOT_INFO      0x1000ULL

@@ -221,6 +221,18 @@ guest: kernel .*-$kind" --kernel "$FOREIGN/linux-$kind" --initrd "$FOREIGN/initr
 	await says 1 "^boot:" && printf 'k\r' >&3
 	finish "firmware, ISOLINUX and Linux from a disk"
 	exec 3>&-
+	# It goes on until it wants a kernel to run, and says what became of the one it got. The last
+	# bytes of that are how large Xen expects it to be unpacked: zeroes.
+	head -c 4096 /dev/zero >"$tmp/dom0"
+	foreign "Xen" xen "^(XEN) Xen version
+^(XEN) Command line: com1=115200,8n1 console=com1
+^(XEN) ACPI: RSDP 000E0000
+^(XEN) Brought up 1 CPUs
+Building a PV Dom0
+ELF: not an ELF binary
+Could not construct domain 0
+Manual reset required" --module "$tmp/dom0" \
+		--append "com1=115200,8n1 console=com1 loglvl=all noreboot"
 	foreign "memtest86+" memtest.bin "Memtest86+" --memory 64M --append "console=ttyS0,115200"
 	limit=1200
 fi
