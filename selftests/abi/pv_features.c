@@ -445,8 +445,9 @@ static void guest_sleeper(void)
 {
 	cli();
 	apic_enable();
+	ready = 1;
 	/* One that came first counts for the next HLT. */
-	SPIN_UNTIL(ready == 1);
+	SPIN_UNTIL(ready == 2);
 	asm volatile("hlt" : : : "memory");
 	awake = 1;
 	asleep = 1;
@@ -457,8 +458,9 @@ static void guest_sleeper(void)
 
 static void guest_kicker(void)
 {
+	SPIN_UNTIL(ready == 1);
 	GASSERT_EQ(hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0), 0);
-	ready = 1;
+	ready = 2;
 	SPIN_UNTIL(asleep);
 	GASSERT_EQ(awake, 1);
 	GUEST_SYNC(1);

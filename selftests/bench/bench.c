@@ -134,7 +134,7 @@ static GUEST_HANDLER void x2apic_eoi_irq(struct trap *t)
 #define OTHERS 8 /* vCPUs that are sent something at once */
 
 static volatile u32 eoi_word;
-static volatile u64 woken;
+static volatile u64 there, woken;
 static struct kvm_steal_time steal __attribute__((aligned(64)));
 
 static GUEST_HANDLER void pv_eoi_irq(struct trap *t)
@@ -195,6 +195,7 @@ static void guest_sleeper(void)
 {
 	guest_on(TIMER_VECTOR, flush_irq);
 	x2apic_enable();
+	there = 1;
 	for (;;)
 		sti_hlt();
 }
@@ -203,6 +204,7 @@ static void guest_kicked(void)
 {
 	apic_enable();
 	wrmsr(MSR_KVM_STEAL_TIME, (u64)&steal | KVM_MSR_ENABLED);
+	there = 1;
 	for (;;) {
 		asm volatile("cli; hlt" : : : "memory");
 		woken++;
@@ -237,11 +239,13 @@ static void round_pv_flush(void)
 static void bench_wake_ipi(void)
 {
 	x2apic_enable();
+	SPIN_UNTIL(there);
 	measure(round_wake_ipi);
 }
 
 static void bench_wake_kick(void)
 {
+	SPIN_UNTIL(there);
 	measure(round_wake_kick);
 }
 
