@@ -12,6 +12,12 @@ static int cmd_help(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "run", "--kernel FILE [OPTION...]", "run a VM in the foreground", cmd_run },
+	{ "list", "[--json]", "list the VMs of this host", cmd_list },
+	{ "show", "NAME|ID [--json]", "describe one VM", cmd_show },
+	{ "pause", "NAME|ID", "hold a VM's vCPUs outside the guest", cmd_pause },
+	{ "resume", "NAME|ID", "let them go on", cmd_resume },
+	{ "kill", "NAME|ID", "end a VM's running for good", cmd_kill },
+	{ "events", "[--json]", "tell what happens to VMs, as it happens", cmd_events },
 	{ "doctor", "[--json]", "say whether this machine can run VMs", cmd_doctor },
 	{ "help", "[VERB]", "describe the verbs", cmd_help },
 };

@@ -34,6 +34,12 @@ struct verb {
 
 int cmd_run(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_pause(int argc, char **argv);
+int cmd_resume(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 
 /* Print an error the way all verbs do, and return its exit status. */
 int report(const struct error *err);

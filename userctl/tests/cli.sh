@@ -131,6 +131,9 @@ expect 69 "not the device of a hypervisor" "another device" -- \
 expect 1 "^!! device *$tmp/none does not exist" "doctor without a device" -- doctor --device "$tmp/none"
 expect 1 '"ready":false' "doctor as JSON" -- doctor --json --device "$tmp/none"
 expect 64 "unexpected argument" "doctor with a stray argument" -- doctor now
+expect 64 "unexpected argument" "list with a stray argument" -- list now
+expect 64 "name or its id" "pause of nothing" -- pause
+expect 64 "unexpected argument" "kill of two" -- kill a b
 
 n=$((n + 1))
 "$VMCTL" --version >/dev/full 2>"$tmp/out"

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vmctl list, show, pause, resume, kill, events: the VMs of this host, whoever runs them. */
+#include <argp.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libvmm/fleet.h"
+#include "vmctl.h"
+
+enum { OPT_JSON = 0x100 };
+
+/* struct request - what was asked for; which: name or id of a VM */
+struct request {
+	const char *which;
+	bool json, takes_json, takes_vm;
+};
+
+static const struct argp_option options[] = {
+	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct request *r = state->input;
+
+	switch (key) {
+	case OPT_JSON:
+		r->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!r->takes_vm || r->which)
+			argp_error(state, "unexpected argument \"%s\"", arg);
+		r->which = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (r->takes_vm && !r->which)
+			argp_error(state, "which VM? Its name or its id is needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int parse(struct request *r, int argc, char **argv)
+{
+	const struct argp argp = {
+		.options = r->takes_json ? options : options + 1,
+		.parser = parse_opt,
+		.args_doc = r->takes_vm ? "NAME|ID" : NULL,
+		.doc = "\vvmctl(8) describes it.\n",
+	};
+
+	return argp_parse(&argp, argc, argv, 0, NULL, r);
+}
+
+static const char *owner_name(uint32_t uid, char *buf, size_t size)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw)
+		snprintf(buf, size, "%s", pw->pw_name);
+	else
+		snprintf(buf, size, "%u", uid);
+	return buf;
+}
+
+static const char *size_text(uint64_t bytes, char *buf, size_t size)
+{
+	snprintf(buf, size, "%" PRIu64 "M", (bytes + (1 << 20) - 1) >> 20);
+	return buf;
+}
+
+static const char *uptime_text(uint64_t ns, char *buf, size_t size)
+{
+	uint64_t s = ns / 1000000000;
+
+	if (s >= 86400)
+		snprintf(buf, size, "%" PRIu64 "d%02u:%02u", s / 86400,
+			 (unsigned int)(s / 3600 % 24), (unsigned int)(s / 60 % 60));
+	else
+		snprintf(buf, size, "%02u:%02u:%02u", (unsigned int)(s / 3600),
+			 (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
+	return buf;
+}
+
+static void print_heading(FILE *out)
+{
+	fprintf(out, "%-5s %-20s %-10s %7s %-9s %5s %8s %8s %s\n", "ID", "NAME", "OWNER", "PID",
+		"STATE", "VCPUS", "MEM", "RSS", "UPTIME");
+}
+
+static void print_vm(FILE *out, const struct fleet_vm *vm)
+{
+	char owner[33], memory[24], resident[24], uptime[32];
+
+	fprintf(out, "%-5" PRIu64 " %-20s %-10s %7u %-9s %5u %8s %8s %s\n", vm->id,
+		vm->name[0] ? vm->name : "-", owner_name(vm->owner, owner, sizeof(owner)), vm->pid,
+		fleet_state_name(vm->state), vm->vcpus,
+		size_text(vm->memory, memory, sizeof(memory)),
+		size_text(vm->resident, resident, sizeof(resident)),
+		uptime_text(vm->uptime, uptime, sizeof(uptime)));
+}
+
+static const char *uuid_text(const uint8_t *u, char *buf)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = buf;
+	int i;
+
+	for (i = 0; i < VMM_VM_UUID_SIZE; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*at++ = '-';
+		*at++ = digits[u[i] >> 4];
+		*at++ = digits[u[i] & 15];
+	}
+	*at = 0;
+	return buf;
+}
+
+static json_t *vm_json(const struct fleet_vm *vm)
+{
+	char uuid[40];
+
+	return json_pack("{s:I, s:s?, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
+			 (json_int_t)vm->id, "name", vm->name[0] ? vm->name : NULL, "uuid",
+			 uuid_text(vm->uuid, uuid), "owner", (json_int_t)vm->owner, "pid",
+			 (json_int_t)vm->pid, "comm", vm->comm, "state",
+			 fleet_state_name(vm->state), "vcpus", (json_int_t)vm->vcpus, "memory",
+			 (json_int_t)vm->memory, "resident", (json_int_t)vm->resident, "exits",
+			 (json_int_t)vm->exits, "steal_ns", (json_int_t)vm->steal, "uptime_ns",
+			 (json_int_t)vm->uptime);
+}
+
+static void print_json(json_t *value)
+{
+	json_dumpf(value, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(value);
+}
+
+static void print_list(const struct fleet_vm *vms, size_t count, bool json)
+{
+	json_t *list = json ? json_array() : NULL;
+	size_t i;
+
+	if (!json)
+		print_heading(stdout);
+	for (i = 0; i < count; i++) {
+		if (json)
+			json_array_append_new(list, vm_json(&vms[i]));
+		else
+			print_vm(stdout, &vms[i]);
+	}
+	if (json)
+		print_json(list);
+}
+
+static bool is_called(const struct fleet_vm *vm, const char *which)
+{
+	char *end;
+
+	/* No name begins with a digit. */
+	if (which[0] >= '0' && which[0] <= '9')
+		return strtoull(which, &end, 10) == vm->id && !*end;
+	return !strcmp(vm->name, which);
+}
+
+/* The one VM of that name or id; else its candidates are listed, and NULL. */
+static const struct fleet_vm *choose(const struct fleet_vm *vms, size_t count, const char *which)
+{
+	const struct fleet_vm *found = NULL;
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!is_called(&vms[i], which))
+			continue;
+		found = &vms[i];
+		n++;
+	}
+	if (n == 1)
+		return found;
+	fprintf(stderr, "vmctl: %s \"%s\"%s\n", n ? "more than one VM is called" : "there is no VM",
+		which, count ? ":" : "; there is none at all");
+	if (count)
+		print_heading(stderr);
+	for (i = 0; i < count; i++)
+		if (!n || is_called(&vms[i], which))
+			print_vm(stderr, &vms[i]);
+	return NULL;
+}
+
+static void show(const struct fleet_vm *vm)
+{
+	char buf[64];
+
+	printf("id        %" PRIu64 "\nname      %s\n", vm->id, vm->name[0] ? vm->name : "-");
+	printf("uuid      %s\n", uuid_text(vm->uuid, buf));
+	printf("owner     %s\n", owner_name(vm->owner, buf, sizeof(buf)));
+	printf("pid       %u (%s)\n", vm->pid, vm->comm);
+	printf("state     %s\nvcpus     %u\n", fleet_state_name(vm->state), vm->vcpus);
+	printf("memory    %s\n", size_text(vm->memory, buf, sizeof(buf)));
+	printf("resident  %s\n", size_text(vm->resident, buf, sizeof(buf)));
+	printf("exits     %" PRIu64 "\nsteal     %" PRIu64 " ms\n", vm->exits, vm->steal / 1000000);
+	printf("uptime    %s\n", uptime_text(vm->uptime, buf, sizeof(buf)));
+}
+
+static int list_and(struct request *r, int cmd)
+{
+	const struct fleet_vm *vm;
+	struct fleet_vm *vms = NULL;
+	struct error err = { 0 };
+	struct fleet *fleet = fleet_open(&err);
+	size_t count = 0;
+	int status = 0;
+
+	if (!fleet)
+		return report(&err);
+	if (fleet_list(fleet, &vms, &count, &err)) {
+		status = report(&err);
+		goto out;
+	}
+	if (!r->takes_vm) {
+		print_list(vms, count, r->json);
+		goto out;
+	}
+	vm = choose(vms, count, r->which);
+	if (!vm)
+		status = 1;
+	else if (cmd != VMM_CMD_VM_GET)
+		status = fleet_command(fleet, cmd, vm->id, &err) ? report(&err) : 0;
+	else if (r->json)
+		print_json(vm_json(vm));
+	else
+		show(vm);
+out:
+	free(vms);
+	fleet_close(fleet);
+	return status;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	struct request r = { .takes_json = true };
+
+	return parse(&r, argc, argv) ? EX_USAGE : list_and(&r, VMM_CMD_VM_GET);
+}
+
+int cmd_show(int argc, char **argv)
+{
+	struct request r = { .takes_json = true, .takes_vm = true };
+
+	return parse(&r, argc, argv) ? EX_USAGE : list_and(&r, VMM_CMD_VM_GET);
+}
+
+static int order(int cmd, int argc, char **argv)
+{
+	struct request r = { .takes_vm = true };
+
+	return parse(&r, argc, argv) ? EX_USAGE : list_and(&r, cmd);
+}
+
+int cmd_pause(int argc, char **argv)
+{
+	return order(VMM_CMD_VM_PAUSE, argc, argv);
+}
+
+int cmd_resume(int argc, char **argv)
+{
+	return order(VMM_CMD_VM_RESUME, argc, argv);
+}
+
+int cmd_kill(int argc, char **argv)
+{
+	return order(VMM_CMD_VM_KILL, argc, argv);
+}
+
+/* A line at a time: whoever reads a pipe wants to know now. Other than 0: nobody reads any more. */
+static int print_event(const struct fleet_event *e)
+{
+	printf("%-5" PRIu64 " %-20s %s%s%s\n", e->vm, e->name[0] ? e->name : "-",
+	       fleet_event_name(e->kind), e->reason[0] ? ": " : "", e->reason);
+	return fflush(stdout);
+}
+
+static int print_event_json(const struct fleet_event *e)
+{
+	print_json(json_pack("{s:I, s:I, s:s?, s:I, s:s, s:s?}", "seq", (json_int_t)e->seq, "id",
+			     (json_int_t)e->vm, "name", e->name[0] ? e->name : NULL, "owner",
+			     (json_int_t)e->owner, "event", fleet_event_name(e->kind), "reason",
+			     e->reason[0] ? e->reason : NULL));
+	return fflush(stdout);
+}
+
+int cmd_events(int argc, char **argv)
+{
+	struct request r = { .takes_json = true };
+	struct error err = { 0 };
+	struct fleet *fleet;
+	int status = 0;
+
+	if (parse(&r, argc, argv))
+		return EX_USAGE;
+	fleet = fleet_open(&err);
+	if (!fleet || fleet_watch(fleet, r.json ? print_event_json : print_event, &err))
+		status = report(&err);
+	fleet_close(fleet);
+	return status;
+}

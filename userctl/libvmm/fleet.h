@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All VMs of this host, through the netlink family "vmm" (Documentation/netlink.rst). */
+#ifndef LIBVMM_FLEET_H
+#define LIBVMM_FLEET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../uapi/linux/vmm_netlink.h"
+#include "../error.h"
+
+struct fleet;
+
+/* struct fleet_vm - one VM; name is empty if it has none */
+struct fleet_vm {
+	uint64_t id, memory, resident, exits, steal, uptime;
+	uint32_t owner, pid, state, vcpus;
+	char name[VMM_VM_NAME_SIZE], comm[32];
+	uint8_t uuid[VMM_VM_UUID_SIZE];
+};
+
+/* struct fleet_event - something has happened to a VM; name and reason may be empty */
+struct fleet_event {
+	uint64_t seq, vm;
+	uint32_t kind, owner;
+	char name[VMM_VM_NAME_SIZE], reason[64];
+};
+
+/* fleet_open() - a connection, or NULL and *err */
+struct fleet *fleet_open(struct error *err);
+void fleet_close(struct fleet *fleet);
+
+/**
+ * fleet_list() - the VMs that the caller may see, by id
+ * @fleet: the connection
+ * @vms: an array for the caller to free
+ * @count: its length
+ * @err: filled in
+ *
+ * Return: 0 or -1
+ */
+int fleet_list(struct fleet *fleet, struct fleet_vm **vms, size_t *count, struct error *err);
+
+/* fleet_command() - VMM_CMD_VM_*, which needs no more than the VM; 0 or -1 */
+int fleet_command(struct fleet *fleet, int cmd, uint64_t id, struct error *err);
+
+/* fleet_watch() - call @each for every event until it answers other than 0; -1: *err */
+int fleet_watch(struct fleet *fleet, int (*each)(const struct fleet_event *event),
+		struct error *err);
+
+/* Names of VMM_VM_* and VMM_EVENT_*. */
+const char *fleet_state_name(uint32_t state);
+const char *fleet_event_name(uint32_t kind);
+
+#endif
