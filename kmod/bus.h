@@ -57,6 +57,7 @@ struct pio_state {
 	u8 size;
 	bool in;
 	u32 count;
+	u64 rip;	/* of the instruction */
 	void *data;	/* [c] the page of vcpu->run at KVM_PIO_PAGE_OFFSET */
 };
 

@@ -70,6 +70,7 @@ void pio_to_user(struct vcpu *vcpu, u16 port, unsigned int size, bool in, const 
 	vcpu->pio.size = size;
 	vcpu->pio.in = in;
 	vcpu->pio.count = count;
+	vcpu->pio.rip = vcpu->state.rip;
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
 	run->io.size = size;
@@ -89,10 +90,23 @@ static void pio_set_rax(struct vcpu *vcpu, unsigned int size, u64 val)
 	*rax = size == 4 ? val : (*rax & ~size_mask(size)) | val;
 }
 
+/* User space that resets the vCPU, as some ports do, leaves nothing to be completed. */
+static bool pio_abandoned(const struct vcpu *vcpu)
+{
+	return vcpu->state.rip != vcpu->pio.rip;
+}
+
+static int pio_complete_out(struct vcpu *vcpu)
+{
+	return pio_abandoned(vcpu) ? RESUME_GUEST : dispatch_skip(vcpu);
+}
+
 static int pio_complete_in(struct vcpu *vcpu)
 {
 	u64 val = 0;
 
+	if (pio_abandoned(vcpu))
+		return RESUME_GUEST;
 	memcpy(&val, vcpu->pio.data, vcpu->pio.size);
 	pio_set_rax(vcpu, vcpu->pio.size, val);
 	return dispatch_skip(vcpu);
@@ -127,6 +141,6 @@ int pio_exit(struct vcpu *vcpu)
 	if (pio_out(vcpu, port, size, &val, 1))
 		return dispatch_skip(vcpu);
 	pio_to_user(vcpu, port, size, false, &val, 1);
-	vcpu->complete = dispatch_skip;
+	vcpu->complete = pio_complete_out;
 	return RESUME_USER;
 }

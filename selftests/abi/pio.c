@@ -411,3 +411,50 @@ CASE(kernel_strings)
 {
 	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_kernel_strings, 0));
 }
+
+static void guest_reset_by_port(void)
+{
+	outb(0xcf9, 6);
+	GASSERT(false);
+}
+
+static void guest_reset_by_read(void)
+{
+	inl(0xcf9);
+	GASSERT(false);
+}
+
+static void guest_after_reset(void)
+{
+	GUEST_DONE();
+}
+
+/* A port at which the machine is reset: the vCPU goes on exactly where user space has put it. */
+static void reset_at(void *guest)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest, 0);
+	struct kvm_regs r;
+
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	CHECK_EQ(v->run->io.port, 0xcf9);
+	r = get_regs(v);
+	r.rip = (u64)guest_after_reset;
+	r.rax = 0x1234567;
+	OK(ioctl(v->fd, KVM_SET_REGS, &r));
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	v->run->immediate_exit = 0;
+	CHECK_EQ(get_regs(v).rip, (u64)guest_after_reset);
+	CHECK_EQ(get_regs(v).rax, 0x1234567);
+	run_done(v);
+}
+
+CASE(reset_by_port)
+{
+	reset_at(guest_reset_by_port);
+}
+
+CASE(reset_by_read)
+{
+	reset_at(guest_reset_by_read);
+}
