@@ -31,7 +31,7 @@ static u64 value(struct kunit *test, u32 msr)
 
 static void unknown(struct kunit *test)
 {
-	static const u32 none[] = { 0x4b564d02 /* async page faults */, 0x40000000 /* Hyper-V */,
+	static const u32 none[] = { 0x4b564d08 /* migration */, 0x40000000 /* Hyper-V */,
 				    0xc0000104, 0x48c, 0xffffffff, 0x345, MSR_VM_HSAVE_PA };
 	int i;
 
