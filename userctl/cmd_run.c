@@ -282,8 +282,7 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 	/* Firmware is one thing more for which there would be a bus. */
 	if (o->cfg.pv && (o->cfg.cpus > 1 || peripherals_wanted(&o->cfg) || o->cfg.debug))
 		return fault(&o->err, EX_USAGE,
-			     "a machine of type pv has one vCPU, no disk, no other device and no "
-			     "firmware");
+			     "a machine of type pv has one vCPU, no device and no firmware");
 	o->cfg.device = vmm_device(o->cfg.device);
 	place_initrd(o);
 	return 0;

@@ -68,7 +68,7 @@ struct vcpu_events {
 	 * KVM_SET_SREGS or KVM_SET_VCPU_EVENTS, or put aside for an exception. Vector or -1.
 	 */
 	int ext_irq;
-	bool eoi_offered;		/* the guest may end the one in service by memory: pv/eoi.c */
+	bool eoi_offered;		/* the one in service may be ended by memory: pv/eoi.c */
 	u32 windows;			/* WINDOW_* the backend was last asked for */
 };
 

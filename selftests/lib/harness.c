@@ -306,10 +306,11 @@ int main(int argc, char **argv)
 		else if (opt == 'o')
 			forced_oracle = atoi(optarg);
 		else if (opt == 's' && atoi(optarg) > 0)
-			time_scale = slowness = atoi(optarg);
+			slowness = atoi(optarg);
 		else
 			wrong_usage(argv[0]);
 	}
+	time_scale = slowness;
 	argc -= optind;
 	argv += optind;
 	for (t = __start_test_cases; t < __stop_test_cases; t++)

@@ -170,8 +170,7 @@ struct fleet *fleet_open(struct error *err)
 	fleet->family = genl_ctrl_resolve(fleet->sock, VMM_GENL_NAME);
 	if (fleet->family < 0) {
 		fault(err, EX_UNAVAILABLE,
-		      "the kernel does not know the netlink family vmm: is the module loaded, and "
-		      "is this the first network namespace?");
+		      "no netlink family vmm: load the module, or go to the first network namespace");
 		goto err_close;
 	}
 	setsockopt(nl_socket_get_fd(fleet->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
