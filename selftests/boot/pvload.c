@@ -6,7 +6,6 @@
  * its own, and all have the APIC's shorthand.
  *	pvload THREADS SECONDS
  */
-#define _GNU_SOURCE
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
