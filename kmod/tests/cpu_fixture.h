@@ -58,4 +58,13 @@ static inline struct vcpu *cpu_fixture_vcpu(struct kunit *test)
 	return &f->vcpu;
 }
 
+/* The end of a case that has set a CPUID. */
+static inline void cpu_fixture_exit(struct kunit *test)
+{
+	struct vcpu *vcpu = cpu_fixture_vcpu(test);
+
+	RCU_INIT_POINTER(vcpu->pid, NULL);
+	cpuid_free(vcpu);
+}
+
 #endif /* VMM_TESTS_CPU_FIXTURE_H */

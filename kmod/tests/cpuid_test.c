@@ -331,11 +331,8 @@ static int cpuid_test_init(struct kunit *test)
 
 static void cpuid_test_exit(struct kunit *test)
 {
-	struct vcpu *vcpu = cpu_fixture_vcpu(test);
-
 	backend_caps.xsaves = had_xsaves;
-	RCU_INIT_POINTER(vcpu->pid, NULL);
-	cpuid_free(vcpu);
+	cpu_fixture_exit(test);
 }
 
 static struct kunit_case cpuid_cases[] = {

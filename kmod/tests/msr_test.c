@@ -463,5 +463,6 @@ static struct kunit_case msr_cases[] = {
 struct kunit_suite msr_suite = {
 	.name = "vmm_msr",
 	.init = cpu_fixture_init,
+	.exit = cpu_fixture_exit,
 	.test_cases = msr_cases,
 };
