@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run in a guest with four processors: threads that share an address space, map and unmap pages,
- * and sleep now and then. So the guest's kernel has to flush the TLBs of processors that do not
- * run. Before that it sends interrupts to two processors of the three others: one has a message of
- * its own, and all have the APIC's shorthand.
+ * Run in a guest: threads that share an address space, map and unmap pages, and sleep now and
+ * then. So the guest's kernel sends interrupts to several processors, and has to flush the TLBs
+ * of such that do not run.
  *	pvload THREADS SECONDS
  */
 #include <linux/membarrier.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,68 +16,8 @@
 
 #define PAGE  4096
 #define BURST 64
-#define IPIS  50
 
 static time_t end;
-static bool stop;
-static int spinning;
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set)) {
-		perror("pvload: sched_setaffinity");
-		exit(1);
-	}
-}
-
-static void barrier(void)
-{
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)) {
-		perror("pvload: membarrier");
-		exit(1);
-	}
-}
-
-static void *spin(void *cpu)
-{
-	pin((int)(long)cpu);
-	__atomic_fetch_add(&spinning, 1, __ATOMIC_SEQ_CST);
-	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
-		;
-	return NULL;
-}
-
-static pthread_t start(void *(*fn)(void *), void *arg)
-{
-	pthread_t t;
-
-	if (pthread_create(&t, NULL, fn, arg)) {
-		fprintf(stderr, "pvload: no thread\n");
-		exit(1);
-	}
-	return t;
-}
-
-static void send_interrupts(void)
-{
-	pthread_t t[2];
-	int i;
-
-	pin(0);
-	for (i = 0; i < 2; i++)
-		t[i] = start(spin, (void *)(long)(i + 1));
-	while (__atomic_load_n(&spinning, __ATOMIC_SEQ_CST) < 2)
-		sched_yield();
-	for (i = 0; i < IPIS; i++)
-		barrier();
-	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
-	for (i = 0; i < 2; i++)
-		pthread_join(t[i], NULL);
-}
 
 static void burst(void)
 {
@@ -106,6 +43,9 @@ static void *work(void *arg)
 
 	while (time(NULL) < end) {
 		burst();
+		/* An interrupt to all processors that run these threads. */
+		if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
+			perror("pvload: membarrier");
 		nanosleep(&nap, NULL);
 	}
 	return arg;
@@ -114,19 +54,20 @@ static void *work(void *arg)
 int main(int argc, char **argv)
 {
 	int threads = argc > 2 ? atoi(argv[1]) : 0, i;
-	cpu_set_t all;
+	pthread_t t;
 
 	if (threads < 1) {
 		fprintf(stderr, "usage: pvload THREADS SECONDS\n");
 		return 64;
 	}
 	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-	sched_getaffinity(0, sizeof(all), &all);
-	send_interrupts();
-	sched_setaffinity(0, sizeof(all), &all);
 	end = time(NULL) + atoi(argv[2]);
-	for (i = 1; i < threads; i++)
-		start(work, NULL);
+	for (i = 1; i < threads; i++) {
+		if (pthread_create(&t, NULL, work, NULL)) {
+			perror("pvload: pthread_create");
+			return 1;
+		}
+	}
 	work(NULL);
 	return 0;
 }
