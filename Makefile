@@ -98,6 +98,15 @@ check-long:
 lint:
 	@$(CHECK) lint
 
+## make fuzz TARGET=NAME   a fuzzer without an end, or for FUZZ_SECONDS; its finds go to build/corpus
+.PHONY: fuzz
+fuzz:
+	@mkdir -p $B/fuzz $B/corpus/$(TARGET)
+	$(call part,selftests/fuzz,$B/fuzz)
+	@[ -n "$(TARGET)" -a -x $B/fuzz/$(TARGET)_fuzz ] || { echo "TARGET is one of:" $(patsubst %_fuzz,%,$(notdir $(wildcard $B/fuzz/*_fuzz))) >&2; exit 1; }
+	@$B/fuzz/$(TARGET)_fuzz -max_len=4096 -artifact_prefix=$B/corpus/ \
+		-max_total_time=$(or $(FUZZ_SECONDS),0) $B/corpus/$(TARGET)
+
 ## make bench              host instructions per round trip: in-tree KVM's, ours, ratio
 .PHONY: bench
 bench:

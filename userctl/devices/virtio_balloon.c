@@ -14,7 +14,7 @@
 #define PAGE         4096ULL
 #define PAGE_SHIFT   12
 #define STATS_MS     2000
-#define INFLATE_MAX  65536 /* bytes of page numbers */
+#define INFLATE_MAX  4096 /* bytes of page numbers */
 
 /*
  * The queue of reports is the fifth by the specification, and the fourth for drivers that leave

@@ -15,6 +15,8 @@
 
 #define SECTOR       512
 #define PAGE         4096
+#define LOCK_TRIES   20
+#define LOCK_PAUSE   50000      /* microseconds */
 #define CLEAR_MAX    (1u << 21) /* sectors that are discarded or zeroed at once: 1 GiB */
 #define CLASS_DISK   0x010000
 #define FEATURE(bit) (1ULL << (bit))
@@ -345,14 +347,28 @@ static int image_size(const char *path, int fd, uint64_t *bytes, struct error *e
 	return 0;
 }
 
+/*
+ * Of the open file, not of the process: closing another descriptor does not end it. A process that
+ * was killed may keep the lock for a moment, until the kernel has ended the I/O it had under way.
+ */
+static int lock_image(int fd, bool readonly)
+{
+	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+	unsigned int tries;
+
+	for (tries = 0; fcntl(fd, F_OFD_SETLK, &lock); tries++) {
+		if (tries == LOCK_TRIES)
+			return -1;
+		usleep(LOCK_PAUSE);
+	}
+	return 0;
+}
+
 static int check_image(const char *path, int fd, bool readonly, uint64_t *bytes, struct error *err)
 {
-	/* Of the open file, not of the process: closing another descriptor does not end it. */
-	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
-
 	if (image_size(path, fd, bytes, err))
 		return -1;
-	if (fcntl(fd, F_OFD_SETLK, &lock))
+	if (lock_image(fd, readonly))
 		return fault(err, EX_TEMPFAIL, "disk %s: another process uses it%s", path,
 			     readonly ? " and may write it" : "");
 	return 0;

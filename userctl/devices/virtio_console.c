@@ -178,6 +178,12 @@ static void console_output(struct virtio_console *con)
 	}
 }
 
+/* Linux drops what comes before it has made a console of the port; it says then that it is open. */
+static bool console_ready(struct virtio_console *con)
+{
+	return (con->port[0].open || !multiport(con)) && virtio_waiting(&con->v, RX(0));
+}
+
 size_t virtio_console_receive(struct virtio *v, const uint8_t *data, size_t len)
 {
 	struct virtio_console *con = (struct virtio_console *)v;
@@ -190,7 +196,7 @@ size_t virtio_console_receive(struct virtio *v, const uint8_t *data, size_t len)
 		virtio_wake(v);
 		return 0;
 	}
-	while (done < len && virtio_pop(v, RX(0), &chain)) {
+	while (done < len && console_ready(con) && virtio_pop(v, RX(0), &chain)) {
 		n = iov_put(chain.iov + chain.readable, chain.writable, data + done, len - done);
 		virtio_done(v, RX(0), chain.head, (uint32_t)n);
 		done += n;
@@ -319,11 +325,11 @@ static void console_run(struct virtio *v)
 	unsigned int id;
 
 	console_output(con);
-	if (virtio_waiting(v, RX(0)) && atomic_exchange(&con->starved, false))
-		con->wire.room(con->wire.opaque);
 	for (id = 1; multiport(con) && id < con->ports; id++)
 		serve_port(con, id);
 	serve_control(con);
+	if (console_ready(con) && atomic_exchange(&con->starved, false))
+		con->wire.room(con->wire.opaque);
 }
 
 static void console_stop(struct virtio *v)

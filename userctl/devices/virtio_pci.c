@@ -459,20 +459,26 @@ static void serve(struct virtio *v)
 	virtio_tell(v);
 }
 
+void virtio_serve(struct virtio *v, int timeout)
+{
+	int own = name_all(v), ret;
+
+	if (timeout < 0 || (own >= 0 && own < timeout))
+		timeout = own;
+	pthread_mutex_unlock(&v->lock);
+	ret = poll(v->fds, v->fd_count, timeout);
+	pthread_mutex_lock(&v->lock);
+	if (ret >= 0)
+		serve(v);
+}
+
 static void *io_thread(void *arg)
 {
 	struct virtio *v = arg;
-	int timeout, ret;
 
 	pthread_mutex_lock(&v->lock);
-	while (!atomic_load(&v->ending)) {
-		timeout = name_all(v);
-		pthread_mutex_unlock(&v->lock);
-		ret = poll(v->fds, v->fd_count, timeout);
-		pthread_mutex_lock(&v->lock);
-		if (ret >= 0)
-			serve(v);
-	}
+	while (!atomic_load(&v->ending))
+		virtio_serve(v, -1);
 	/* Here, since the kernel cancels what a thread that ends has under way. */
 	v->ops->stop(v);
 	pthread_mutex_unlock(&v->lock);

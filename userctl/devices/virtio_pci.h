@@ -117,6 +117,13 @@ struct virtio {
 int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name,
 		const struct guest_mem *mem);
 
+/**
+ * virtio_serve() - what the I/O thread does, once
+ * @v: the device, @lock held; released while it waits
+ * @timeout: how long to wait for something to do, in ms, -1: until there is
+ */
+void virtio_serve(struct virtio *v, int timeout);
+
 /* Start the I/O thread: 0 or -errno. */
 int virtio_start(struct virtio *v);
 

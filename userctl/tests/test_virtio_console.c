@@ -127,6 +127,14 @@ static void ports(void)
 	control(0, VIRTIO_CONSOLE_PORT_READY, 1);
 	expect(0, VIRTIO_CONSOLE_CONSOLE_PORT, 1, "");
 	expect(0, VIRTIO_CONSOLE_PORT_OPEN, 1, "");
+	/* Input for the console waits until that is open. */
+	drv_desc(0, 0, IN(3), 64, DRV_WRITE);
+	drv_offer(0, 0);
+	CHECK_EQ(virtio_console_receive(drv.v, (const uint8_t *)"keys", 4), 0);
+	CHECK_EQ(atomic_load(&rooms), 0);
+	control(0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	drv_until(atomic_load(&rooms));
+	CHECK_EQ(virtio_console_receive(drv.v, (const uint8_t *)"keys", 4), 4);
 	control(1, VIRTIO_CONSOLE_PORT_READY, 1);
 	expect(1, VIRTIO_CONSOLE_PORT_NAME, 1, "agent");
 	expect(1, VIRTIO_CONSOLE_PORT_OPEN, 0, "");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: unit tests, once plain and once with sanitizers; TAP on standard output.
 TESTS := acpi boot boot_hostile bus console cpuid doctor firmware fwcfg p9 pc pci rtc serial units virtio_blk \
-	virtio_console virtio_net virtio_small virtqueue
+	virtio_console virtio_kill virtio_net virtio_small virtqueue
 TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \
@@ -14,7 +14,7 @@ tests: $(TEST_BINS) $(OUT)/vmctl guests
 
 # Kernels for the tests that run a VM: built here, so that hosts need no compiler.
 GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf pv.elf \
-	bootsector.img pty)
+	bootsector.img pty tool)
 guests: $(GUESTS)
 
 $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
@@ -45,7 +45,7 @@ $(OUT)/tests/guests/bootsector.img: $(SRC)/tests/guests/bootsector.S
 	$(Q)chmod -x $@ && truncate -s 4M $@
 
 # Static, as the hosts have no more than they need.
-$(OUT)/tests/guests/pty: $(SRC)/tests/guests/pty.c
+$(OUT)/tests/guests/pty $(OUT)/tests/guests/tool: $(OUT)/tests/guests/%: $(SRC)/tests/guests/%.c
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -static -o $@ $<

@@ -3,7 +3,8 @@
 # vmctl's devices under a Linux guest that uses them, as TAP. Runs where a hypervisor is:
 #	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage INITRD=/virtio.gz VMM_DEV=/dev/vmm sh virtio.sh
 # LINUX has virtio built in; INITRD is busybox with guests/virtio-init, which does what "task=" on
-# its command line says. Arguments name the cases to run; without any it is all of them.
+# its command line says. STOCK, if set, is a
+# folder with Debian's kernel and an initrd with its modules. Arguments name the cases to run; without any it is all of them.
 # shellcheck disable=SC2034,SC2154 # variables are those of lib.sh
 . "$(dirname "$0")/lib.sh"
 only=" $* "
@@ -101,5 +102,137 @@ if asked exits; then
 	[ "$few" -gt 0 ] && [ $((many - few)) -lt 100 ]
 	got=$?
 	verdict "requests without exits to user space"
+fi
+
+# beside COMMAND...: what a process beside vmctl says is kept.
+beside() {
+	"$@" >>"$tmp/beside" 2>&1
+}
+
+if asked small; then
+	: >"$tmp/beside"
+	guest "entropy, a port, the balloon" 0 "^guest: rng virtio_rng.0 32
+^guest: port agent
+^guest: heard question
+^guest: gave
+^guest: got back" small --memory 128M --rng --balloon=64M --port "agent=$tmp/agent" \
+		--stats="$tmp/stats"
+	await says 1 "guest: port"
+	echo question | beside timeout 60 "$GUESTS/tool" unix "$tmp/agent"
+	finish "$name"
+	cat "$tmp/stats" "$tmp/beside" >"$tmp/out"
+	printf '%s\n' "^answer to question" "^balloon_target 67108864" "^balloon_given [1-9]" \
+		"^balloon_reported [1-9]" "^guest_available [1-9]" "^guest_memory [1-9]" >"$tmp/want"
+	[ ! -e "$tmp/agent" ]
+	got=$? want=0
+	verdict "what is known on the host of port and balloon"
+fi
+
+if asked console; then
+	echo typed >"$tmp/in"
+	input=$tmp/in
+	name="virtio console" want=0
+	printf '%s\n' "^guest: read typed" >"$tmp/want"
+	start --kernel "$LINUX" --initrd "$INITRD" --console virtio --append \
+		"console=hvc0 panic=-1 quiet task=typed"
+	input=
+	finish "$name"
+fi
+
+# fetch NAME ADDRESS SERVER ADDRESS-OPTION ARGUMENT...: the guest fetches a file, and serves one.
+fetch() {
+	name=$1 url=$4
+	mkfifo "$tmp/keys"
+	input=$tmp/keys
+	want=0
+	printf '%s\n' "^guest: address inet $2" "^guest: file $(sha256sum <"$tmp/www/file" |
+		cut -d' ' -f1)" "^a page of the guest" >"$tmp/want"
+	append="$quiet task=net server=$3 wait=1 $5"
+	shift 5
+	start --kernel "$LINUX" --initrd "$INITRD" --append "$append" "$@"
+	exec 3>"$tmp/keys"
+	prepare
+	await says 1 "guest: serves"
+	timeout 60 wget -q -O - "$url/page" >"$tmp/page" 2>&1
+	echo >&3
+	exec 3>&-
+	# Now, as vmctl's own output would overwrite it.
+	await gone
+	cat "$tmp/page" >>"$tmp/out"
+	finish "$name"
+	input=
+	rm "$tmp/keys"
+}
+
+if asked net; then
+	mkdir "$tmp/www"
+	head -c 3000000 /dev/urandom >"$tmp/www/file"
+	httpd -f -p 8000 -h "$tmp/www" &
+	server=$!
+	prepare() {
+		:
+	}
+	fetch "network, user" 10.0.2.15 10.0.2.2:8000 http://127.0.0.1:8001 "" \
+		--net user,forward=8001:80
+	prepare() {
+		await test -e /sys/class/net/vmtap0
+		ip addr add 192.168.77.1/24 dev vmtap0
+		ip link set vmtap0 up
+	}
+	fetch "network, TAP" 192.168.77.2 192.168.77.1:8000 http://192.168.77.2 \
+		address=192.168.77.2 --net tap=vmtap0
+	kill $server
+	start --kernel "$mb" --append hang --net tap=vmtap0 --grace 0
+	holder=$pid
+	await says 1 ready
+	vm "TAP interface in use" 75 "another process uses the interface vmtap0" --kernel "$mb" \
+		--append off --net tap=vmtap0
+	kill -s TERM $holder
+	wait $holder
+fi
+
+if asked vsock && [ -e /dev/vhost-vsock ]; then
+	"$GUESTS/tool" listen 1234 >"$tmp/listener" &
+	guest "sockets of the host" 0 "^guest: vsock hello" "sockets vport=1234" --vsock 42
+	finish "$name"
+fi
+
+# Killed at any moment: what the guest was told is flushed is there.
+if asked kill; then
+	for round in 1 2 3 4 5; do
+		head -c 262144 /dev/zero >"$tmp/numbers"
+		guest "killed, $round" 137 "^safe" numbers --disk "$tmp/numbers"
+		await says $((1 + round * 7)) "^safe"
+		sleep 0.$(($(od -An -N1 -tu1 /dev/urandom) % 10))
+		kill -s KILL $pid
+		await gone
+		# A line that is whole.
+		safe=$(tr -d '\r' <"$tmp/out" | sed -n '$!s/^safe //p' | tail -n 1)
+		"$GUESTS/tool" check "$tmp/numbers" "$safe" >>"$tmp/out" 2>&1 ||
+			echo "nothing lost" >>"$tmp/want"
+		finish "$name"
+	done
+fi
+
+# Debian's kernel, whose drivers are modules, has some that the small one has not.
+if asked stock && [ -n "${STOCK:-}" ]; then
+	mkdir "$tmp/ro" "$tmp/rw"
+	echo "from the host" >"$tmp/ro/hello"
+	ln -s "$tmp/ro/hello" "$tmp/rw/out"
+	name="Debian's kernel: shared folders, panic" want=7
+	cat >"$tmp/want" <<-EOF
+		^guest: reads from the host
+		^guest: sum $(sha256sum </bin/busybox | cut -d' ' -f1)
+		^guest: entries link moved out
+		^guest: stays inside
+		the guest panicked
+	EOF
+	start --kernel "$STOCK/vmlinuz" --initrd "$STOCK/virtio-stock.gz" --memory 256M --append \
+		"$quiet task=stock" --share "ro=$tmp/ro,ro" --share "rw=$tmp/rw" --pvpanic
+	finish "$name"
+	cmp /bin/busybox "$tmp/rw/moved" && [ ! -u "$tmp/rw/moved" ]
+	got=$? want=0
+	: >"$tmp/want"
+	verdict "what the guest wrote to the folder"
 fi
 echo "1..$n"
