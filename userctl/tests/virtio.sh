@@ -128,17 +128,6 @@ if asked small; then
 	verdict "what is known on the host of port and balloon"
 fi
 
-if asked console; then
-	echo typed >"$tmp/in"
-	input=$tmp/in
-	name="virtio console" want=0
-	printf '%s\n' "^guest: read typed" >"$tmp/want"
-	start --kernel "$LINUX" --initrd "$INITRD" --console virtio --append \
-		"console=hvc0 panic=-1 quiet task=typed"
-	input=
-	finish "$name"
-fi
-
 # fetch NAME ADDRESS SERVER ADDRESS-OPTION ARGUMENT...: the guest fetches a file, and serves one.
 fetch() {
 	name=$1 url=$4
