@@ -141,6 +141,10 @@ class Qemu(Emulator):
             # What RDTSC says here it says there. Linux would find out how fast that is by the PIT,
             # and if it is kept waiting, its clock goes several times too fast ever after.
             append += f'tsc_early_khz={tsc_khz()} '
+        if self.args.kernel == 'debug':
+            # Linux empties boot_cpu_data for a moment to fill it anew, with interrupts enabled.
+            # Where it forgets LA57, KASAN reports every address of an interrupt that comes then.
+            append += 'no5lvl '
         self.process = subprocess.Popen(argv + ['-append', append + args.append],
                                         stdin=None if args.live else subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, preexec_fn=die_with_parent)
