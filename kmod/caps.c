@@ -95,6 +95,7 @@ static const struct {
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_VAPIC, 1 },
 	{ VMM_CAP_HYPERCALLS, VMM_HC_MASK },
+	{ VMM_CAP_NAME, VMM_VM_NAME_SIZE },
 };
 
 /*

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The ioctls of a VM: a table, and handlers of a few lines that call the rooms. */
+#include <linux/vmm.h>
+
 #include "backend.h"
 #include "caps.h"
 #include "cpu/cpu.h"
@@ -198,6 +200,17 @@ static long do_stats_fd(struct ioctl_call *call)
 	return stats_vm_fd(call->vm);
 }
 
+static long do_set_name(struct ioctl_call *call)
+{
+	struct vmm_name *arg = call->arg;
+
+	static_assert(sizeof(arg->name) == VMM_VM_NAME_SIZE);
+	arg->id = call->vm->id;
+	if (strnlen(arg->name, sizeof(arg->name)) == sizeof(arg->name))
+		return -EINVAL;
+	return *arg->name ? mgmt_label_set(call->vm, arg->name, NULL, NULL) : 0;
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_IRQ_LINE, .fn = do_irq_line },
 	{ KVM_IRQ_LINE_STATUS, .fn = do_irq_line },
@@ -236,6 +249,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_GET_TSC_KHZ, LOCK_VM | ARG_VALUE, .fn = do_get_tsc_khz },
 	{ KVM_X86_SET_MSR_FILTER, LOCK_VM, .fn = do_msr_filter },
 	{ KVM_GET_STATS_FD, ARG_VALUE, .fn = do_stats_fd },
+	{ VMM_SET_NAME, 0, .fn = do_set_name },
 };
 
 const struct ioctl_table vm_ioctls = { vm_rows, ARRAY_SIZE(vm_rows) };

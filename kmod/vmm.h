@@ -165,7 +165,7 @@ enum vcpu_request {
 	REQ_DIRTY_RING,		/* the dirty ring is nearly full: ring_check() */
 	REQ_TPR_ACCESS,		/* the guest has touched the TPR: vapic_tpr_exit() */
 	REQ_INIT_SIPI,		/* INIT or SIPI arrived: lapic_accept_init_sipi() */
-	REQ_ORDERS,		/* the VM was paused or killed: mgmt_follow_orders() */
+	REQ_ORDERS,		/* the VM was paused, limited, killed: mgmt_follow_orders() */
 };
 
 /* vcpu->mode: who must be told to leave the guest (Documentation/requests.rst). */
@@ -220,6 +220,7 @@ struct vcpu {
 
 	struct mutex mutex;		/* held over every vCPU ioctl, KVM_RUN included */
 	struct preempt_notifier notifier; /* [m] */
+	struct vcpu_limit limit;	/* [r] */
 	struct pid __rcu *pid;		/* [m] readers by RCU; the task that last called KVM_RUN */
 	u32 id;				/* [c] as user space named it: the APIC id */
 	u32 index;			/* [c] place in vm->vcpus */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who has VMs on this host, and orders to them. registry.c knows and decides, netlink.c speaks
- * (Documentation/netlink.rst). No exit comes here.
+ * Who has VMs on this host, orders to them and limits. registry.c knows and decides, limits.c
+ * measures, netlink.c speaks (Documentation/netlink.rst). No exit comes here.
  */
 #ifndef VMM_MGMT_H
 #define VMM_MGMT_H
 
+#include <linux/hrtimer.h>
+#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
@@ -19,12 +21,32 @@ struct vcpu;
 
 enum mgmt_order { ORDER_RUN, ORDER_PAUSE, ORDER_KILL };
 
+#define HELD_CPU	BIT(0)
+#define HELD_MEMORY	BIT(1)
+
+/* struct vm_limit - what a VM may use; but for the two limits the timer's, or under orders_lock */
+struct vm_limit {
+	struct hrtimer timer;	/* runs while there is a limit */
+	u32 cpu;		/* percent of a processor; 0: none */
+	u64 memory;		/* bytes; 0: none */
+	s64 level;		/* ns of a processor that are left */
+	u64 looked;		/* when that was so */
+};
+
+/* struct vcpu_limit - a vCPU's part of it */
+struct vcpu_limit {
+	const void *runner;	/* its thread at the last look, only compared, and */
+	u64 ran;		/* how long that had run then */
+	u64 waited;		/* ns that limits have held it: stolen, as the guest sees it */
+};
+
 /*
  * struct vm_mgmt - a VM as an administrator sees it
  *	c	constant once the VM is in the registry
  *	n	the registry's lock, a spinlock
  *	o	written under orders_lock, read by anyone
  *	a	atomic
+ *	t	written by the limits' timer, read by anyone
  */
 struct vm_mgmt {
 	kuid_t owner;			/* [c] real uid of the creator */
@@ -35,7 +57,12 @@ struct vm_mgmt {
 	uuid_t uuid;			/* [n] */
 	int order;			/* [o] enum mgmt_order */
 	int state;			/* [a] what its vCPUs did last, VMM_VM_* */
-	struct wait_queue_head wait;	/* vCPUs that are paused */
+	int reset;			/* [a] a vCPU shall tell the client to reset it */
+	u32 held;			/* [t] HELD_*: which limits have it wait */
+	atomic_t told;			/* HELD_* that there was an event of */
+	struct vm_limit limit;		/* [o] */
+	struct ratelimit_state rate;	/* of events, under event_lock */
+	struct wait_queue_head wait;	/* vCPUs that are paused or held */
 };
 
 /* struct vm_label - a consistent copy of what may change */
@@ -53,8 +80,18 @@ void mgmt_label_get(struct vmm *vm, struct vm_label *label);
 int mgmt_label_set(struct vmm *vm, const char *name, const u8 *uuid, struct netlink_ext_ack *ack);
 enum vmm_vm_state mgmt_state(const struct vmm *vm);
 int mgmt_give_order(struct vmm *vm, enum mgmt_order order, struct netlink_ext_ack *ack);
+int mgmt_give_reset(struct vmm *vm, struct netlink_ext_ack *ack);
+int mgmt_limits_set(struct vmm *vm, const u32 *cpu, const u64 *memory, bool loosen,
+		    struct netlink_ext_ack *ack);
 int mgmt_follow_orders(struct vcpu *vcpu);
 void mgmt_vcpu_stopped(struct vcpu *vcpu, enum vmm_vm_state state, const char *reason);
+
+/* limits.c */
+s64 limit_fill(s64 level, u32 percent, u64 passed, u64 used);
+u64 limit_look_after(s64 level, u32 percent, u32 vcpus);
+u64 mgmt_resident(const struct vmm *vm);
+void limit_init(struct vmm *vm);
+void limit_set(struct vmm *vm, u32 cpu, u64 memory);
 
 /* netlink.c. netlink_event(): may sleep; reason may be NULL. */
 int netlink_module_init(void);

@@ -67,6 +67,11 @@ static const char *const exit_kinds[] = {
 #undef X
 };
 
+/* Of one kind: a nest of a name, shorter than 24 bytes, and of a number that may need a pad. */
+#define EXIT_SIZE (nla_total_size(0) + nla_total_size(24) + nla_total_size_64bit(sizeof(u64)))
+/* The rest, name, UUID and a dozen numbers among it; and a dump's message must hold one answer. */
+#define VM_SIZE (512 + VMEXIT_COUNT * EXIT_SIZE)
+
 static int put_exits(struct sk_buff *skb, int type, const u64 *counts)
 {
 	struct nlattr *nest;
@@ -86,7 +91,7 @@ static int put_exits(struct sk_buff *skb, int type, const u64 *counts)
 
 /* struct tally - the counters of some vCPUs, added up */
 struct tally {
-	u64 exits, steal;
+	u64 exits, steal, runtime;
 	u64 kinds[VMEXIT_COUNT];
 	pid_t tid;	/* the last one's thread, as the caller sees it; 0: none */
 };
@@ -97,21 +102,17 @@ static void tally_add(struct tally *tally, struct vcpu *vcpu)
 	int kind;
 
 	tally->exits += READ_ONCE(vcpu->stats.exits);
+	tally->steal += READ_ONCE(vcpu->limit.waited);
 	for (kind = 0; kind < VMEXIT_COUNT; kind++)
 		tally->kinds[kind] += READ_ONCE(vcpu->stats.exit_kind[kind]);
 	rcu_read_lock();
 	task = pid_task(rcu_dereference(vcpu->pid), PIDTYPE_PID);
-	if (task)
+	if (task) {
 		tally->steal += READ_ONCE(task->sched_info.run_delay);
+		tally->runtime += READ_ONCE(task->se.sum_exec_runtime);
+	}
 	tally->tid = pid_vnr(rcu_dereference(vcpu->pid));
 	rcu_read_unlock();
-}
-
-static u64 vm_resident(const struct vmm *vm)
-{
-	return (u64)atomic64_read(&vm->stats.pages_4k) * PAGE_SIZE +
-	       (u64)atomic64_read(&vm->stats.pages_2m) * PMD_SIZE +
-	       (u64)atomic64_read(&vm->stats.pages_1g) * PUD_SIZE;
 }
 
 static int put_vm_label(struct sk_buff *skb, struct vmm *vm)
@@ -139,6 +140,17 @@ static int put_vm_who(struct sk_buff *skb, struct vmm *vm)
 	return 0;
 }
 
+static int put_vm_limits(struct sk_buff *skb, struct vmm *vm)
+{
+	u64 memory = READ_ONCE(vm->mgmt.limit.memory);
+	u32 cpu = READ_ONCE(vm->mgmt.limit.cpu);
+
+	if ((cpu && nla_put_u32(skb, VMM_ATTR_VM_CPU_LIMIT, cpu)) ||
+	    (memory && nla_put_u64_64bit(skb, VMM_ATTR_VM_MEMORY_LIMIT, memory, VMM_ATTR_VM_PAD)))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_vm_what(struct sk_buff *skb, struct vmm *vm)
 {
 	u64 uptime = ktime_get_boottime_ns() - vm->mgmt.born;
@@ -152,10 +164,12 @@ static int put_vm_what(struct sk_buff *skb, struct vmm *vm)
 	if (nla_put_u32(skb, VMM_ATTR_VM_STATE, mgmt_state(vm)) ||
 	    nla_put_u32(skb, VMM_ATTR_VM_VCPUS, i) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_MEMORY, memory, VMM_ATTR_VM_PAD) ||
-	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RESIDENT, vm_resident(vm), VMM_ATTR_VM_PAD) ||
+	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RESIDENT, mgmt_resident(vm), VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_EXITS, tally.exits, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_STEAL, tally.steal, VMM_ATTR_VM_PAD) ||
-	    nla_put_u64_64bit(skb, VMM_ATTR_VM_UPTIME, uptime, VMM_ATTR_VM_PAD))
+	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RUNTIME, tally.runtime, VMM_ATTR_VM_PAD) ||
+	    nla_put_u64_64bit(skb, VMM_ATTR_VM_UPTIME, uptime, VMM_ATTR_VM_PAD) ||
+	    put_vm_limits(skb, vm))
 		return -EMSGSIZE;
 	return put_exits(skb, VMM_ATTR_VM_EXIT, tally.kinds);
 }
@@ -326,9 +340,10 @@ static int do_vm_get(struct sk_buff *request, struct genl_info *info)
 	struct sk_buff *skb;
 	void *head;
 
+	BUILD_BUG_ON(VM_SIZE > NLMSG_GOODSIZE);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	skb = genlmsg_new(VM_SIZE, GFP_KERNEL);
 	head = skb ? genlmsg_put_reply(skb, info, &family, 0, VMM_CMD_VM_GET) : NULL;
 	if (!head || put_vm(skb, vm)) {
 		vm_put(vm);
@@ -343,18 +358,27 @@ static int do_vm_get(struct sk_buff *request, struct genl_info *info)
 static int do_vm_set(struct sk_buff *request, struct genl_info *info)
 {
 	struct nlattr *name = info->attrs[VMM_ATTR_VM_NAME], *uuid = info->attrs[VMM_ATTR_VM_UUID];
+	struct nlattr *cpu = info->attrs[VMM_ATTR_VM_CPU_LIMIT];
+	struct nlattr *memory = info->attrs[VMM_ATTR_VM_MEMORY_LIMIT];
 	struct vmm *vm;
 	int err;
 
-	if (!name && !uuid) {
-		NL_SET_ERR_MSG(info->extack, "neither a name nor a UUID to set");
+	if (!(name || uuid) == !(cpu || memory)) {
+		NL_SET_ERR_MSG(info->extack, "either a name or a UUID to set, or limits");
 		return -EINVAL;
 	}
 	vm = vm_asked_for(request, info);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	err = mgmt_label_set(vm, name ? nla_data(name) : NULL, uuid ? nla_data(uuid) : NULL,
-			     info->extack);
+	if (cpu || memory) {
+		u64 bytes = memory ? nla_get_u64(memory) : 0;
+
+		err = mgmt_limits_set(vm, cpu ? nla_data(cpu) : NULL, memory ? &bytes : NULL,
+				      viewer_of(request).all, info->extack);
+	} else {
+		err = mgmt_label_set(vm, name ? nla_data(name) : NULL,
+				     uuid ? nla_data(uuid) : NULL, info->extack);
+	}
 	vm_put(vm);
 	return err;
 }
@@ -386,6 +410,9 @@ static int do_vm_order(struct sk_buff *request, struct genl_info *info)
 		break;
 	case VMM_CMD_VM_KILL:
 		err = mgmt_give_order(vm, ORDER_KILL, info->extack);
+		break;
+	case VMM_CMD_VM_RESET:
+		err = mgmt_give_reset(vm, info->extack);
 		break;
 	default:
 		err = vm_nmi(vm);
@@ -436,13 +463,16 @@ static void event_send(struct vmm *vm, enum vmm_event event, const char *reason)
  * @event: VMM_EVENT_*
  * @reason: why, in words, or NULL
  *
+ * A VM has VMM_EVENTS_PER_SECOND; beyond that only its end is told.
+ *
  * Context: may sleep.
  */
 void netlink_event(struct vmm *vm, enum vmm_event event, const char *reason)
 {
 	mutex_lock(&event_lock);
 	event_seq++;
-	if (genl_has_listeners(&family, &init_net, 0))
+	if (genl_has_listeners(&family, &init_net, 0) &&
+	    (event == VMM_EVENT_DESTROYED || __ratelimit(&vm->mgmt.rate)))
 		event_send(vm, event, reason);
 	mutex_unlock(&event_lock);
 }
@@ -453,10 +483,12 @@ static const struct nla_policy vm_id_policy[VMM_ATTR_VM_ID + 1] = {
 	[VMM_ATTR_VM_ID] = { .type = NLA_U64 },
 };
 
-static const struct nla_policy vm_set_policy[VMM_ATTR_VM_UUID + 1] = {
+static const struct nla_policy vm_set_policy[VMM_ATTR_VM_MEMORY_LIMIT + 1] = {
 	[VMM_ATTR_VM_ID] = { .type = NLA_U64 },
 	[VMM_ATTR_VM_NAME] = { .type = NLA_NUL_STRING, .len = VMM_VM_NAME_SIZE - 1 },
 	[VMM_ATTR_VM_UUID] = NLA_POLICY_EXACT_LEN(VMM_VM_UUID_SIZE),
+	[VMM_ATTR_VM_CPU_LIMIT] = { .type = NLA_U32 },
+	[VMM_ATTR_VM_MEMORY_LIMIT] = { .type = NLA_U64 },
 };
 
 static const struct nla_policy vcpu_get_policy[VMM_ATTR_VCPU_VM + 1] = {
@@ -475,6 +507,7 @@ static const struct genl_ops ops[] = {
 	{ .cmd = VMM_CMD_VM_RESUME, POLICY(vm_id_policy), .doit = do_vm_order },
 	{ .cmd = VMM_CMD_VM_NMI, POLICY(vm_id_policy), .doit = do_vm_order },
 	{ .cmd = VMM_CMD_VM_KILL, POLICY(vm_id_policy), .doit = do_vm_order },
+	{ .cmd = VMM_CMD_VM_RESET, POLICY(vm_id_policy), .doit = do_vm_order },
 };
 
 /* Everybody's events: a group cannot tell its members apart. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All VMs of this host by id, their names, and orders to them: pause, resume, kill.
+ * All VMs of this host by id, their names, and orders to them: pause, resume, reset, kill.
  *
  * Whoever looks a VM up takes a reference under the registry's lock, a spinlock, unless there is
  * none left: a VM leaves the registry, under the same lock, before anything of it is freed. The
@@ -37,6 +37,9 @@ int mgmt_vm_add(struct vmm *vm)
 	m->state = VMM_VM_CREATED;
 	uuid_gen(&m->uuid);
 	init_waitqueue_head(&m->wait);
+	limit_init(vm);
+	ratelimit_state_init(&m->rate, HZ, VMM_EVENTS_PER_SECOND);
+	ratelimit_set_flags(&m->rate, RATELIMIT_MSG_ON_RELEASE);
 	m->pid = get_task_pid(current, PIDTYPE_TGID);
 	err = xa_insert(&registry, vm->id, vm, GFP_KERNEL_ACCOUNT);
 	if (err) {
@@ -57,6 +60,7 @@ int mgmt_vm_add(struct vmm *vm)
 void mgmt_vm_remove(struct vmm *vm)
 {
 	xa_erase(&registry, vm->id);
+	hrtimer_cancel(&vm->mgmt.limit.timer);
 	atomic_inc(&generation);
 	netlink_event(vm, VMM_EVENT_DESTROYED, NULL);
 	put_pid(vm->mgmt.pid);
@@ -238,17 +242,124 @@ int mgmt_give_order(struct vmm *vm, enum mgmt_order order, struct netlink_ext_ac
 }
 
 /**
- * mgmt_follow_orders() - REQ_ORDERS: the VM may have been paused or killed
+ * mgmt_give_reset() - have a VM's client reset it
+ * @vm: the VM
+ * @ack: where a refusal is explained
+ *
+ * The vCPU that comes first tells it, when the VM is not paused.
+ *
+ * Context: may sleep; no lock of a VM held.
+ * Return: 0; -EBUSY: the VM's state does not fit
+ */
+int mgmt_give_reset(struct vmm *vm, struct netlink_ext_ack *ack)
+{
+	int err = -EBUSY;
+
+	mutex_lock(&orders_lock);
+	if (vm->mgmt.order == ORDER_KILL) {
+		NL_SET_ERR_MSG(ack, "the VM has been killed");
+	} else if (!atomic_read(&vm->online_vcpus)) {
+		NL_SET_ERR_MSG(ack, "the VM has no vCPU yet");
+	} else {
+		WRITE_ONCE(vm->mgmt.reset, true);
+		vcpu_request_all(vm, REQ_ORDERS, false);
+		err = 0;
+	}
+	mutex_unlock(&orders_lock);
+	return err;
+}
+
+static bool is_looser(u64 old, u64 new)
+{
+	return old && (!new || new > old);
+}
+
+/**
+ * mgmt_limits_set() - limit a VM
+ * @vm: the VM
+ * @cpu: percent of a processor, 0: no limit; NULL: leave it
+ * @memory: bytes that may be mapped, likewise
+ * @loosen: it may become more than it was
+ * @ack: where a refusal is explained
+ *
+ * Context: may sleep; no lock of a VM held.
+ * Return: 0; -EINVAL: more than there can be; -EPERM: looser
+ */
+int mgmt_limits_set(struct vmm *vm, const u32 *cpu, const u64 *memory, bool loosen,
+		    struct netlink_ext_ack *ack)
+{
+	struct vm_limit *l = &vm->mgmt.limit;
+	int err = 0;
+
+	if (cpu && *cpu > 100 * VMM_MAX_VCPUS) {
+		NL_SET_ERR_MSG(ack, "a VM cannot use that many processors");
+		return -EINVAL;
+	}
+	mutex_lock(&orders_lock);
+	if (!loosen && ((cpu && is_looser(l->cpu, *cpu)) ||
+			(memory && is_looser(l->memory, *memory)))) {
+		NL_SET_ERR_MSG(ack, "to loosen a limit CAP_SYS_ADMIN is needed");
+		err = -EPERM;
+	} else {
+		limit_set(vm, cpu ? *cpu : l->cpu, memory ? *memory : l->memory);
+	}
+	mutex_unlock(&orders_lock);
+	return err;
+}
+
+static bool may_run(const struct vm_mgmt *m)
+{
+	int order = READ_ONCE(m->order);
+
+	return order == ORDER_KILL || (order == ORDER_RUN && !READ_ONCE(m->held));
+}
+
+/* The first time since the limits were set it is told. */
+static void note_limits(struct vcpu *vcpu, u32 held)
+{
+	if (held & ~atomic_fetch_or(held, &vcpu->vm->mgmt.told))
+		netlink_event(vcpu->vm, VMM_EVENT_LIMITED,
+			      held & HELD_MEMORY ? "memory" : "processor time");
+}
+
+static int wait_to_run(struct vcpu *vcpu)
+{
+	struct vm_mgmt *m = &vcpu->vm->mgmt;
+	u32 held = READ_ONCE(m->held);
+	u64 since = ktime_get_ns();
+	int err;
+
+	if (held) {
+		note_limits(vcpu, held);
+		steal_away(vcpu);
+	}
+	err = wait_event_interruptible(m->wait, may_run(m));
+	if (held)
+		WRITE_ONCE(vcpu->limit.waited, vcpu->limit.waited + ktime_get_ns() - since);
+	return err;
+}
+
+static int reset_by_client(struct vcpu *vcpu)
+{
+	netlink_event(vcpu->vm, VMM_EVENT_RESET, NULL);
+	vcpu->run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
+	vcpu->run->system_event.type = KVM_SYSTEM_EVENT_RESET;
+	vcpu->run->system_event.ndata = 0;
+	return RESUME_USER;
+}
+
+/**
+ * mgmt_follow_orders() - REQ_ORDERS: the VM may have been paused, held, reset or killed
  * @vcpu: the vCPU; every vCPU's first entry comes through here, and the first after a stop
  *
- * Context: may sleep, until the VM is resumed or a signal comes.
- * Return: RESUME_GUEST, -EINTR, -ECANCELED: killed
+ * Context: may sleep, until the VM may run or a signal comes.
+ * Return: RESUME_GUEST, RESUME_USER: reset; -EINTR; -ECANCELED: killed
  */
 int mgmt_follow_orders(struct vcpu *vcpu)
 {
 	struct vm_mgmt *m = &vcpu->vm->mgmt;
 
-	if (wait_event_interruptible(m->wait, READ_ONCE(m->order) != ORDER_PAUSE)) {
+	if (!may_run(m) && wait_to_run(vcpu)) {
 		vcpu_request(vcpu, REQ_ORDERS);
 		vcpu->stats.signal_exits++;
 		return -EINTR;
@@ -257,6 +368,8 @@ int mgmt_follow_orders(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_ORDERS);
 		return -ECANCELED;
 	}
+	if (READ_ONCE(m->reset) && xchg(&m->reset, false))
+		return reset_by_client(vcpu);
 	if (xchg(&m->state, VMM_VM_RUNNING) != VMM_VM_RUNNING)
 		netlink_event(vcpu->vm, VMM_EVENT_RUNNING, NULL);
 	return RESUME_GUEST;

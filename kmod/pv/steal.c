@@ -4,6 +4,12 @@
 
 #include "../backend.h"
 
+/* What the scheduler and the VM's limits have kept from this vCPU. */
+static u64 steal_clock(const struct vcpu *vcpu)
+{
+	return current->sched_info.run_delay + vcpu->limit.waited;
+}
+
 /**
  * steal_arrive() - the vCPU's thread comes onto a processor
  * @vcpu: the vCPU
@@ -13,7 +19,7 @@
 void steal_arrive(struct vcpu *vcpu)
 {
 	if ((vcpu->pv.steal_time & KVM_MSR_ENABLED) &&
-	    current->sched_info.run_delay != vcpu->pv.run_delay)
+	    steal_clock(vcpu) != vcpu->pv.run_delay)
 		vcpu_request(vcpu, REQ_STEAL);
 }
 
@@ -70,7 +76,7 @@ static void steal_version(struct vcpu *vcpu, u32 version)
  */
 void steal_update(struct vcpu *vcpu)
 {
-	u64 delay = current->sched_info.run_delay, stolen = 0;
+	u64 delay = steal_clock(vcpu), stolen = 0;
 	struct kvm_steal_time st;
 
 	if (vcpu->pv.runner == current)

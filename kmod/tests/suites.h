@@ -21,7 +21,8 @@
 	X(pic_suite)		\
 	X(pit_suite)		\
 	X(routing_suite)	\
-	X(irqchip_suite)
+	X(irqchip_suite)	\
+	X(limits_suite)
 
 #define X(suite) extern struct kunit_suite suite;
 VMM_SUITES(X)

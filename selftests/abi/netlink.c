@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "../../uapi/linux/vmm.h"
 #include "nl.h"
 #include "vm.h"
 
@@ -303,6 +304,37 @@ CASE(names)
 	CHECK_EQ(set_name(&nl, ~0ull, "c"), -ENOENT);
 }
 
+/* A VM has its name, and its client the id, before anything of it runs. */
+CASE(name_at_creation)
+{
+	struct nl nl = nl_open();
+	struct vm *one = vm_create(0), *two = vm_create(0);
+	struct vmm_name name = { .name = "born-with" };
+	u32 i;
+
+	CHECK_EQ(dev_cap(VMM_CAP_NAME), VMM_VM_NAME_SIZE);
+	OK(ioctl(one->fd, VMM_SET_NAME, &name));
+	CHECK(!strcmp(get_facts(&nl, name.id).name, "born-with"));
+	CHECK_EQ(get_facts(&nl, name.id).pid, getpid());
+	CHECK_ERRNO(ioctl(two->fd, VMM_SET_NAME, &name), EEXIST);
+	for (i = 0; i < ARRAY_SIZE(bad_names); i++) {
+		if (!*bad_names[i])
+			continue;
+		memset(&name, 'x', sizeof(name));
+		memcpy(name.name, bad_names[i], strnlen(bad_names[i], 63) + 1);
+		CHECK_ERRNO(ioctl(two->fd, VMM_SET_NAME, &name), EINVAL);
+	}
+	/* Without a name it only answers. */
+	name = (struct vmm_name){ 0 };
+	OK(ioctl(one->fd, VMM_SET_NAME, &name));
+	CHECK(!strcmp(get_facts(&nl, name.id).name, "born-with"));
+	name.id = 0;
+	OK(ioctl(two->fd, VMM_SET_NAME, &name));
+	CHECK(!get_facts(&nl, name.id).name[0]);
+	CHECK_ERRNO(ioctl(two->fd, VMM_SET_NAME, NULL), EFAULT);
+	CHECK_ERRNO(ioctl(dev_fd(), VMM_SET_NAME, &name), ENOTTY);
+}
+
 /* ---- whose ---- */
 
 /* As somebody without privileges; @inherited: a socket that root has opened. */
@@ -418,13 +450,13 @@ static void random_request(struct nl *nl, u64 id, unsigned int *seed, struct nl_
 	u8 junk[96];
 	u32 i, n = rand_r(seed) % 5;
 
-	*r = nl_begin(nl, rand_r(seed) % 12, rand_r(seed) % 4 ? NLM_F_ACK : NLM_F_DUMP);
+	*r = nl_begin(nl, rand_r(seed) % 14, rand_r(seed) % 4 ? NLM_F_ACK : NLM_F_DUMP);
 	while (n--) {
 		for (i = 0; i < sizeof(junk); i++)
 			junk[i] = rand_r(seed) % 4 ? 'a' + rand_r(seed) % 26 : rand_r(seed);
 		if (rand_r(seed) % 2)
 			memcpy(junk, &id, sizeof(id));
-		nl_put(r, rand_r(seed) % 8 ? rand_r(seed) % 8 : rand_r(seed), junk,
+		nl_put(r, rand_r(seed) % 8 ? rand_r(seed) % 20 : rand_r(seed), junk,
 		       rand_r(seed) % 2 ? sizeof(id) : rand_r(seed) % sizeof(junk));
 	}
 	/* A length that goes too far, or not far enough. */

@@ -2,9 +2,11 @@
 /* Orders to VMs over netlink, and what is told of them. Documentation/netlink.rst. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/socket.h>
+#include "../../uapi/linux/vmm.h"
 #include "nl.h"
 #include "vm.h"
 
@@ -243,6 +245,61 @@ CASE(nmi)
 	CHECK_EQ(G(vm, nmis), 1);
 }
 
+/* ---- reset: the client is told, and acts ---- */
+
+CASE(reset)
+{
+	struct nl nl = nl_open();
+	struct vm *vm = vm_create(0);
+	u64 id = my_vm(&nl);
+	struct runner r;
+	struct vcpu *v;
+
+	signal(SIGUSR1, interrupted);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), -EBUSY);
+	CHECK(strstr(nl.ack, "no vCPU"));
+	v = vcpu_new(vm, 0, guest_counts, 0);
+	start(&r, v);
+	wait_for_change(vm);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), 0);
+	CHECK_EQ(finish(&r), 0);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_SYSTEM_EVENT);
+	CHECK_EQ(v->run->system_event.type, KVM_SYSTEM_EVENT_RESET);
+	CHECK_EQ(v->run->system_event.ndata, 0);
+	/* It is told once; one that does not care goes on. */
+	start(&r, v);
+	wait_for_change(vm);
+	CHECK_EQ(interrupt(&r), EINTR);
+	/* While it is paused it is not told. */
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_PAUSE, id), 0);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), 0);
+	start(&r, v);
+	CHECK_EQ(interrupt(&r), EINTR);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESUME, id), 0);
+	vcpu_run_exit(v, KVM_EXIT_SYSTEM_EVENT);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_KILL, id), 0);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), -EBUSY);
+	CHECK(strstr(nl.ack, "killed"));
+}
+
+/* All its vCPUs sleep: one is woken to tell. */
+CASE(reset_of_halted)
+{
+	struct nl nl = nl_open();
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	u64 id = my_vm(&nl);
+	struct vcpu *v = vcpu_new(vm, 0, guest_halts, 0);
+	struct runner r;
+
+	vcpu_add(vm, 1);
+	run_sync(v, 1);
+	start(&r, v);
+	host_sleep_ms(20);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), 0);
+	CHECK_EQ(finish(&r), 0);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_SYSTEM_EVENT);
+}
+
 /* ---- events ---- */
 
 struct event {
@@ -353,4 +410,35 @@ CASE(events)
 		CHECK(!strcmp(e.name, i ? "observed" : ""));
 		seq = e.seq;
 	}
+}
+
+/* One VM cannot drown what is told of others: it has so many a second, and its end. */
+CASE(event_rate)
+{
+	struct nl nl = nl_open(), listener = nl_open();
+	unsigned int i, told = 0, gaps = 0;
+	struct vm *vm = vm_create(0);
+	u64 id = my_vm(&nl), seq = 0;
+	struct event e;
+	int size = 1 << 20;
+
+	OK(setsockopt(listener.fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)));
+	OK(setsockopt(listener.fd, 270, NETLINK_ADD_MEMBERSHIP, &listener.events,
+		      sizeof(listener.events)));
+	for (i = 0; i < 20 * VMM_EVENTS_PER_SECOND; i++) {
+		CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_PAUSE, id), 0);
+		CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESUME, id), 0);
+	}
+	vm_free(vm);
+	do {
+		e = next_event(&listener);
+		CHECK_EQ(e.vm, id);
+		gaps += told && e.seq != seq + 1;
+		seq = e.seq;
+		told++;
+	} while (e.kind != VMM_EVENT_DESTROYED);
+	printf("%u of %u events, %u gaps\n", told, 2 * i + 1, gaps);
+	CHECK(told > VMM_EVENTS_PER_SECOND);
+	CHECK(told < i);
+	CHECK(gaps > 0);
 }

@@ -6,6 +6,7 @@
 #ifndef _UAPI_LINUX_VMM_H
 #define _UAPI_LINUX_VMM_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 /*
@@ -55,5 +56,25 @@
 
 #define VMM_HC_MASK		0x7f
 #define VMM_HC_USER_MASK	0x72	/* those of U */
+
+/*
+ * VM: the name that the netlink family "vmm" shows (<linux/vmm_netlink.h>), given before anything
+ * of the VM runs. KVM_CHECK_EXTENSION answers with the size of the name.
+ */
+#define VMM_CAP_NAME		0x564d4d02
+
+/*
+ * struct vmm_name - VMM_SET_NAME, an ioctl of a VM
+ * @id: set to the VM's id, by which the family knows it
+ * @name: a letter, then letters, digits and any of "-_.:@+", and a 0; "": it stays as it is
+ *
+ * -EINVAL: no name. -EEXIST: the VM's owner has another one of that name.
+ */
+struct vmm_name {
+	__u64 id;
+	char name[64];
+};
+
+#define VMM_SET_NAME		_IOWR(0x56, 0xf0, struct vmm_name)
 
 #endif /* _UAPI_LINUX_VMM_H */

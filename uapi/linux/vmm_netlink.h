@@ -12,6 +12,7 @@
 
 #define VMM_VM_NAME_SIZE	64	/* bytes of a name, the terminating 0 among them */
 #define VMM_VM_UUID_SIZE	16
+#define VMM_EVENTS_PER_SECOND	64	/* of one VM, beside its end; more are lost */
 
 enum vmm_cmd {
 	VMM_CMD_UNSPEC,
@@ -23,6 +24,7 @@ enum vmm_cmd {
 	VMM_CMD_VM_NMI,
 	VMM_CMD_VM_KILL,
 	VMM_CMD_EVENT,
+	VMM_CMD_VM_RESET,
 };
 
 enum vmm_vm_state {
@@ -50,6 +52,8 @@ enum vmm_event {
 	VMM_EVENT_CRASHED,
 	VMM_EVENT_KILLED,
 	VMM_EVENT_DESTROYED,
+	VMM_EVENT_RESET,	/* the client has been told of VMM_CMD_VM_RESET */
+	VMM_EVENT_LIMITED,	/* for the first time since its limits were set */
 };
 
 enum vmm_attr_vm {
@@ -69,6 +73,9 @@ enum vmm_attr_vm {
 	VMM_ATTR_VM_EXIT,	/* nest, once for each kind that has occurred: VMM_ATTR_EXIT_* */
 	VMM_ATTR_VM_STEAL,	/* u64, ns: sum of the vCPUs' */
 	VMM_ATTR_VM_UPTIME,	/* u64, ns since the VM was created, suspend included */
+	VMM_ATTR_VM_RUNTIME,	/* u64, ns that the vCPUs' threads have run, in the client too */
+	VMM_ATTR_VM_CPU_LIMIT,	/* u32, percent of a processor for all vCPUs; absent or 0: none */
+	VMM_ATTR_VM_MEMORY_LIMIT, /* u64, bytes of VMM_ATTR_VM_RESIDENT; absent or 0: none */
 
 	__VMM_ATTR_VM_MAX,
 	VMM_ATTR_VM_MAX = __VMM_ATTR_VM_MAX - 1
@@ -83,7 +90,7 @@ enum vmm_attr_vcpu {
 	VMM_ATTR_VCPU_TID,	/* u32: the thread that ran it last; absent: none yet */
 	VMM_ATTR_VCPU_EXITS,	/* u64 */
 	VMM_ATTR_VCPU_EXIT,	/* nest, as VMM_ATTR_VM_EXIT */
-	VMM_ATTR_VCPU_STEAL,	/* u64, ns that its thread waited for a processor */
+	VMM_ATTR_VCPU_STEAL,	/* u64, ns that its thread waited for a processor, or by a limit */
 
 	__VMM_ATTR_VCPU_MAX,
 	VMM_ATTR_VCPU_MAX = __VMM_ATTR_VCPU_MAX - 1
@@ -107,7 +114,7 @@ enum vmm_attr_event {
 	VMM_ATTR_EVENT_VM,	/* u64: the VM's id */
 	VMM_ATTR_EVENT_NAME,	/* string; absent: it has none */
 	VMM_ATTR_EVENT_OWNER,	/* u32 */
-	VMM_ATTR_EVENT_REASON,	/* string, of VMM_EVENT_CRASHED and VMM_EVENT_SHUTDOWN */
+	VMM_ATTR_EVENT_REASON,	/* string, of CRASHED, SHUTDOWN and LIMITED */
 
 	__VMM_ATTR_EVENT_MAX,
 	VMM_ATTR_EVENT_MAX = __VMM_ATTR_EVENT_MAX - 1
