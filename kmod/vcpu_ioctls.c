@@ -37,8 +37,7 @@ static long do_set_sregs(struct ioctl_call *call)
 
 static long do_get_sregs2(struct ioctl_call *call)
 {
-	sregs2_get(call->vcpu, call->arg);
-	return 0;
+	return sregs2_get(call->vcpu, call->arg);
 }
 
 static long do_set_sregs2(struct ioctl_call *call)

@@ -16,7 +16,7 @@ void regs_get(struct vcpu *vcpu, struct kvm_regs *regs);
 int regs_set(struct vcpu *vcpu, const struct kvm_regs *regs);
 void sregs_get(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs); /* -EINVAL: impossible */
-void sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs);
+int sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs);
 int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs);
 void segment_to_kvm(const struct segment *seg, struct kvm_segment *out);
 void segment_from_kvm(const struct kvm_segment *in, struct segment *seg);

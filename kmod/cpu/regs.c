@@ -257,33 +257,44 @@ int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	return 0;
 }
 
+/* Has one of these page-directory-pointer entries reserved bits set (APM vol. 2, 5.3.2)? */
+static bool pdptes_bad(const struct vcpu *vcpu, const u64 *entry)
+{
+	u64 reserved = GENMASK_ULL(63, 52) | vcpu->cpuid.reserved_gpa | 0x1e6;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		if (entry[i] & 1 && entry[i] & reserved)
+			return true;
+	return false;
+}
+
 /**
  * sregs2_get() - KVM_GET_SREGS2
  * @vcpu: the vCPU
- * @sregs: filled; pdptrs where PAE paging is on and they can be read
+ * @sregs: filled; pdptrs where PAE paging is on and there are valid ones at CR3
+ *
+ * Return: 0; -EFAULT: the host has no page there
  */
-void sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
+int sregs2_get(struct vcpu *vcpu, struct kvm_sregs2 *sregs)
 {
 	struct kvm_sregs common = {};
+	int err = 0;
 
 	sregs_get_common(vcpu, &common);
 	memset(sregs, 0, sizeof(*sregs));
 	memcpy(sregs, &common, offsetof(struct kvm_sregs2, flags));
 	if (!sregs_pae(common.cr0, common.cr4, common.efer))
-		return;
+		return 0;
 	/* With nested paging AMD's processor has them from memory (APM vol. 2, 15.25.10). */
 	if (backend_caps.pdptes)
 		memcpy(sregs->pdptrs, vcpu->state.pdpte, sizeof(sregs->pdptrs));
-	else if (memory_read(vcpu->vm, common.cr3 & 0xffffffe0ull, sregs->pdptrs,
-			     sizeof(sregs->pdptrs)))
-		return;
-	sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
-}
-
-/* Reserved bits of a page-directory-pointer entry that is present (APM vol. 2, 5.3.2). */
-static bool pdpte_bad(const struct vcpu *vcpu, u64 entry)
-{
-	return (entry & 1) && (entry & (GENMASK_ULL(63, 52) | vcpu->cpuid.reserved_gpa | 0x1e6));
+	else
+		err = memory_read(vcpu->vm, common.cr3 & 0xffffffe0ull, sregs->pdptrs,
+				  sizeof(sregs->pdptrs));
+	if (!err && !pdptes_bad(vcpu, sregs->pdptrs))
+		sregs->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	return err == -ENXIO ? 0 : err;
 }
 
 /**
@@ -297,7 +308,7 @@ static bool pdpte_bad(const struct vcpu *vcpu, u64 entry)
 int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
 	struct kvm_sregs common = {};
-	int i, err;
+	int err;
 
 	BUILD_BUG_ON(offsetof(struct kvm_sregs, interrupt_bitmap) !=
 		     offsetof(struct kvm_sregs2, flags));
@@ -305,9 +316,8 @@ int sregs2_set(struct vcpu *vcpu, const struct kvm_sregs2 *sregs)
 		return -EINVAL;
 	if (sregs->flags && !sregs_pae(sregs->cr0, sregs->cr4, sregs->efer))
 		return -EINVAL;
-	for (i = 0; sregs->flags && i < ARRAY_SIZE(sregs->pdptrs); i++)
-		if (pdpte_bad(vcpu, sregs->pdptrs[i]))
-			return -EINVAL;
+	if (sregs->flags && pdptes_bad(vcpu, sregs->pdptrs))
+		return -EINVAL;
 	memcpy(&common, sregs, offsetof(struct kvm_sregs2, flags));
 	err = sregs_set_common(vcpu, &common);
 	if (!err && sregs->flags)

@@ -145,8 +145,8 @@ static int piece_copy(struct interp *in, gpa_t gpa, u8 *buf, unsigned int len, b
 	int r;
 
 	r = write ? in->ops->phys_write(in, gpa, buf, len) : in->ops->phys_read(in, gpa, buf, len);
-	if (!r)
-		return INTERP_DONE;
+	if (r != INTERP_NOT_MEMORY)
+		return r;
 	for (; len; len -= n, gpa += n, buf += n) {
 		n = len < 8 ? len : 8;
 		r = mmio_access(in, gpa, buf, n, write);
@@ -180,7 +180,7 @@ int span_update(struct interp *in, const struct interp_span *span, u64 old, u64 
 	r = in->ops->phys_cmpxchg(in, span->gpa[0], old, new, len);
 	if (r == INTERP_NOT_MEMORY)
 		return span_copy(in, span, &new, true);
-	return r ? INTERP_RETRY : INTERP_DONE;
+	return r < 0 ? INTERP_RETRY : r;
 }
 
 int seg_map(struct interp *in, u8 seg, u64 offset, unsigned int len, bool write,

@@ -151,8 +151,9 @@ static int fetch_piece(struct interp *in, gva_t addr, unsigned int len)
 	r = interp_walk(in, addr, access, &walk);
 	if (r)
 		return r;
-	if (in->ops->phys_read(in, walk.gpa, in->bytes + in->nbytes, len))
-		return INTERP_UNKNOWN;
+	r = in->ops->phys_read(in, walk.gpa, in->bytes + in->nbytes, len);
+	if (r)
+		return r == INTERP_NOT_MEMORY ? INTERP_UNKNOWN : r;
 	in->nbytes += len;
 	return INTERP_DONE;
 }
@@ -279,7 +280,8 @@ static noinline int length_general(struct vcpu *vcpu, const struct pattern *p)
 		interp_raise(vcpu, &in->fault);
 		return 0;
 	}
-	if (r == INTERP_RETRY || (!r && !is_expected(in, p)))
+	/* The processor finds out itself whether there is no page. */
+	if (r == INTERP_RETRY || r == INTERP_NO_PAGE || (!r && !is_expected(in, p)))
 		return 0;
 	return r ? -1 : in->insn.len;
 }

@@ -17,23 +17,28 @@ static struct vcpu *owner(const struct interp *in)
 
 /* ---- the interpreter's surroundings ---- */
 
+static int phys_result(int err)
+{
+	if (!err)
+		return 0;
+	return err == -ENXIO ? INTERP_NOT_MEMORY : INTERP_NO_PAGE;
+}
+
 static int glue_phys_read(struct interp *in, gpa_t gpa, void *buf, unsigned int len)
 {
-	return memory_read(owner(in)->vm, gpa, buf, len) ? INTERP_NOT_MEMORY : 0;
+	return phys_result(memory_read(owner(in)->vm, gpa, buf, len));
 }
 
 static int glue_phys_write(struct interp *in, gpa_t gpa, const void *buf, unsigned int len)
 {
-	return memory_write(owner(in), gpa, buf, len) ? INTERP_NOT_MEMORY : 0;
+	return phys_result(memory_write(owner(in), gpa, buf, len));
 }
 
 static int glue_phys_cmpxchg(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned int len)
 {
 	int r = memory_cmpxchg(owner(in), gpa, &old, new, len);
 
-	if (!r)
-		return 0;
-	return r == -EAGAIN ? -1 : INTERP_NOT_MEMORY;
+	return r == -EAGAIN ? -1 : phys_result(r);
 }
 
 static bool glue_is_memory(struct interp *in, gpa_t gpa, bool write)
@@ -293,6 +298,7 @@ static int unknown(struct vcpu *vcpu)
 /* ---- running ---- */
 
 static int run_again(struct vcpu *vcpu);
+static int execute_again(struct vcpu *vcpu);
 
 /* A single step or breakpoint trap that had to wait for a posted write. */
 static int debug_later(struct vcpu *vcpu)
@@ -362,8 +368,26 @@ static int finish(struct vcpu *vcpu, int result)
 		return wait_for_user(vcpu);
 	case INTERP_RETRY:
 		return RESUME_GUEST;
+	case INTERP_NO_PAGE:
+		/* What devices have answered is not asked for twice. */
+		if (in->log_len) {
+			interp_vcpu(vcpu)->rip = vcpu->state.rip;
+			vcpu->complete = execute_again;
+		}
+		return -EFAULT;
 	}
 	return unknown(vcpu);
+}
+
+static int execute_again(struct vcpu *vcpu)
+{
+	struct interp_vcpu *iv = interp_vcpu(vcpu);
+
+	/* It has sent the vCPU elsewhere meanwhile. */
+	if (vcpu->state.rip != iv->rip)
+		return RESUME_GUEST;
+	context_load(vcpu);
+	return finish(vcpu, interp_execute(&iv->in));
 }
 
 /* User space has served what the instruction waited for: again from its start. */
@@ -382,11 +406,7 @@ static int run_again(struct vcpu *vcpu)
 		memcpy(data, vcpu->run->mmio.data, sizeof(data));
 		interp_served(&iv->in, data, sizeof(data));
 	}
-	/* It has sent the vCPU elsewhere meanwhile. */
-	if (vcpu->state.rip != iv->rip)
-		return RESUME_GUEST;
-	context_load(vcpu);
-	return finish(vcpu, interp_execute(&iv->in));
+	return execute_again(vcpu);
 }
 
 /* ---- the short way: MOV between a register and a device, 64-bit code ---- */
@@ -483,7 +503,8 @@ static int fast_exit(struct vcpu *vcpu, gpa_t gpa)
  * @gpa: where a nested fault (VMEXIT_TDP_FAULT) was, INVALID_GPA: not for such a fault
  *
  * Context: loaded, vcpu->mutex held; may sleep.
- * Return: RESUME_GUEST: done, or the guest's fault is raised; RESUME_USER: vcpu->run is filled
+ * Return: RESUME_GUEST: done, or the guest's fault is raised; RESUME_USER: vcpu->run is filled;
+ * -EFAULT: the host has no page of the guest's for it, and nothing has happened
  */
 int interp_exit(struct vcpu *vcpu, gpa_t gpa)
 {

@@ -26,6 +26,7 @@ enum interp_result {
 	INTERP_RETRY,		/* state changed under it: enter the guest again */
 	INTERP_UNKNOWN,		/* not an instruction it can do */
 	INTERP_MORE,		/* decoder: there are too few instruction bytes */
+	INTERP_NO_PAGE,		/* the host has no page for an address of a slot */
 };
 
 struct interp;
@@ -44,15 +45,14 @@ struct interp_fault {
 	u64 address;		/* CR2 of #PF */
 };
 
-/* What ops answer about a physical address where there is no memory. */
+/* What ops answer about a physical address where there is no slot. */
 #define INTERP_NOT_MEMORY	1
 
 /**
  * struct interp_ops - what the pure parts ask of their surroundings; may sleep
- * @phys_read: plain memory, within one page; 0 or INTERP_NOT_MEMORY
+ * @phys_read: plain memory, within one page; 0, INTERP_NOT_MEMORY or INTERP_NO_PAGE
  * @phys_write: likewise
- * @phys_cmpxchg: 1, 2, 4 or 8 bytes, naturally aligned; 0, INTERP_NOT_MEMORY, or -1: it was not
- *	@old any more
+ * @phys_cmpxchg: 1, 2, 4 or 8 bytes, naturally aligned; likewise, or -1: it was not @old any more
  * @is_memory: plain memory that may be read (@write: written); the answer may be outdated
  * @mmio_read: at most 8 bytes of one page; INTERP_DONE or INTERP_USER
  * @mmio_write: INTERP_DONE, or INTERP_USER: posted

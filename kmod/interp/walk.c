@@ -121,14 +121,17 @@ static int read_entry(struct interp *in, struct table_walk *w, unsigned int leve
 	const struct table_format *f = w->format;
 	unsigned int index = w->addr >> level_shift(f, level) & ((1U << f->index_bits) - 1);
 	u64 entry = 0;
+	int r = 0;
 
 	if (f->pae_top && level == 3)
 		index &= 3;
 	w->entry_gpa[level - 1] = base + index * f->entry_size;
 	if (f->pae_top && level == 3 && in->pdpte)
 		entry = in->pdpte[index];
-	else if (in->ops->phys_read(in, w->entry_gpa[level - 1], &entry, f->entry_size))
-		return INTERP_UNKNOWN;
+	else
+		r = in->ops->phys_read(in, w->entry_gpa[level - 1], &entry, f->entry_size);
+	if (r)
+		return r == INTERP_NOT_MEMORY ? INTERP_UNKNOWN : r;
 	w->entry[level - 1] = entry;
 	if (!(entry & PTE_P))
 		return fault_page(in, w, 0);
@@ -176,8 +179,10 @@ static int set_accessed(struct interp *in, const struct table_walk *w)
 			continue;
 		r = in->ops->phys_cmpxchg(in, w->entry_gpa[level - 1], old, new,
 					  w->format->entry_size);
+		if (r < 0)
+			return INTERP_RETRY;
 		if (r)
-			return r == INTERP_NOT_MEMORY ? INTERP_UNKNOWN : INTERP_RETRY;
+			return r == INTERP_NOT_MEMORY ? INTERP_UNKNOWN : r;
 	}
 	return INTERP_DONE;
 }
@@ -224,7 +229,7 @@ static int walk_once(struct interp *in, struct table_walk *w)
  * @walk: the translation
  *
  * Return: INTERP_DONE; INTERP_FAULT: #PF in @in->fault; INTERP_RETRY: another processor keeps
- * changing the tables; INTERP_UNKNOWN: a table is not in memory. May sleep.
+ * changing the tables; INTERP_UNKNOWN: a table is not in memory; INTERP_NO_PAGE. May sleep.
  */
 int interp_walk(struct interp *in, gva_t addr, u32 access, struct interp_walk *walk)
 {

@@ -34,7 +34,7 @@ static void mark_range_dirty(struct vcpu *vcpu, const struct memslot *slot, gpa_
 		slot_mark_dirty(vcpu, slot, gfn);
 }
 
-/* One slot's part of an access; the bytes done, or -EFAULT. srcu is held. */
+/* One slot's part of an access; the bytes done, or an errno of memory_read(). srcu is held. */
 static ssize_t access_part(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to,
 			   const void *from, size_t len)
 {
@@ -43,7 +43,7 @@ static ssize_t access_part(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *t
 	hva_t hva = gpa_to_hva(&vm->mem, gpa, !!from, &len, &slot);
 
 	if (!hva)
-		return -EFAULT;
+		return -ENXIO;
 	if (to)
 		return copy_from_user(to, hva_ptr(hva), len) ? -EFAULT : len;
 	left = copy_to_user(hva_ptr(hva), from, len);
@@ -56,6 +56,7 @@ static ssize_t access_part(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *t
 static int access_guest(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to, const void *from,
 			size_t len)
 {
+	ssize_t done = 0;
 	int idx;
 
 	/* User addresses mean nothing in another mm. */
@@ -63,8 +64,7 @@ static int access_guest(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to, 
 		return -EFAULT;
 	idx = srcu_read_lock(&vm->mem.srcu);
 	while (len) {
-		ssize_t done = access_part(vm, vcpu, gpa, to, from, len);
-
+		done = access_part(vm, vcpu, gpa, to, from, len);
 		if (done < 0)
 			break;
 		gpa += done;
@@ -75,7 +75,7 @@ static int access_guest(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to, 
 			from += done;
 	}
 	srcu_read_unlock(&vm->mem.srcu, idx);
-	return len ? -EFAULT : 0;
+	return min_t(ssize_t, done, 0);
 }
 
 /**
@@ -86,7 +86,8 @@ static int access_guest(struct vmm *vm, struct vcpu *vcpu, gpa_t gpa, void *to, 
  * @len: bytes; may cross pages and slots
  *
  * Context: a thread of the VM's mm; may sleep.
- * Return: 0 or -EFAULT: somewhere there is no slot or no page; @buf is then undefined.
+ * Return: 0; -ENXIO: somewhere there is no slot; -EFAULT: the host has no page there. @buf is then
+ * undefined.
  */
 int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len)
 {
@@ -101,8 +102,8 @@ int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len)
  * @len: bytes; may cross pages and slots
  *
  * Context: a thread of the VM's mm; may sleep.
- * Return: 0 or -EFAULT: somewhere there is no slot, a read-only one, or no page; a part may be
- * written.
+ * Return: 0; -ENXIO: somewhere there is no slot or a read-only one; -EFAULT: the host has no page
+ * there. A part may be written.
  */
 int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len)
 {
@@ -188,15 +189,15 @@ static int cmpxchg_user(hva_t hva, u64 *expected, u64 new, unsigned int size)
  * @size: 1, 2, 4 or 8 bytes
  *
  * Context: a thread of the VM's mm; may sleep.
- * Return: 0; -EAGAIN: something else was there; -EFAULT: no slot, a read-only one, or no page, or
- * @size or @gpa are not as said.
+ * Return: 0; -EAGAIN: something else was there; -ENXIO: no slot or a read-only one; -EFAULT: the host
+ * has no page there, or @size or @gpa are not as said.
  */
 int memory_cmpxchg(struct vcpu *vcpu, gpa_t gpa, u64 *expected, u64 new, unsigned int size)
 {
 	struct vmm *vm = vcpu->vm;
 	struct memslot *slot;
 	size_t len = size;
-	int idx, ret = -EFAULT;
+	int idx, ret = -ENXIO;
 	hva_t hva;
 
 	if (current->mm != vm->mm || !is_power_of_2(size) || size > 8 || (gpa & (size - 1)))

@@ -143,14 +143,14 @@ int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error);
 void memory_zap_page(struct vmm *vm, gfn_t gfn);
 
 /*
- * Guest physical access by the core, slots only. May sleep. 0, or -EFAULT: no slot or no page. What
- * is written is logged as written by the vCPU, which must be the caller's.
+ * Guest physical access by the core, slots only. May sleep. 0; -ENXIO: no slot; -EFAULT: the host has
+ * no page. What is written is logged as written by the vCPU, which must be the caller's.
  */
 int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len);
 int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
 /* Likewise without sleeping, in one slot, where the host has the page. */
 int memory_write_atomic(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
-/* Compare and exchange size (1, 2, 4, 8, naturally aligned) bytes; 0, -EFAULT, -EAGAIN: lost. */
+/* Compare and exchange size (1, 2, 4, 8, naturally aligned) bytes; likewise, or -EAGAIN: lost. */
 int memory_cmpxchg(struct vcpu *vcpu, gpa_t gpa, u64 *expected, u64 new, unsigned int size);
 /* Is there a slot here (and is it writable)? For MMIO decisions; any context. */
 bool memory_has_slot(struct vmm *vm, gpa_t gpa, bool write);

@@ -31,6 +31,30 @@ static void device_read_by_user(void)
 	machine_free(m);
 }
 
+/* Memory is no device because the host has no page for it at this moment, and no access is lost. */
+static void host_has_no_page(void)
+{
+	struct machine *m = machine_new(INTERP_LONG);
+
+	m->no_page = 0x5000;
+	m->device_value = 0x77;
+	GPR(m, RBX) = 0x5000;
+	CHECK_EQ(TRY(m, "\x8b\x03"), INTERP_NO_PAGE);     /* mov eax, [rbx] */
+	CHECK_EQ(TRY(m, "\x89\x03"), INTERP_NO_PAGE);     /* mov [rbx], eax */
+	CHECK_EQ(TRY(m, "\xf0\x01\x03"), INTERP_NO_PAGE); /* lock add [rbx], eax */
+	CHECK_EQ(m->nevents, 0);
+	GPR(m, RSI) = DEV;
+	GPR(m, RDI) = 0x5000;
+	CHECK_EQ(TRY(m, "\x48\xa5"), INTERP_NO_PAGE); /* movsq */
+	CHECK_EQ(GPR(m, RSI), DEV);
+	m->no_page = 0;
+	CHECK_EQ(interp_execute(&m->in), INTERP_DONE);
+	CHECK_EQ(m->nevents, 1);
+	CHECK_EQ(machine_peek(m, 0x5000, 8), 0x77);
+	CHECK_EQ(GPR(m, RDI), 0x5008);
+	machine_free(m);
+}
+
 static void device_write_is_posted(void)
 {
 	struct machine *m = machine_new(INTERP_LONG);
@@ -668,6 +692,7 @@ static void any_bytes(void)
 
 const struct tap_test tap_tests[] = {
 	TEST(device_read_by_user),
+	TEST(host_has_no_page),
 	TEST(device_write_is_posted),
 	TEST(device_read_modify_write),
 	TEST(device_to_device),

@@ -18,6 +18,11 @@ static u8 *ram(struct machine *m, u64 gpa, unsigned int len, bool write)
 	return write && offset + len > MACHINE_ROM ? NULL : m->memory + offset;
 }
 
+static bool missing(const struct machine *m, u64 gpa)
+{
+	return m->no_page && gpa >> 12 == m->no_page >> 12;
+}
+
 static void note(struct machine *m, char kind, u64 addr, unsigned int len, unsigned int count,
 		 u64 data)
 {
@@ -31,6 +36,8 @@ static int phys_read(struct interp *in, gpa_t gpa, void *buf, unsigned int len)
 {
 	u8 *p = ram(owner(in), gpa, len, false);
 
+	if (p && missing(owner(in), gpa))
+		return INTERP_NO_PAGE;
 	if (!p)
 		return INTERP_NOT_MEMORY;
 	memcpy(buf, p, len);
@@ -41,6 +48,8 @@ static int phys_write(struct interp *in, gpa_t gpa, const void *buf, unsigned in
 {
 	u8 *p = ram(owner(in), gpa, len, true);
 
+	if (p && missing(owner(in), gpa))
+		return INTERP_NO_PAGE;
 	if (!p)
 		return INTERP_NOT_MEMORY;
 	memcpy(p, buf, len);
@@ -52,6 +61,8 @@ static int phys_cmpxchg(struct interp *in, gpa_t gpa, u64 old, u64 new, unsigned
 	struct machine *m = owner(in);
 	u8 *p = ram(m, gpa, len, true);
 
+	if (p && missing(m, gpa))
+		return INTERP_NO_PAGE;
 	if (!p)
 		return INTERP_NOT_MEMORY;
 	note(m, 'x', gpa, len, 1, size_mask(len) & new);

@@ -32,6 +32,7 @@ struct machine {
 	char last; /* kind of the last event */
 	bool interrupt_pending;
 	unsigned int lose_races; /* this many exchanges find another value */
+	u64 no_page;             /* the page of memory that the host does not have, 0: it has all */
 };
 
 struct machine *machine_new(enum interp_mode mode);
