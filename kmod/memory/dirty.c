@@ -194,38 +194,29 @@ static int log_slot(struct vmm *vm, u32 id, struct memslot **slot)
 	return *slot && (*slot)->dirty ? 0 : -ENOENT;
 }
 
-/*
- * Words of the log, a chunk at a time. get: copy them out, and take them unless user space does
- * that itself; else take those that user space names.
- */
-static int log_words(struct vmm *vm, const struct memslot *slot, u64 first, u64 words,
-		     void __user *user, bool get)
+/* Take all, a chunk at a time, into buf. */
+static void take_all(struct vmm *vm, const struct memslot *slot, unsigned long *buf, u64 words)
 {
-	bool take = !get || !READ_ONCE(vm->policy.manual_dirty), flush = false;
-	unsigned long *buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	int ret = 0;
+	bool flush = false;
 	u64 i;
 
-	if (!buf)
-		return -ENOMEM;
-	for (i = 0; i < words && !ret; i += CHUNK_WORDS) {
-		size_t n = min_t(u64, words - i, CHUNK_WORDS), len = n * sizeof(long);
-		void __user *at = user + i * sizeof(long);
-
-		if (get)
-			memset(buf, 0xff, len);
-		else
-			ret = ioctl_copy_in(buf, at, len);
-		if (take && !ret)
-			flush |= dirty_take(vm, slot, first + i, buf, n);
-		if (get)
-			ret = ioctl_copy_out(at, take ? buf : &slot->dirty[first + i], len);
+	memset(buf, 0xff, words * sizeof(long));
+	for (i = 0; i < words; i += CHUNK_WORDS) {
+		flush |= dirty_take(vm, slot, i, buf + i, min_t(u64, words - i, CHUNK_WORDS));
 		cond_resched();
 	}
 	if (flush)
 		memory_flush(vm);
-	free_page((unsigned long)buf);
-	return ret;
+}
+
+/* User space did not get them: next time. */
+static void give_back(const struct memslot *slot, const unsigned long *buf, u64 words)
+{
+	u64 i;
+
+	for (i = 0; i < words; i++)
+		if (buf[i])
+			atomic_long_or(buf[i], (atomic_long_t *)&slot->dirty[i]);
 }
 
 /**
@@ -238,19 +229,32 @@ static int log_words(struct vmm *vm, const struct memslot *slot, u64 first, u64 
  *
  * Context: slots_lock held; may sleep.
  * Return: 0; -EINVAL: no such slot can be; -ENOENT: no such slot, or it has no log; -ENXIO: dirty
- * rings are in use; -EFAULT (bits may be lost); -ENOMEM.
+ * rings are in use; -EFAULT: the bits are in the log as before; -ENOMEM.
  */
 int memory_get_dirty_log(struct vmm *vm, const struct kvm_dirty_log *log)
 {
 	struct memslot *slot;
 	int ret = log_slot(vm, log->slot, &slot);
+	unsigned long *buf;
+	u64 words;
 
 	if (ret)
 		return ret;
 	/* Have processors hand over what they hold. */
 	if (vm->mem.pml)
 		vcpu_request_all(vm, REQ_KICK, true);
-	return log_words(vm, slot, 0, BITS_TO_LONGS(slot->npages), log->dirty_bitmap, true);
+	words = BITS_TO_LONGS(slot->npages);
+	if (READ_ONCE(vm->policy.manual_dirty))
+		return ioctl_copy_out(log->dirty_bitmap, slot->dirty, words * sizeof(long));
+	buf = kvmalloc_array(words, sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	take_all(vm, slot, buf, words);
+	ret = ioctl_copy_out(log->dirty_bitmap, buf, words * sizeof(long));
+	if (ret)
+		give_back(slot, buf, words);
+	kvfree(buf);
+	return ret;
 }
 
 static bool clear_range_ok(const struct memslot *slot, const struct kvm_clear_dirty_log *log)
@@ -273,7 +277,10 @@ static bool clear_range_ok(const struct memslot *slot, const struct kvm_clear_di
  */
 int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log)
 {
+	u64 i, first = log->first_page / BITS_PER_LONG, words = BITS_TO_LONGS(log->num_pages);
 	struct memslot *slot;
+	unsigned long *buf;
+	bool flush = false;
 	int ret;
 
 	if (log->first_page % BITS_PER_LONG)
@@ -283,6 +290,19 @@ int memory_clear_dirty_log(struct vmm *vm, const struct kvm_clear_dirty_log *log
 		return ret;
 	if (!clear_range_ok(slot, log))
 		return -EINVAL;
-	return log_words(vm, slot, log->first_page / BITS_PER_LONG, BITS_TO_LONGS(log->num_pages),
-			 log->dirty_bitmap, false);
+	buf = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	for (i = 0; i < words && !ret; i += CHUNK_WORDS) {
+		size_t n = min_t(u64, words - i, CHUNK_WORDS);
+
+		ret = ioctl_copy_in(buf, log->dirty_bitmap + i * sizeof(long), n * sizeof(long));
+		if (!ret)
+			flush |= dirty_take(vm, slot, first + i, buf, n);
+		cond_resched();
+	}
+	if (flush)
+		memory_flush(vm);
+	free_page((unsigned long)buf);
+	return ret;
 }

@@ -147,6 +147,30 @@ CASE(get_resets)
 	check_get_resets(vm, v);
 }
 
+/* What could not be copied out is still in the log. */
+CASE(get_fails, .oracle = "in-tree KVM has cleared the bits by then")
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_dirtier, AREA);
+	struct kvm_dirty_log nowhere = { .slot = 1, .dirty_bitmap = (void *)8 };
+	u64 bm[PAGES / 64];
+
+	vm_add_ram(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, PAGES * PAGE_SIZE);
+	OK(get_log(vm, 1, bm));
+	write_pages(v, some, ARRAY_SIZE(some));
+	CHECK_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &nowhere), EFAULT);
+	write_pages(v, one, 1);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &nowhere), EFAULT);
+	write_pages(v, some, 1);
+	OK(get_log(vm, 1, bm));
+	CHECK_EQ(bm[0], BIT(0) | BIT(1) | BIT(17) | BIT(63));
+	CHECK_EQ(bm[3], BIT(200 - 192) | BIT(255 - 192));
+	/* And the next write is noticed. */
+	write_pages(v, some, 2);
+	OK(get_log(vm, 1, bm));
+	expect_pages(bm, some, 2);
+}
+
 /* Logging begins on memory that the guest has already mapped for writing. */
 CASE(enable_later)
 {
