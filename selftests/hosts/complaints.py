@@ -22,9 +22,22 @@ HARMLESS_TAINT = 1 << 12 | 1 << 13 | 1 << 18
 TAINT_LETTERS = 'PFSRMBUDAWCIOELKXTN'
 
 
-def find(log):
-    """The lines of log that complain."""
-    return [line for line in log.splitlines() if PATTERN.search(line)]
+# The report of an allocation that failed has a trace below it.
+STARVED = re.compile(r'vmalloc error: size|page allocation failure: order')
+
+
+def find(log, starved=False):
+    """The lines of log that complain; starved: but for allocations that failed."""
+    found = []
+    reported = False
+    for line in log.splitlines():
+        if starved and STARVED.search(line):
+            reported = True
+        elif reported and 'Call Trace' in line:
+            reported = False
+        elif PATTERN.search(line):
+            found.append(line)
+    return found
 
 
 def taint_letters(value):

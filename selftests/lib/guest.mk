@@ -8,7 +8,8 @@ CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wstrict-prototypes -I$(LIB) -I../../uapi -pthread -static \
 	  -fno-pie -fno-stack-protector -fcf-protection=none -mno-red-zone \
 	  -fno-tree-loop-distribute-patterns -fno-strict-aliasing -fno-toplevel-reorder -fno-omit-frame-pointer
-LDFLAGS += -static -no-pie -pthread
+# Faults are injected around each ioctl (faults.c).
+LDFLAGS += -static -no-pie -pthread -Wl,--wrap=ioctl
 
 SRC := $(sort $(wildcard *.c)) $(wildcard $(LIB)/*.c)
 OBJ := $(patsubst %.c,$(OUTPUT)/$(PROGRAM).o/%.o,$(notdir $(SRC)))

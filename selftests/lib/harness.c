@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/wait.h>
+#include "faults.h"
 #include "harness.h"
 
 enum { EXIT_PASS, EXIT_FAIL, EXIT_SKIP = 4 };
@@ -284,7 +285,8 @@ static bool wanted(const struct test_case *t, int argc, char **argv)
 static void wrong_usage(const char *self)
 {
 	fprintf(stderr,
-		"usage: %s [-l] [-o 0|1] [-s slowness] [suite | suite.case ...]\n"
+		"usage: %s [-f] [-l] [-o 0|1] [-s slowness] [suite | suite.case ...]\n"
+		"  -f  inject faults into every ioctl (debug kernel)\n"
 		"  -l  list the cases\n"
 		"  -o  say whether the device is in-tree KVM (default: found out)\n"
 		"  -s  how much slower than usual this kernel is: longer limits, fewer rounds\n"
@@ -297,11 +299,13 @@ int main(int argc, char **argv)
 {
 	const struct test_case *const *t;
 	unsigned int count = 0, n = 0;
-	bool list = false;
+	bool faults = false, list = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "lo:s:")) != -1) {
-		if (opt == 'l')
+	while ((opt = getopt(argc, argv, "flo:s:")) != -1) {
+		if (opt == 'f')
+			faults = true;
+		else if (opt == 'l')
 			list = true;
 		else if (opt == 'o')
 			forced_oracle = atoi(optarg);
@@ -323,6 +327,8 @@ int main(int argc, char **argv)
 		printf("TAP version 13\n1..%u\n", count);
 	if (!list)
 		measure_speed();
+	if (faults)
+		faults_enable();
 	for (t = __start_test_cases; t < __stop_test_cases; t++) {
 		if (!wanted(*t, argc, argv))
 			continue;
@@ -337,6 +343,8 @@ int main(int argc, char **argv)
 	}
 	if (list)
 		return 0;
+	if (faults)
+		faults_report();
 	printf("# %u passed, %u failed, %u skipped, %u known differences\n", passed, failed,
 	       skipped, known);
 	return failed || !passed;
