@@ -2,6 +2,7 @@
 /* A vCPU that has nothing to run: halt polling, sleep, wake, directed yield. */
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/sched.h>
 
 #include "backend.h"
@@ -43,7 +44,7 @@ void halt_kick(struct vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->pv.kicked, true);
 	/* Whoever runs sees it at its next HLT. */
-	rcuwait_wake_up(&vcpu->wait);
+	vcpu_wake_halted(vcpu);
 }
 
 /* Poll while nobody else wants this processor. true: an event came. */
@@ -58,7 +59,8 @@ static bool halt_poll(struct vcpu *vcpu)
 			return true;
 		}
 		cpu_relax();
-	} while (!need_resched() && !signal_pending(current) && ktime_get_ns() < stop);
+	} while (single_task_running() && !need_resched() && !signal_pending(current) &&
+		 ktime_get_ns() < stop);
 	return false;
 }
 

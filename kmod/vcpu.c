@@ -67,8 +67,7 @@ static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct
 {
 	struct vcpu *vcpu = container_of(notifier, struct vcpu, notifier);
 
-	if (task_is_running(current))
-		WRITE_ONCE(vcpu->preempted, true);
+	WRITE_ONCE(vcpu->preempted, task_is_running(current));
 	vcpu_leave(vcpu);
 }
 
@@ -125,6 +124,23 @@ void vcpu_kick(struct vcpu *vcpu)
 }
 
 /**
+ * vcpu_wake_halted() - wake a vCPU that sleeps in HLT
+ * @vcpu: the vCPU
+ *
+ * Until it has a processor it is as good as preempted: who spins for it may lend it theirs.
+ *
+ * Context: any.
+ * Return: whether it slept
+ */
+bool vcpu_wake_halted(struct vcpu *vcpu)
+{
+	if (!rcuwait_wake_up(&vcpu->wait))
+		return false;
+	WRITE_ONCE(vcpu->preempted, true);
+	return true;
+}
+
+/**
  * vcpu_wake() - end a HLT, or make a running vCPU look at its requests
  * @vcpu: the vCPU
  *
@@ -132,7 +148,7 @@ void vcpu_kick(struct vcpu *vcpu)
  */
 void vcpu_wake(struct vcpu *vcpu)
 {
-	if (!rcuwait_wake_up(&vcpu->wait))
+	if (!vcpu_wake_halted(vcpu))
 		vcpu_kick(vcpu);
 }
 

@@ -212,7 +212,7 @@ struct vcpu {
 	int mp_state;			/* [a] KVM_MP_STATE_* */
 	struct rcuwait wait;		/* [r] where HLT sleeps */
 	unsigned int halt_poll_ns;	/* [m] current polling window */
-	bool preempted;			/* [a] scheduled out while runnable */
+	bool preempted;			/* [a] runnable, without a processor; a hint */
 	bool spinning;			/* [a] in halt_yield(): it waits for another vCPU */
 	sigset_t sigset;		/* [m] KVM_SET_SIGNAL_MASK */
 	bool sigset_active;		/* [m] */
@@ -278,6 +278,7 @@ int vcpu_create_fd(struct vmm *vm, u32 id);
 void vcpu_destroy_all(struct vmm *vm);
 void vcpu_kick(struct vcpu *vcpu);	/* any context: leave the guest, look at requests */
 void vcpu_wake(struct vcpu *vcpu);	/* any context: end a HLT, then as vcpu_kick */
+bool vcpu_wake_halted(struct vcpu *vcpu); /* any context: end a HLT; whether it slept */
 void vcpu_request_all(struct vmm *vm, unsigned int req, bool wait);
 long vcpu_run(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu);

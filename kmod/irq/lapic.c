@@ -93,7 +93,7 @@ static void lapic_notify(struct vcpu *vcpu, bool turned)
 {
 	int cpu;
 
-	if (rcuwait_wake_up(&vcpu->wait))
+	if (vcpu_wake_halted(vcpu))
 		return;
 	if (!backend_caps.posted_irqs || turned) {
 		vcpu_kick(vcpu);

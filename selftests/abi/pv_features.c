@@ -4,6 +4,7 @@
  * the hypercalls beside them. virt/kvm/x86/{msr,hypercalls,cpuid}.rst.
  */
 #include <linux/kvm_para.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -472,6 +473,16 @@ static void guest_kicker(void)
 	GUEST_DONE();
 }
 
+/* Keep this thread, and those that it starts, on one processor. */
+static void stay_here(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	CHECK_EQ(pthread_setaffinity_np(pthread_self(), sizeof(one), &one), 0);
+}
+
 static u32 mp_state(struct vcpu *v)
 {
 	struct kvm_mp_state mp;
@@ -480,19 +491,26 @@ static u32 mp_state(struct vcpu *v)
 	return mp.mp_state;
 }
 
+/* Both on one processor, which the sleeper does not get by waking up (sched(7)): it is lent it. */
 CASE(kick)
 {
+	static const struct sched_param none;
 	struct vm *vm = vm_create(VM_IRQCHIP);
 	struct vcpu *kicker = vcpu_new(vm, 0, guest_kicker, 0);
 	struct vcpu *sleeper = vcpu_new(vm, 1, guest_sleeper, 0);
+	u64 lent;
 
 	need_feature(KVM_FEATURE_PV_UNHALT);
+	stay_here();
 	vcpu_spawn(sleeper);
+	CHECK_EQ(pthread_setschedparam(sleeper->thread, SCHED_BATCH, &none), 0);
 	run_sync(kicker, 1);
+	lent = stat(kicker, "pv_yield");
 	host_sleep_ms(20);
 	run_done(kicker);
 	vcpu_join(sleeper);
 	CHECK_STAT(kicker, "pv_kick", 2);
+	CHECK_STAT(kicker, "pv_yield", lent + 1);
 }
 
 static void guest_kick_once(void)
