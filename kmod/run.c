@@ -84,7 +84,7 @@ static void run_requests_at_entry(struct vcpu *vcpu)
 		backend_tlb_flush(vcpu, true);
 }
 
-static int run_prepare(struct vcpu *vcpu)
+static void run_prepare(struct vcpu *vcpu)
 {
 	bool event = vcpu->events.injected.type != EVENT_NONE;
 
@@ -92,24 +92,45 @@ static int run_prepare(struct vcpu *vcpu)
 		run_requests_at_entry(vcpu);
 		event |= vcpu_test_clear_request(vcpu, REQ_EVENT);
 	}
-	return event ? events_prepare(vcpu) : RESUME_GUEST;
+	if (event)
+		events_prepare(vcpu);
+}
+
+static bool run_has_thread_work(void)
+{
+	return (read_thread_flags() & THREAD_WORK) || !raw_cpu_read(cpu_virt_on);
 }
 
 /* Something came up that must be looked at with interrupts on. */
 static bool run_called_off(struct vcpu *vcpu)
 {
-	return (READ_ONCE(vcpu->requests) & ~REQS_AT_ENTRY) ||
-	       (read_thread_flags() & THREAD_WORK) || !__this_cpu_read(cpu_virt_on) ||
-	       READ_ONCE(vcpu->mode) == VCPU_EXITING_GUEST;
+	return (READ_ONCE(vcpu->requests) & ~REQS_AT_ENTRY) || run_has_thread_work();
+}
+
+/* Interrupts off: get ready; false: the entry is called off. */
+static bool run_ready(struct vcpu *vcpu)
+{
+	if (run_called_off(vcpu))
+		return false;
+	if (likely(!READ_ONCE(vcpu->requests) && vcpu->events.injected.type == EVENT_NONE))
+		return true;
+	run_prepare(vcpu);
+	/* This may have kicked the vCPU itself. */
+	return !run_called_off(vcpu) && READ_ONCE(vcpu->mode) == VCPU_IN_GUEST;
 }
 
 /* ---- the entry ---- */
 
-static __always_inline void run_guest_time_begin(void)
+/* RCU, which counts a guest as it counts user space, has to be told; at each tick it looks. */
+static __always_inline void run_guest_time_begin(struct vcpu *vcpu)
 {
+	unsigned long now = jiffies;
+
 	vtime_account_guest_enter();
-	if (!context_tracking_guest_enter())
+	if (!context_tracking_guest_enter() && unlikely(vcpu->rcu_noted != now)) {
+		vcpu->rcu_noted = now;
 		compat_rcu_virt_note();
+	}
 }
 
 static __always_inline void run_guest_time_end(void)
@@ -120,6 +141,8 @@ static __always_inline void run_guest_time_end(void)
 /* Interrupts off. The FPU may have been saved by an interrupt's user; get it back. */
 static void run_hardware(struct vcpu *vcpu)
 {
+	u64 cr8 = vcpu->state.cr8;
+
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
 	if (unlikely(!vcpu->msrs.tsc_aux_loaded))
@@ -127,10 +150,12 @@ static void run_hardware(struct vcpu *vcpu)
 	xstate_enter(vcpu);
 	debug_enter(vcpu);
 	trace_vmm_entry(vcpu);
-	run_guest_time_begin();
+	run_guest_time_begin(vcpu);
 	backend_run(vcpu);
 	run_guest_time_end();
-	debug_leave(vcpu);
+	if (unlikely(vcpu->state.cr8 != cr8))
+		lapic_set_tpr(vcpu, vcpu->state.cr8 << 4);
+	debug_leave();
 	xstate_leave(vcpu);
 }
 
@@ -146,34 +171,31 @@ static void run_let_host_in(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/* Go in and come out once. RESUME_GUEST with *entered: an exit is to be dispatched. */
-static int run_enter(struct vcpu *vcpu, bool *entered)
+static void run_call_off(struct vcpu *vcpu)
 {
-	int ret;
+	if (vcpu->events.injected.type != EVENT_NONE) {
+		events_cancel(vcpu);
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE_GUEST);
+	local_irq_enable();
+	preempt_enable();
+}
 
-	*entered = false;
+/* Go in and come out once. true: an exit is to be dispatched. */
+static bool run_enter(struct vcpu *vcpu)
+{
 	preempt_disable();
 	local_irq_disable();
 	/* Mode before requests: whoever sets a request reads the mode afterwards. */
 	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
-	if (run_called_off(vcpu))
-		ret = RESUME_GUEST;
-	else
-		ret = run_prepare(vcpu);
-	if (ret != RESUME_GUEST || run_called_off(vcpu)) {
-		if (vcpu->events.injected.type != EVENT_NONE) {
-			events_cancel(vcpu);
-			vcpu_request(vcpu, REQ_EVENT);
-		}
-		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE_GUEST);
-		local_irq_enable();
-		preempt_enable();
-		return ret;
+	if (unlikely(!run_ready(vcpu))) {
+		run_call_off(vcpu);
+		return false;
 	}
 	run_hardware(vcpu);
 	run_let_host_in(vcpu);
-	*entered = true;
-	return RESUME_GUEST;
+	return true;
 }
 
 /* ---- after the exit ---- */
@@ -186,8 +208,6 @@ static int run_exit(struct vcpu *vcpu)
 	if (vcpu->exit.vectoring.type != EVENT_NONE ||
 	    vcpu->events.injected.type != EVENT_NONE)
 		events_requeue(vcpu);
-	if (vcpu->apic && vcpu->state.cr8 != lapic_tpr(vcpu) >> 4)
-		lapic_set_tpr(vcpu, vcpu->state.cr8 << 4);
 	if (unlikely(vcpu->vapic.addr))
 		vapic_collect(vcpu);
 	return dispatch_exit(vcpu);
@@ -228,29 +248,15 @@ static int run_thread_work(struct vcpu *vcpu)
 	return RESUME_GUEST;
 }
 
-static int run_once(struct vcpu *vcpu)
+/* One exit, or, where the entry was called off, what it was called off for. */
+static int run_once(struct vcpu *vcpu, bool *entered)
 {
-	bool entered;
-	int ret;
-
-	if (READ_ONCE(vcpu->requests) & ~REQS_AT_ENTRY) {
-		ret = run_requests(vcpu);
-		if (ret != RESUME_GUEST || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
-			return ret;
-	}
 	if (unlikely(vcpu->vapic.addr))
 		vapic_publish(vcpu);
-	ret = run_enter(vcpu, &entered);
+	*entered = run_enter(vcpu);
 	if (unlikely(vcpu->events.eoi_offered))
 		eoi_collect(vcpu);
-	if (entered)
-		ret = run_exit(vcpu);
-	return ret;
-}
-
-static bool run_has_thread_work(void)
-{
-	return (read_thread_flags() & THREAD_WORK) || !raw_cpu_read(cpu_virt_on);
+	return *entered ? run_exit(vcpu) : run_requests(vcpu);
 }
 
 static int run_loop(struct vcpu *vcpu)
@@ -259,8 +265,10 @@ static int run_loop(struct vcpu *vcpu)
 	int ret;
 
 	for (;;) {
+		bool entered = false;
+
 		if (vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
-			ret = run_once(vcpu);
+			ret = run_once(vcpu, &entered);
 		else
 			ret = halt_block(vcpu);
 		if (ret != RESUME_GUEST)
@@ -271,7 +279,8 @@ static int run_loop(struct vcpu *vcpu)
 			vcpu->stats.request_irq_exits++;
 			return RESUME_USER;
 		}
-		if (run_has_thread_work()) {
+		/* Else the next entry would be called off for it. */
+		if (!entered && run_has_thread_work()) {
 			ret = run_thread_work(vcpu);
 			if (ret != RESUME_GUEST)
 				return ret;

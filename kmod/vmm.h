@@ -206,6 +206,7 @@ struct vcpu {
 	struct vcpu_pv pv;		/* [m] paravirtual features */
 	struct vapic vapic;		/* [m] */
 	struct interp *interp;		/* [m] interpreter context, allocated at creation */
+	unsigned long rcu_noted;	/* [m] jiffies when RCU was last told of an entry */
 	int (*complete)(struct vcpu *vcpu); /* [m] finishes an exit that user space served */
 	struct dirty_ring ring;
 	struct pio_state pio;		/* [m] the port access that waits for user space */
@@ -277,8 +278,8 @@ long vm_check_extension(struct vmm *vm, unsigned long cap);
 int vcpu_create_fd(struct vmm *vm, u32 id);
 void vcpu_destroy_all(struct vmm *vm);
 void vcpu_kick(struct vcpu *vcpu);	/* any context: leave the guest, look at requests */
-void vcpu_wake(struct vcpu *vcpu);	/* any context: end a HLT, then as vcpu_kick */
 bool vcpu_wake_halted(struct vcpu *vcpu); /* any context: end a HLT; whether it slept */
+void vcpu_wake(struct vcpu *vcpu);	/* any context: end a HLT, then as vcpu_kick */
 void vcpu_request_all(struct vmm *vm, unsigned int req, bool wait);
 long vcpu_run(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu);

@@ -7,6 +7,10 @@
 #ifndef VMM_CPU_H
 #define VMM_CPU_H
 
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#include <asm/debugreg.h>
+
 #include "../vmm.h"
 
 /* ---- regs.c: KVM_GET/SET_REGS, SREGS, SREGS2, INIT/RESET state, TRANSLATE's registers ---- */
@@ -79,8 +83,20 @@ void fpu_destroy(struct vcpu *vcpu);
 void fpu_load_guest(struct vcpu *vcpu);		/* at the start of KVM_RUN */
 void fpu_put_guest(struct vcpu *vcpu);		/* at its end */
 /* Right around the entry, interrupts off: XCR0 (and XSS) only where it differs from the host's. */
-void xstate_enter(struct vcpu *vcpu);
-void xstate_leave(struct vcpu *vcpu);
+void xstate_load(struct vcpu *vcpu);
+void xstate_put(struct vcpu *vcpu);
+static __always_inline void xstate_enter(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->fpu.switches))
+		xstate_load(vcpu);
+}
+
+static __always_inline void xstate_leave(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->fpu.switches))
+		xstate_put(vcpu);
+}
+
 void fpu_reset(struct vcpu *vcpu, bool init);
 void fpu_get(struct vcpu *vcpu, struct kvm_fpu *fpu);
 void fpu_set(struct vcpu *vcpu, const struct kvm_fpu *fpu);
@@ -104,9 +120,21 @@ static inline bool debug_blocks_events(const struct vcpu *vcpu)
 }
 
 int debug_guest_set(struct vcpu *vcpu, const struct kvm_guest_debug *dbg); /* -EBUSY, -EINVAL */
-/* Right around the entry, interrupts off: DR0-DR3, DR6 only while breakpoints are armed. */
-void debug_enter(struct vcpu *vcpu);
-void debug_leave(struct vcpu *vcpu);
+/* Right around the entry, interrupts off: DR0-DR3 only while breakpoints are armed. */
+void debug_load(struct vcpu *vcpu);
+static __always_inline void debug_enter(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->debug.switch_db))
+		debug_load(vcpu);
+}
+
+/* The exit has left the host's breakpoints disabled (APM vol. 2, 15.6). */
+static __always_inline void debug_leave(void)
+{
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
+}
+
 int dr_access(struct vcpu *vcpu);		/* exit: RESUME_* */
 int dr_read(struct vcpu *vcpu, int nr, u64 *val);	/* 0, 1: #UD */
 int dr_write(struct vcpu *vcpu, int nr, u64 val);	/* 0, 1: #UD, 2: #GP */
@@ -123,9 +151,9 @@ void events_raise_payload(struct vcpu *vcpu, u8 vector, bool has_error, u32 erro
 void events_requeue(struct vcpu *vcpu);	/* after an exit: exit.vectoring, or injected is done */
 /*
  * Before an entry, interrupts off: hand over what is deliverable and ask for windows. To be called
- * when REQ_EVENT was set or an event is injected. RESUME_GUEST: enter.
+ * when REQ_EVENT was set or an event is injected.
  */
-int events_prepare(struct vcpu *vcpu);
+void events_prepare(struct vcpu *vcpu);
 void events_cancel(struct vcpu *vcpu);		/* the entry was called off after events_prepare */
 bool events_interrupt_allowed(struct vcpu *vcpu);
 bool events_nmi_allowed(struct vcpu *vcpu);

@@ -100,36 +100,21 @@ void debug_reset(struct vcpu *vcpu)
 /* ---- right around the entry ---- */
 
 /**
- * debug_enter() - load DR0-DR3 while a breakpoint is armed
- * @vcpu: the vCPU
+ * debug_load() - load DR0-DR3
+ * @vcpu: the vCPU, with debug.switch_db: a breakpoint is armed
  *
  * Context: interrupts off, right before the entry, which loads DR6 and DR7.
  */
-void debug_enter(struct vcpu *vcpu)
+void debug_load(struct vcpu *vcpu)
 {
 	const u64 *db = vcpu->debug.db;
 
-	if (likely(!vcpu->debug.switch_db))
-		return;
 	/* The host's breakpoints must not fire at the guest's addresses. */
 	set_debugreg(0, 7);
 	set_debugreg(db[0], 0);
 	set_debugreg(db[1], 1);
 	set_debugreg(db[2], 2);
 	set_debugreg(db[3], 3);
-}
-
-/**
- * debug_leave() - give the host its debug registers back
- * @vcpu: the vCPU
- *
- * Context: interrupts off, right after the exit, which left breakpoints disabled (APM vol. 2,
- * 15.6).
- */
-void debug_leave(struct vcpu *vcpu)
-{
-	if (unlikely(hw_breakpoint_active()))
-		hw_breakpoint_restore();
 }
 
 /* ---- MOV DR ---- */

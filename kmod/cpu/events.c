@@ -373,9 +373,8 @@ static bool event_is_ready(const struct event *event)
  * @vcpu: the vCPU
  *
  * Context: interrupts off, before an entry; called when REQ_EVENT was set or something is injected.
- * Return: RESUME_GUEST: enter
  */
-int events_prepare(struct vcpu *vcpu)
+void events_prepare(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->events;
 	u32 windows = events_decide(vcpu);
@@ -390,7 +389,6 @@ int events_prepare(struct vcpu *vcpu)
 	}
 	if (vcpu->policy.apic != APIC_VIRTUAL_NONE)
 		lapic_virtual_sync(vcpu);
-	return RESUME_GUEST;
 }
 
 /**

@@ -138,6 +138,7 @@ struct vcpu_fpu {
 };
 
 struct vcpu_debug {
+	bool switches;		/* an entry has to do with either */
 	u32 guest_debug;	/* KVM_GUESTDBG_* */
 	u64 db[4];		/* effective DR0-DR3: user space's with USE_HW_BP */
 	u64 dr7;		/* effective DR7, the same as state.dr7 */

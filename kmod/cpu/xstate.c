@@ -115,15 +115,17 @@ void xstate_update(struct vcpu *vcpu)
 
 	vcpu->fpu.switch_xcr0 = osxsave && vcpu->state.xcr0 != host_xcr0;
 	vcpu->fpu.switch_xss = osxsave && host_xss;
+	vcpu->fpu.switches = vcpu->fpu.switch_xcr0 || vcpu->fpu.switch_xss ||
+			     (osxsave && xsetbv_escapes);
 }
 
 /**
- * xstate_enter() - give the guest its XCR0 and IA32_XSS
- * @vcpu: the vCPU
+ * xstate_load() - give the guest its XCR0 and IA32_XSS
+ * @vcpu: the vCPU, with fpu.switches
  *
  * Context: right before the entry, interrupts off, the guest's FPU registers loaded.
  */
-void xstate_enter(struct vcpu *vcpu)
+void xstate_load(struct vcpu *vcpu)
 {
 	if (vcpu->fpu.switch_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->state.xcr0);
@@ -146,12 +148,12 @@ static void xstate_adopt(struct vcpu *vcpu)
 }
 
 /**
- * xstate_leave() - take the host's XCR0 and IA32_XSS back
- * @vcpu: the vCPU
+ * xstate_put() - take the host's XCR0 and IA32_XSS back
+ * @vcpu: the vCPU, with fpu.switches
  *
  * Context: right after the exit, interrupts off.
  */
-void xstate_leave(struct vcpu *vcpu)
+void xstate_put(struct vcpu *vcpu)
 {
 	bool switched = vcpu->fpu.switch_xcr0;
 
