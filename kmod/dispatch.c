@@ -57,13 +57,34 @@ int dispatch_shutdown(struct vcpu *vcpu)
 }
 
 /* 32-bit code wraps its instruction pointer (APM vol. 1, 2.2.4). */
-static u64 skip_wrap(struct vcpu *vcpu, u64 old, u64 new)
+static void skip_wrap(struct vcpu *vcpu)
 {
-	if (likely(!((old ^ new) >> 32)))
-		return new;
-	if (state_get(vcpu, STATE_SEGS)->seg[SEG_CS].attr & SEG_L)
-		return new;
-	return (u32)new;
+	if (!(state_get(vcpu, STATE_SEGS)->seg[SEG_CS].attr & SEG_L))
+		vcpu->state.rip = (u32)vcpu->state.rip;
+}
+
+static int skip(struct vcpu *vcpu, int len)
+{
+	u64 rip = vcpu->state.rip, rflags = vcpu->state.rflags;
+
+	vcpu->state.rip = rip + len;
+	if (unlikely((rip ^ vcpu->state.rip) >> 32))
+		skip_wrap(vcpu);
+	vcpu->state.int_shadow = 0;
+	if (unlikely((rflags & X86_EFLAGS_TF) || vcpu->policy.single_step))
+		return debug_after_insn(vcpu, rflags);
+	return RESUME_GUEST;
+}
+
+static int skip_decoded(struct vcpu *vcpu)
+{
+	int len = interp_insn_length(vcpu);
+
+	if (!len)
+		return RESUME_GUEST;
+	if (len < 0)
+		return dispatch_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+	return skip(vcpu, len);
 }
 
 /**
@@ -74,21 +95,7 @@ static u64 skip_wrap(struct vcpu *vcpu, u64 old, u64 new)
  */
 int dispatch_skip(struct vcpu *vcpu)
 {
-	u64 rip = vcpu->state.rip, rflags = vcpu->state.rflags;
-	int len = vcpu->exit.insn_len;
-
-	if (!len) {
-		len = interp_insn_length(vcpu);
-		if (!len)
-			return RESUME_GUEST;
-		if (len < 0)
-			return dispatch_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
-	}
-	vcpu->state.rip = skip_wrap(vcpu, rip, rip + len);
-	vcpu->state.int_shadow = 0;
-	if (unlikely((rflags & X86_EFLAGS_TF) || vcpu->policy.single_step))
-		return debug_after_insn(vcpu, rflags);
-	return RESUME_GUEST;
+	return vcpu->exit.insn_len ? skip(vcpu, vcpu->exit.insn_len) : skip_decoded(vcpu);
 }
 
 /* ---- handlers ---- */

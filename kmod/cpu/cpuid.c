@@ -21,25 +21,22 @@ static u16 *cpuid_slot(struct vcpu_cpuid *id, u32 function)
 {
 	u32 range = function >> 30, n = function & ~(CPUID_EXT | CPUID_HYPER);
 
-	if (range >= ARRAY_SIZE(id->slot) || n >= ARRAY_SIZE(id->slot[0]))
+	if (range >= CPUID_RANGES || n >= CPUID_RANGE_SLOTS)
 		return NULL;
-	return &id->slot[array_index_nospec(range, ARRAY_SIZE(id->slot))]
-			[array_index_nospec(n, ARRAY_SIZE(id->slot[0]))];
+	return &id->slot[array_index_nospec(range * CPUID_RANGE_SLOTS + n, ARRAY_SIZE(id->slot))];
 }
 
 static struct kvm_cpuid_entry2 *cpuid_find(struct vcpu_cpuid *id, u32 function, u32 index)
 {
 	const u16 *slot = cpuid_slot(id, function);
-	struct kvm_cpuid_entry2 *entry;
-	u32 i = 0;
+	struct kvm_cpuid_entry2 *entry = id->entries, *end = entry + id->nent;
 
 	if (slot) {
 		if (!*slot)
 			return NULL;
-		i = *slot - 1;
+		entry += *slot - 1;
 	}
-	for (; i < id->nent; i++) {
-		entry = &id->entries[i];
+	for (; entry < end; entry++) {
 		if (entry->function == function &&
 		    (entry->index == index || !(entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
 			return entry;
@@ -359,6 +356,23 @@ static struct kvm_cpuid_entry2 *cpuid_out_of_range(struct vcpu_cpuid *id, u32 fu
 	return cpuid_find(id, basic->eax, index);
 }
 
+/* What there is no entry for. A topology level that does not exist still names itself. */
+static const struct kvm_cpuid_entry2 *cpuid_absent(struct vcpu_cpuid *id, u32 function, u32 index)
+{
+	const struct kvm_cpuid_entry2 *e = cpuid_out_of_range(id, function, index);
+
+	if (e)
+		return e;
+	memset(&id->absent, 0, sizeof(id->absent));
+	if (function == 0xb || function == 0x1f)
+		e = cpuid_find(id, function, 0);
+	if (e) {
+		id->absent.ecx = index & 0xff;
+		id->absent.edx = e->edx; /* the x2APIC id */
+	}
+	return &id->absent;
+}
+
 /**
  * cpuid_query() - execute CPUID as the guest sees it
  * @vcpu: the vCPU
@@ -371,24 +385,14 @@ static struct kvm_cpuid_entry2 *cpuid_out_of_range(struct vcpu_cpuid *id, u32 fu
  */
 void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
-	static const struct kvm_cpuid_entry2 none;
 	struct vcpu_cpuid *id = &vcpu->cpuid;
-	u32 function = *eax, index = *ecx;
-	const struct kvm_cpuid_entry2 *e = cpuid_find(id, function, index);
+	const struct kvm_cpuid_entry2 *e = cpuid_find(id, *eax, *ecx) ?:
+					   cpuid_absent(id, *eax, *ecx);
 
-	e = e ?: cpuid_out_of_range(id, function, index) ?: &none;
 	*eax = e->eax;
 	*ebx = e->ebx;
 	*ecx = e->ecx;
 	*edx = e->edx;
-	/* A topology level that does not exist still names itself and the x2APIC id. */
-	if (e != &none || (function != 0xb && function != 0x1f))
-		return;
-	e = cpuid_find(id, function, 0);
-	if (e) {
-		*ecx = index & 0xff;
-		*edx = e->edx;
-	}
 }
 EXPORT_FOR_TEST(cpuid_query);
 EXPORT_FOR_TEST(cpuid_derive);
@@ -402,12 +406,13 @@ EXPORT_FOR_TEST(cpuid_derive);
 int cpuid_exit(struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->state.gpr;
-	u32 eax = gpr[REG_RAX], ebx, ecx = gpr[REG_RCX], edx;
+	const struct kvm_cpuid_entry2 *e = cpuid_find(&vcpu->cpuid, gpr[REG_RAX], gpr[REG_RCX]);
 
-	cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	gpr[REG_RAX] = eax;
-	gpr[REG_RBX] = ebx;
-	gpr[REG_RCX] = ecx;
-	gpr[REG_RDX] = edx;
+	if (unlikely(!e))
+		e = cpuid_absent(&vcpu->cpuid, gpr[REG_RAX], gpr[REG_RCX]);
+	gpr[REG_RAX] = e->eax;
+	gpr[REG_RBX] = e->ebx;
+	gpr[REG_RCX] = e->ecx;
+	gpr[REG_RDX] = e->edx;
 	return dispatch_skip(vcpu);
 }

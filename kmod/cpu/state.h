@@ -90,6 +90,8 @@ struct vcpu_policy {
 };
 
 #define CPUID_MAX_ENTRIES	256
+#define CPUID_RANGES		3	/* functions from 0, from 0x40000000, from 0x80000000 on */
+#define CPUID_RANGE_SLOTS	0x24
 
 struct vcpu_cpuid {
 	struct kvm_cpuid_entry2 *entries; /* KVM_SET_CPUID2's, dynamic bits up to date */
@@ -102,8 +104,9 @@ struct vcpu_cpuid {
 	u64 xcr0_supported;	/* XCR0 bits the guest may set */
 	u32 pv_features;	/* KVM_CPUID_FEATURES EAX the guest was given */
 	u32 caps[NCAPINTS];	/* guest_has(): the words of <asm/cpufeatures.h> */
+	struct kvm_cpuid_entry2 absent;	/* the answer where there is no entry */
 	/* First entry of a function plus 1, 0 where there is none: CPUID is a hot exit. */
-	u16 slot[3][0x24];	/* 0x00000000.., 0x40000000.., 0x80000000.. */
+	u16 slot[CPUID_RANGES * CPUID_RANGE_SLOTS];
 };
 
 #define CPU_MCE_BANKS	32	/* most machine-check banks of a vCPU: KVM_CAP_MCE */
@@ -135,10 +138,10 @@ struct vcpu_fpu {
 	bool loaded;		/* the guest's registers are the task's: inside KVM_RUN */
 	bool switch_xcr0;	/* the guest's XCR0 matters and differs from the host's */
 	bool switch_xss;	/* likewise IA32_XSS, which is 0 in every guest */
+	bool switches;		/* an entry has to do with either */
 };
 
 struct vcpu_debug {
-	bool switches;		/* an entry has to do with either */
 	u32 guest_debug;	/* KVM_GUESTDBG_* */
 	u64 db[4];		/* effective DR0-DR3: user space's with USE_HW_BP */
 	u64 dr7;		/* effective DR7, the same as state.dr7 */
