@@ -67,7 +67,7 @@ void vmx_update_apic(struct vcpu *vcpu)
 	vmx_control_change(vmx, VMX_PROC2, APIC_CONTROLS, bits);
 	if (vmx_has.posted_intr)
 		vmx_control_change(vmx, VMX_PIN, PIN_POSTED_INTR, bits ? PIN_POSTED_INTR : 0);
-	vmx->flush_ept = true;
+	vmx->fixups |= FIXUP_FLUSH_EPT;
 }
 
 /**

@@ -500,7 +500,7 @@ static void vmx_vmcs_enter_list(struct vmx_vcpu *vmx, struct vmx_cpu *c, int cpu
 	list_add(&vmx->loaded, &c->loaded);
 	vmx->cpu = cpu;
 	local_irq_restore(flags);
-	vmx->flush_ept = true;
+	vmx->fixups |= FIXUP_FLUSH_EPT;
 }
 
 /**
@@ -540,10 +540,9 @@ bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu)
  */
 void vmx_flush(struct vmx_vcpu *vmx)
 {
-	if (vmx->flush_ept)
+	if (vmx->fixups & FIXUP_FLUSH_EPT)
 		vmx_invept(INV_SINGLE, vmx->eptp);
 	else
 		vmx_invvpid(INV_SINGLE, vmx->vpid);
-	vmx->flush_ept = false;
-	vmx->flush_vpid = false;
+	vmx->fixups &= ~FIXUP_FLUSH;
 }

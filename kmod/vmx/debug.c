@@ -383,7 +383,7 @@ void vmx_dump(struct vcpu *vcpu, bool all)
 
 	vmx_read_guest(&g);
 	pr_err("vCPU %u on CPU %d: entry failed: %s\n", vcpu->id, vcpu->cpu,
-	       vmx_entry_failure(vmx->reason, vmx->error, vmcs_read(EXIT_QUALIFICATION)));
+	       vmx_entry_failure(vmx->exit.reason, vmx->error, vmcs_read(EXIT_QUALIFICATION)));
 	vmx_dump_failed(&g);
 	if (all)
 		vmx_dump_all(&g);

@@ -11,6 +11,10 @@
 #define QUAL	0x40	/* the exit qualification */
 #define VECT	0x100	/* it may have interrupted the delivery of an event */
 #define GPA	0x200	/* the guest-physical address */
+#define FAILED	0x400	/* an entry that failed; none of the above */
+
+/* EXIT_REASON_* of GETSEC, which <uapi/asm/vmx.h> does not name */
+#define REASON_GETSEC	11
 
 /* UNKNOWN is 0: what is not listed. */
 static const u16 vmx_kinds[] = {
@@ -23,6 +27,7 @@ static const u16 vmx_kinds[] = {
 	[EXIT_REASON_NMI_WINDOW] = VMEXIT_NMI_WINDOW,
 	[EXIT_REASON_TASK_SWITCH] = VECT | QUAL | INSN | VMEXIT_TASK_SWITCH,
 	[EXIT_REASON_CPUID] = INSN | VMEXIT_CPUID,
+	[REASON_GETSEC] = INSN | VMEXIT_UNDEFINED,
 	[EXIT_REASON_HLT] = INSN | VMEXIT_HLT,
 	[EXIT_REASON_INVD] = INSN | VMEXIT_INVD,
 	[EXIT_REASON_RDPMC] = INSN | VMEXIT_RDPMC,
@@ -61,12 +66,10 @@ static const u16 vmx_kinds[] = {
 };
 
 #define KIND_MASK	0x3f
+#define OPERANDS	(QUAL | VECT | GPA)
 
 static_assert(VMEXIT_UNKNOWN == 0);
 static_assert(VMEXIT_COUNT <= KIND_MASK);
-
-/* EXIT_REASON_* of GETSEC, which <uapi/asm/vmx.h> does not name */
-#define REASON_GETSEC	11
 
 /* Exit qualifications (28.2.1, tables 28-1 to 28-7) */
 #define CR_NUMBER_MASK		0xf
@@ -101,8 +104,8 @@ static u16 vmx_kind(u32 reason)
 {
 	u32 basic = reason & REASON_BASIC_MASK;
 
-	if (basic == REASON_GETSEC)
-		return INSN | VMEXIT_UNDEFINED;
+	if (unlikely(reason & REASON_ENTRY_FAILURE))
+		return FAILED | VMEXIT_INVALID_STATE;
 	return basic < ARRAY_SIZE(vmx_kinds) ? vmx_kinds[basic] : VMEXIT_UNKNOWN;
 }
 
@@ -199,28 +202,9 @@ static void vmx_decode_task(const struct vmx_exit *raw, struct vm_exit *exit)
 	exit->task.error = raw->vectoring_error;
 }
 
-/**
- * vmx_decode() - translate an exit
- * @raw: the fields that the exit's reason calls for
- * @exit: filled in; the member of the union that @exit->kind names
- *
- * Context: any; pure
- */
-void vmx_decode(const struct vmx_exit *raw, struct vm_exit *exit)
+static void vmx_decode_operands(const struct vmx_exit *raw, u16 what, struct vm_exit *exit)
 {
-	u16 what = vmx_kind(raw->reason);
-
-	exit->hw_reason = raw->reason;
-	exit->kind = what & KIND_MASK;
-	exit->insn_len = what & INSN ? raw->insn_len : 0;
-	exit->insn_bytes = 0;
-	exit->vectoring.type = EVENT_NONE;
-	if (unlikely(raw->reason & REASON_ENTRY_FAILURE)) {
-		exit->kind = VMEXIT_INVALID_STATE;
-		exit->insn_len = 0;
-		return;
-	}
-	if (unlikely(what & VECT) && (raw->vectoring_info & INTR_VALID))
+	if ((what & VECT) && (raw->vectoring_info & INTR_VALID))
 		vmx_event_decode(raw->vectoring_info, raw->vectoring_error, raw->insn_len,
 				 &exit->vectoring);
 	switch (exit->kind) {
@@ -254,15 +238,30 @@ void vmx_decode(const struct vmx_exit *raw, struct vm_exit *exit)
 		break;
 	}
 }
-EXPORT_FOR_TEST(vmx_decode);
 
-/* Only what the reason calls for. */
-static void vmx_read_exit(const struct vmx_vcpu *vmx, struct vmx_exit *raw)
+/**
+ * vmx_decode() - translate an exit
+ * @raw: the fields that the exit's reason calls for
+ * @exit: filled in; the member of the union that @exit->kind names
+ *
+ * Context: any; pure
+ */
+void vmx_decode(const struct vmx_exit *raw, struct vm_exit *exit)
 {
 	u16 what = vmx_kind(raw->reason);
 
-	if (what & INSN)
-		raw->insn_len = vmcs_read(EXIT_INSN_LEN);
+	exit->hw_reason = raw->reason;
+	exit->kind = what & KIND_MASK;
+	exit->insn_len = what & INSN ? raw->insn_len : 0;
+	exit->insn_bytes = 0;
+	exit->vectoring.type = EVENT_NONE;
+	if (what & OPERANDS)
+		vmx_decode_operands(raw, what, exit);
+}
+EXPORT_FOR_TEST(vmx_decode);
+
+static void vmx_read_operands(struct vmx_exit *raw, u16 what)
+{
 	if (what & QUAL)
 		raw->qualification = vmcs_read(EXIT_QUALIFICATION);
 	if (what & GPA)
@@ -274,11 +273,8 @@ static void vmx_read_exit(const struct vmx_vcpu *vmx, struct vmx_exit *raw)
 		raw->vectoring_error = vmcs_read(IDT_VECTORING_ERROR);
 		raw->insn_len = vmcs_read(EXIT_INSN_LEN);
 	}
-}
-
-static void vmx_read_exception(const struct vmx_vcpu *vmx, struct vmx_exit *raw)
-{
-	raw->intr_info = vmx->intr_info;
+	if (raw->reason != EXIT_REASON_EXCEPTION_NMI)
+		return;
 	if (raw->intr_info & INTR_ERROR_VALID)
 		raw->intr_error = vmcs_read(EXIT_INTR_ERROR);
 	raw->insn_len = vmcs_read(EXIT_INSN_LEN);
@@ -311,7 +307,27 @@ static bool vmx_is_int1(const struct vmx_exit *raw, const struct vm_exit *exit)
  */
 static bool vmx_stray_step(const struct vmx_vcpu *vmx)
 {
-	return (vmx->hw.rflags & X86_EFLAGS_TF) && (vmx_kind(vmx->reason) & (INSN | GPA));
+	return (vmx->hw.rflags & X86_EFLAGS_TF) && (vmx_kind(vmx->exit.reason) & (INSN | GPA));
+}
+
+/* What calls for more than a translation; rare. */
+static void vmx_exit_odd(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+	const struct vmx_exit *raw = &vmx->exit;
+	struct vm_exit *exit = &vcpu->exit;
+
+	if (vmx_has.stale_vectoring && vcpu->policy.apic != APIC_VIRTUAL_NONE)
+		vmx_apic_vectoring(vcpu, &exit->vectoring);
+	if (vmx->ctl[VMX_PROC2] & PROC2_PML)
+		vmx_drain_pml(vcpu);
+	if (raw->reason == REASON_ENTRY_FAILURE)
+		exit->hw_reason = vmx->error;
+	if (vmx_nmi_unblocked(raw, exit))
+		vcpu->events.nmi_masked = true;
+	if (vmx_stray_step(vmx))
+		vmcs_write(GUEST_PENDING_DEBUG, 0);
+	if (vmx_is_int1(raw, exit))
+		vcpu->state.rip += exit->insn_len;
 }
 
 /**
@@ -323,24 +339,15 @@ static bool vmx_stray_step(const struct vmx_vcpu *vmx)
 void vmx_exit_decode(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	struct vm_exit *exit = &vcpu->exit;
-	struct vmx_exit raw = { .reason = vmx->reason };
+	struct vmx_exit *raw = &vmx->exit;
+	u16 what = vmx_kind(raw->reason);
 
-	if (likely(!(vmx->reason & REASON_ENTRY_FAILURE)))
-		vmx_read_exit(vmx, &raw);
-	if (unlikely(vmx->reason == EXIT_REASON_EXCEPTION_NMI))
-		vmx_read_exception(vmx, &raw);
-	vmx_decode(&raw, exit);
-	if (unlikely(vmx_has.stale_vectoring) && vcpu->policy.apic != APIC_VIRTUAL_NONE)
-		vmx_apic_vectoring(vcpu, &exit->vectoring);
-	if (unlikely(vmx->ctl[VMX_PROC2] & PROC2_PML))
-		vmx_drain_pml(vcpu);
-	if (unlikely(vmx->reason == REASON_ENTRY_FAILURE))
-		exit->hw_reason = vmx->error;
-	if (unlikely(vmx_nmi_unblocked(&raw, exit)))
-		vcpu->events.nmi_masked = true;
-	if (unlikely(vmx_stray_step(vmx)))
-		vmcs_write(GUEST_PENDING_DEBUG, 0);
-	if (unlikely(vmx_is_int1(&raw, exit)))
-		vcpu->state.rip += exit->insn_len;
+	if (what & INSN)
+		raw->insn_len = vmcs_read(EXIT_INSN_LEN);
+	if (what & OPERANDS)
+		vmx_read_operands(raw, what);
+	vmx_decode(raw, &vcpu->exit);
+	if (unlikely((what & (VECT | FAILED)) || (vmx->hw.rflags & X86_EFLAGS_TF) ||
+		     (vmx->ctl[VMX_PROC2] & (PROC2_PML | PROC2_VIRTUAL_INTR))))
+		vmx_exit_odd(vcpu, vmx);
 }

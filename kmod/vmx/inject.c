@@ -143,13 +143,19 @@ static void vmx_entry_fixup_shadow(struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_entry_fixup() - TF and the interrupt shadow, before an entry
+ * vmx_entry_fixup() - what is rarely to be done before an entry
  * @vcpu: the vCPU; the VMCS has RIP, RFLAGS and interruptibility of vcpu->state
  */
 void vmx_entry_fixup(struct vcpu *vcpu)
 {
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
 	vmx_entry_fixup_tf(vcpu);
-	vmx_entry_fixup_shadow(to_vmx(vcpu));
+	vmx_entry_fixup_shadow(vmx);
+	if (vmx->fixups & FIXUP_FLUSH)
+		vmx_flush(vmx);
+	if (vmx->fixups & FIXUP_TPR)
+		vmcs_write(TPR_THRESHOLD, vcpu->state.cr8);
 }
 
 /**

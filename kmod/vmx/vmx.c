@@ -141,7 +141,8 @@ static void vmx_init_control(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	vmx_control_set(vmx, VMX_PIN, PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMIS);
+	vmx_control_set(vmx, VMX_PIN, PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMIS |
+			(vmx_has.run_limit ? PIN_PREEMPTION_TIMER : 0));
 	vmx_control_set(vmx, VMX_PROC, PROC_TSC_OFFSET | PROC_RDPMC | PROC_UNCOND_IO |
 			PROC_TPR_SHADOW | PROC_MSR_BITMAPS | PROC_SECONDARY);
 	vmx_control_set(vmx, VMX_PROC2, vmx_proc2_controls());
@@ -184,9 +185,8 @@ static void vmx_vcpu_reset(struct vcpu *vcpu, bool init)
 	vmcs_write(TPR_THRESHOLD, 0);
 	vmx->hw = (struct vmx_hw) { .rflags = X86_EFLAGS_FIXED };
 	vmx->windows = 0;
-	vmx->fixups = 0;
+	vmx->fixups = FIXUP_FLUSH_EPT;
 	vmx->hidden_tf = false;
-	vmx->flush_ept = true;
 	vmx_update_intercepts(vcpu);
 }
 
@@ -276,12 +276,7 @@ static void vmx_vcpu_put(struct vcpu *vcpu)
 
 static void vmx_tlb_flush(struct vcpu *vcpu, bool guest_only)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
-	if (guest_only)
-		vmx->flush_vpid = true;
-	else
-		vmx->flush_ept = true;
+	to_vmx(vcpu)->fixups |= guest_only ? FIXUP_FLUSH_VPID : FIXUP_FLUSH_EPT;
 }
 
 static void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root, int level)
@@ -342,14 +337,12 @@ static __always_inline u32 vmx_interruptibility(const struct vcpu *vcpu)
 }
 
 /* What runs from here to the entry may be read by a guest on a processor with L1TF. */
-static __always_inline void vmx_entry_spec(struct vcpu *vcpu)
+static __always_inline void vmx_entry_spec(struct vcpu *vcpu, struct vmx_entry *entry)
 {
-	struct vmx_entry *entry = &to_vmx(vcpu)->entry;
-
 	if (unlikely(vmx_has.flush_l1d))
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-	entry->flags &= ENTRY_RESUME;
-	entry->flags |= hw_spec_ctrl(vcpu, entry->guest_spec, &entry->host_spec);
+	entry->flags = (entry->flags & ENTRY_RESUME) |
+		       hw_spec_ctrl(vcpu, entry->guest_spec, &entry->host_spec);
 }
 
 /* What is at hand in vcpu->state, where it is not what the VMCS holds. */
@@ -398,14 +391,16 @@ static __always_inline void vmx_exit_registers(struct vcpu *vcpu, struct vmx_vcp
 {
 	struct vcpu_state *s = &vcpu->state;
 	struct vmx_hw *hw = &vmx->hw;
+	u64 rip = vmcs_read(GUEST_RIP), rsp = vmcs_read(GUEST_RSP);
+	u64 rflags = vmcs_read(GUEST_RFLAGS);
 
-	hw->rip = vmcs_read(GUEST_RIP);
-	hw->rsp = vmcs_read(GUEST_RSP);
-	hw->rflags = vmcs_read(GUEST_RFLAGS);
-	hw->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY);
-	s->rip = hw->rip;
-	s->gpr[REG_RSP] = hw->rsp;
-	s->rflags = hw->rflags;
+	*hw = (struct vmx_hw) {
+		.rip = rip, .rsp = rsp, .rflags = rflags,
+		.interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY),
+	};
+	s->rip = rip;
+	s->gpr[REG_RSP] = rsp;
+	s->rflags = rflags;
 	s->cr2 = native_read_cr2();
 	s->cpl = (vmcs_read(GUEST_SS_AR) & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
 	s->cr8 = vmx->apic_page[VTPR] >> 4;
@@ -442,8 +437,8 @@ static void vmx_entry_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
  */
 static void vmx_exit_host_event(struct vmx_vcpu *vmx)
 {
-	vmx->intr_info = vmcs_read(EXIT_INTR_INFO);
-	switch (vmx->intr_info & (INTR_TYPE_MASK | INTR_VECTOR_MASK)) {
+	vmx->exit.intr_info = vmcs_read(EXIT_INTR_INFO);
+	switch (vmx->exit.intr_info & (INTR_TYPE_MASK | INTR_VECTOR_MASK)) {
 	case EVENT_NMI << INTR_TYPE_SHIFT | X86_TRAP_NMI:
 		asm volatile("int $2");
 		break;
@@ -464,7 +459,7 @@ static void vmx_exit_interrupt(void)
 
 static __always_inline void vmx_exit_host(struct vmx_vcpu *vmx)
 {
-	u32 basic = vmx->reason & REASON_BASIC_MASK;
+	u32 basic = vmx->exit.reason & REASON_BASIC_MASK;
 
 	if (basic == EXIT_REASON_EXTERNAL_INTERRUPT && vmx_has.ack_intr)
 		vmx_exit_interrupt();
@@ -478,7 +473,7 @@ static __always_inline void vmx_exit_host(struct vmx_vcpu *vmx)
 static void vmx_exit_failed(struct vmx_vcpu *vmx)
 {
 	vmx->error = vmcs_read(INSTRUCTION_ERROR);
-	vmx->reason = REASON_ENTRY_FAILURE;
+	vmx->exit.reason = REASON_ENTRY_FAILURE;
 	vmcs_write(ENTRY_INTR_INFO, 0);
 }
 
@@ -495,23 +490,18 @@ static void vmx_run(struct vcpu *vcpu)
 	vmx_entry_registers(vcpu, vmx);
 	if (unlikely(vmx->fixups | vmx->hw.interruptibility))
 		vmx_entry_fixup(vcpu);
-	if (unlikely(vmx->flush_ept | vmx->flush_vpid))
-		vmx_flush(vmx);
-	if (unlikely(vmx->fixups & FIXUP_TPR))
-		vmcs_write(TPR_THRESHOLD, vcpu->state.cr8);
-	if (unlikely(vcpu->tsc.deadline || vmx_has.run_limit ||
-		     (vmx->ctl[VMX_PIN] & PIN_PREEMPTION_TIMER)))
+	if (unlikely(vcpu->tsc.deadline || (vmx->ctl[VMX_PIN] & PIN_PREEMPTION_TIMER)))
 		vmx_entry_timer(vcpu, vmx);
 	vmx_entry_host(&vmx->host);
-	vmx_entry_spec(vcpu);
+	vmx_entry_spec(vcpu, &vmx->entry);
 
 	if (unlikely(vmx_enter(vcpu->state.gpr, &vmx->entry))) {
 		vmx_exit_failed(vmx);
 		return;
 	}
-	vmx->reason = vmcs_read(EXIT_REASON);
+	vmx->exit.reason = vmcs_read(EXIT_REASON);
 	/* An entry that failed late does not count as a launch (27.8). */
-	if (likely(!(vmx->reason & REASON_ENTRY_FAILURE)))
+	if (likely(!(vmx->exit.reason & REASON_ENTRY_FAILURE)))
 		vmx->entry.flags |= ENTRY_RESUME;
 	vmx_exit_registers(vcpu, vmx);
 	if (unlikely(vmx->fixups))

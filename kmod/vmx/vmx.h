@@ -107,10 +107,25 @@ struct vmx_hw {
 	u32 interruptibility;
 };
 
+/* struct vmx_exit - the fields that tell of an exit; those its reason does not need may be void */
+struct vmx_exit {
+	u32 reason;		/* bit 31: entry failure */
+	u32 intr_info;
+	u32 intr_error;
+	u32 vectoring_info;
+	u32 vectoring_error;
+	u32 insn_len;
+	u64 qualification;
+	u64 gpa;
+};
+
 /* vmx_vcpu.fixups: what the entry must arrange beyond the plain one; zero nearly always */
 #define FIXUP_SINGLE_STEP	BIT(0)	/* policy.single_step: TF, hidden from the guest */
 #define FIXUP_EVENT		BIT(1)	/* ENTRY_INTR_INFO is valid */
 #define FIXUP_TPR		BIT(2)	/* WINDOW_TPR: threshold at the guest's own TPR */
+#define FIXUP_FLUSH_EPT		BIT(3)	/* flush translations made by the nested tables, once */
+#define FIXUP_FLUSH_VPID	BIT(4)	/* flush linear translations, once */
+#define FIXUP_FLUSH		(FIXUP_FLUSH_EPT | FIXUP_FLUSH_VPID)
 
 /**
  * struct vmx_vcpu - the Intel half of a vCPU; guarded as struct vcpu's backend
@@ -118,15 +133,12 @@ struct vmx_hw {
  * @entry: what entry.S needs
  * @hw: see struct vmx_hw
  * @host: see struct vmx_host
- * @reason: EXIT_REASON of the last exit; bit 31: entry failure
- * @intr_info: EXIT_INTR_INFO of the last exit, where @reason is an exception or NMI
+ * @exit: the last exit
  * @error: INSTRUCTION_ERROR where VMLAUNCH or VMRESUME itself failed, else 0
  * @fixups: FIXUP_*
  * @ctl: each word of controls as it stands in the VMCS
  * @exceptions: EXCEPTION_BITMAP likewise
  * @guest_loaded: host segments are saved and @switched are in the processor
- * @flush_ept: flush translations made by the nested tables at the next entry
- * @flush_vpid: flush linear translations at the next entry
  * @windows: WINDOW_* asked for
  * @hidden_tf: TF was set by a fixup; the guest's own was clear
  * @vpid: this vCPU's, never 0
@@ -145,14 +157,12 @@ struct vmx_vcpu {
 	struct vmx_entry entry;
 	struct vmx_hw hw;
 	struct vmx_host host;
-	u32 reason;
-	u32 intr_info;
+	struct vmx_exit exit;
 	u32 error;
 	u32 fixups;
 	u32 ctl[VMX_COUNT];
 	u32 exceptions;
 	bool guest_loaded;
-	bool flush_ept, flush_vpid;
 	bool hidden_tf;
 	u32 windows;
 	u16 vpid;
@@ -216,7 +226,7 @@ struct vmcs *vmx_vmcs_alloc(int node, gfp_t gfp);
 /* Make the VMCS the current one of this processor; preemption off. false: VMX is off here. */
 bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu);
 void vmx_vmcs_clear(struct vmx_vcpu *vmx);	/* any context that may wait for another CPU */
-void vmx_flush(struct vmx_vcpu *vmx);		/* interrupts off: what flush_ept, flush_vpid ask */
+void vmx_flush(struct vmx_vcpu *vmx);		/* interrupts off: what FIXUP_FLUSH asks */
 extern struct tdp_format vmx_tdp_format;	/* its constant members */
 
 /* ---- vmcs.c ---- */
@@ -227,18 +237,6 @@ void vmx_state_fetch(struct vcpu *vcpu, u32 mask);
 void vmx_state_init(struct vcpu *vcpu);		/* a new VMCS: CR masks, link pointer, constants */
 
 /* ---- exit.c ---- */
-/* struct vmx_exit - the fields that tell of an exit; those its reason does not need may be void */
-struct vmx_exit {
-	u32 reason;
-	u32 intr_info;
-	u32 intr_error;
-	u32 vectoring_info;
-	u32 vectoring_error;
-	u32 insn_len;
-	u64 qualification;
-	u64 gpa;
-};
-
 void vmx_decode(const struct vmx_exit *raw, struct vm_exit *exit);
 void vmx_exit_decode(struct vcpu *vcpu);
 
@@ -251,7 +249,7 @@ void vmx_set_windows(struct vcpu *vcpu, u32 windows);
 void vmx_update_intercepts(struct vcpu *vcpu);
 void vmx_drain_pml(struct vcpu *vcpu);		/* after an exit, with PROC2_PML */
 /*
- * Around an entry, interrupts off, only while fixups, or TF with an interrupt shadow, ask for it.
+ * Around an entry, interrupts off, only while fixups or an interrupt shadow ask for it.
  * entry: hw.rip, hw.rflags and hw.interruptibility are what the VMCS has; exit: state.rip, rflags
  * are read; both may change them and the VMCS.
  */
