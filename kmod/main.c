@@ -37,6 +37,8 @@ static const struct backend *const backends[] = { &svm_backend, &vmx_backend };
 #define X(ret, name, params, args) DEFINE_STATIC_CALL_NULL(backend_##name, backend_absent_##name);
 BACKEND_OPS(X)
 #undef X
+EXPORT_FOR_TEST(STATIC_CALL_KEY(backend_post_irqs));
+EXPORT_FOR_TEST(STATIC_CALL_TRAMP(backend_post_irqs));
 
 static void backend_install(const struct backend *chosen)
 {

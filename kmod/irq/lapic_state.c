@@ -216,6 +216,7 @@ struct posted_irqs *lapic_posted(struct vcpu *vcpu)
 {
 	return vcpu->apic ? &vcpu->apic->posted : NULL;
 }
+EXPORT_FOR_TEST(lapic_posted);
 
 /**
  * lapic_destroy() - the vCPU goes, and nothing can reach it any more
