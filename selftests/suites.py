@@ -275,6 +275,22 @@ def guests(run):
                        foreign + 'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
 
 
+@suite(svm=150, vmx=200)
+def fleet(run):
+    """Many detached VMs under vmctl: names, consoles, limits, events, ends."""
+    run.make('userspace')
+    run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
+    folder = os.path.join(BUILD, 'userctl/tests/guests')
+    files = [os.path.join(folder, n) for n in ('multiboot.elf', 'pvh.elf', 'say', 'as-nobody')]
+    files += [os.path.join(BUILD, 'userctl/vmctl'),
+              os.path.join(TOP, 'userctl/tests/lib.sh'), os.path.join(TOP, 'userctl/tests/fleet.sh')]
+    # On Bochs each takes its time.
+    many = 50 if run.host == 'svm' else 8
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--smp', '2', '--timeout', '900',
+                        *[o for f in files for o in ('--file', f)]],
+                       f'VMCTL=/vmctl GUESTS=/ VMM_DEV=/dev/vmm sh /fleet.sh {many}')
+
+
 def stock_guest(folder):
     """Debian's kernel as a guest, and its initrd with drivers; paths on this machine."""
     kernel = kernels.Kernel('stock')

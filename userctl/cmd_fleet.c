@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vmctl list, show, pause, resume, kill, events: the VMs of this host, whoever runs them. */
+/* vmctl list, show, pause, resume, reset, kill, events: the VMs of this host, whoever runs them. */
 #include <argp.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libvmm/fleet.h"
+#include "fleet_verbs.h"
 #include "vmctl.h"
 
 enum { OPT_JSON = 0x100 };
@@ -59,7 +59,7 @@ static int parse(struct request *r, int argc, char **argv)
 	return argp_parse(&argp, argc, argv, 0, NULL, r);
 }
 
-static const char *owner_name(uint32_t uid, char *buf, size_t size)
+const char *owner_name(uint32_t uid, char *buf, size_t size)
 {
 	const struct passwd *pw = getpwuid(uid);
 
@@ -76,7 +76,7 @@ static const char *size_text(uint64_t bytes, char *buf, size_t size)
 	return buf;
 }
 
-static const char *uptime_text(uint64_t ns, char *buf, size_t size)
+const char *uptime_text(uint64_t ns, char *buf, size_t size)
 {
 	uint64_t s = ns / 1000000000;
 
@@ -89,21 +89,33 @@ static const char *uptime_text(uint64_t ns, char *buf, size_t size)
 	return buf;
 }
 
+double cpu_percent(const struct fleet_vm *now, const struct fleet_vm *before)
+{
+	uint64_t ran = now->runtime, time = now->uptime;
+
+	if (before) {
+		/* A thread that has ended takes its time with it. */
+		ran = ran > before->runtime ? ran - before->runtime : 0;
+		time -= before->uptime;
+	}
+	return time ? 100.0 * (double)ran / (double)time : 0;
+}
+
 static void print_heading(FILE *out)
 {
-	fprintf(out, "%-5s %-20s %-10s %7s %-9s %5s %8s %8s %s\n", "ID", "NAME", "OWNER", "PID",
-		"STATE", "VCPUS", "MEM", "RSS", "UPTIME");
+	fprintf(out, "%-5s %-20s %-10s %7s %-9s %5s %8s %8s %6s %s\n", "ID", "NAME", "OWNER", "PID",
+		"STATE", "VCPUS", "MEM", "RSS", "CPU%", "UPTIME");
 }
 
 static void print_vm(FILE *out, const struct fleet_vm *vm)
 {
 	char owner[33], memory[24], resident[24], uptime[32];
 
-	fprintf(out, "%-5" PRIu64 " %-20s %-10s %7u %-9s %5u %8s %8s %s\n", vm->id,
+	fprintf(out, "%-5" PRIu64 " %-20s %-10s %7u %-9s %5u %8s %8s %6.1f %s\n", vm->id,
 		vm->name[0] ? vm->name : "-", owner_name(vm->owner, owner, sizeof(owner)), vm->pid,
 		fleet_state_name(vm->state), vm->vcpus,
 		size_text(vm->memory, memory, sizeof(memory)),
-		size_text(vm->resident, resident, sizeof(resident)),
+		size_text(vm->resident, resident, sizeof(resident)), cpu_percent(vm, NULL),
 		uptime_text(vm->uptime, uptime, sizeof(uptime)));
 }
 
@@ -123,21 +135,32 @@ static const char *uuid_text(const uint8_t *u, char *buf)
 	return buf;
 }
 
-static json_t *vm_json(const struct fleet_vm *vm)
+/* What changes all the time. */
+static json_t *figures_json(const struct fleet_vm *vm)
 {
-	char uuid[40];
-
-	return json_pack("{s:I, s:s?, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
-			 (json_int_t)vm->id, "name", vm->name[0] ? vm->name : NULL, "uuid",
-			 uuid_text(vm->uuid, uuid), "owner", (json_int_t)vm->owner, "pid",
-			 (json_int_t)vm->pid, "comm", vm->comm, "state",
-			 fleet_state_name(vm->state), "vcpus", (json_int_t)vm->vcpus, "memory",
-			 (json_int_t)vm->memory, "resident", (json_int_t)vm->resident, "exits",
-			 (json_int_t)vm->exits, "steal_ns", (json_int_t)vm->steal, "uptime_ns",
-			 (json_int_t)vm->uptime);
+	return json_pack("{s:I, s:I, s:I, s:I}", "exits", (json_int_t)vm->exits, "steal_ns",
+			 (json_int_t)vm->steal, "uptime_ns", (json_int_t)vm->uptime, "runtime_ns",
+			 (json_int_t)vm->runtime);
 }
 
-static void print_json(json_t *value)
+json_t *vm_json(const struct fleet_vm *vm)
+{
+	json_t *all, *figures = figures_json(vm);
+	char uuid[40];
+
+	all = json_pack("{s:I, s:s?, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "id",
+			(json_int_t)vm->id, "name", vm->name[0] ? vm->name : NULL, "uuid",
+			uuid_text(vm->uuid, uuid), "owner", (json_int_t)vm->owner, "pid",
+			(json_int_t)vm->pid, "comm", vm->comm, "state", fleet_state_name(vm->state),
+			"vcpus", (json_int_t)vm->vcpus, "memory", (json_int_t)vm->memory,
+			"resident", (json_int_t)vm->resident, "cpu_limit",
+			(json_int_t)vm->cpu_limit, "memory_limit", (json_int_t)vm->memory_limit);
+	json_object_update(all, figures);
+	json_decref(figures);
+	return all;
+}
+
+void print_json(json_t *value)
 {
 	json_dumpf(value, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -208,62 +231,97 @@ static void show(const struct fleet_vm *vm)
 	printf("memory    %s\n", size_text(vm->memory, buf, sizeof(buf)));
 	printf("resident  %s\n", size_text(vm->resident, buf, sizeof(buf)));
 	printf("exits     %" PRIu64 "\nsteal     %" PRIu64 " ms\n", vm->exits, vm->steal / 1000000);
+	printf("runtime   %" PRIu64 " ms\n", vm->runtime / 1000000);
+	if (vm->cpu_limit)
+		printf("cpu       at most %u%% of a processor\n", vm->cpu_limit);
+	if (vm->memory_limit)
+		printf("resident  at most %s\n", size_text(vm->memory_limit, buf, sizeof(buf)));
 	printf("uptime    %s\n", uptime_text(vm->uptime, buf, sizeof(buf)));
 }
 
-static int list_and(struct request *r, int cmd)
+int target_find(struct target *t, const char *which)
 {
-	const struct fleet_vm *vm;
+	const struct fleet_vm *vm = NULL;
 	struct fleet_vm *vms = NULL;
 	struct error err = { 0 };
-	struct fleet *fleet = fleet_open(&err);
 	size_t count = 0;
-	int status = 0;
+	int status = 1;
 
-	if (!fleet)
-		return report(&err);
-	if (fleet_list(fleet, &vms, &count, &err)) {
+	t->fleet = fleet_open(&err);
+	if (!t->fleet || fleet_list(t->fleet, &vms, &count, &err))
 		status = report(&err);
-		goto out;
-	}
-	if (!r->takes_vm) {
-		print_list(vms, count, r->json);
-		goto out;
-	}
-	vm = choose(vms, count, r->which);
-	if (!vm)
-		status = 1;
-	else if (cmd != VMM_CMD_VM_GET)
-		status = fleet_command(fleet, cmd, vm->id, &err) ? report(&err) : 0;
-	else if (r->json)
-		print_json(vm_json(vm));
 	else
-		show(vm);
-out:
+		vm = choose(vms, count, which);
+	if (vm)
+		t->vm = *vm;
 	free(vms);
-	fleet_close(fleet);
+	if (vm)
+		return 0;
+	target_close(t);
 	return status;
+}
+
+void target_close(struct target *t)
+{
+	fleet_close(t->fleet);
+	t->fleet = NULL;
 }
 
 int cmd_list(int argc, char **argv)
 {
 	struct request r = { .takes_json = true };
+	struct fleet_vm *vms = NULL;
+	struct error err = { 0 };
+	struct fleet *fleet;
+	size_t count = 0;
+	int status = 0;
 
-	return parse(&r, argc, argv) ? EX_USAGE : list_and(&r, VMM_CMD_VM_GET);
+	if (parse(&r, argc, argv))
+		return EX_USAGE;
+	fleet = fleet_open(&err);
+	if (!fleet || fleet_list(fleet, &vms, &count, &err))
+		status = report(&err);
+	else
+		print_list(vms, count, r.json);
+	free(vms);
+	fleet_close(fleet);
+	return status;
 }
 
 int cmd_show(int argc, char **argv)
 {
 	struct request r = { .takes_json = true, .takes_vm = true };
+	struct target t;
+	int status;
 
-	return parse(&r, argc, argv) ? EX_USAGE : list_and(&r, VMM_CMD_VM_GET);
+	if (parse(&r, argc, argv))
+		return EX_USAGE;
+	status = target_find(&t, r.which);
+	if (status)
+		return status;
+	if (r.json)
+		print_json(vm_json(&t.vm));
+	else
+		show(&t.vm);
+	target_close(&t);
+	return 0;
 }
 
 static int order(int cmd, int argc, char **argv)
 {
 	struct request r = { .takes_vm = true };
+	struct error err = { 0 };
+	struct target t;
+	int status;
 
-	return parse(&r, argc, argv) ? EX_USAGE : list_and(&r, cmd);
+	if (parse(&r, argc, argv))
+		return EX_USAGE;
+	status = target_find(&t, r.which);
+	if (status)
+		return status;
+	status = fleet_command(t.fleet, cmd, t.vm.id, &err) ? report(&err) : 0;
+	target_close(&t);
+	return status;
 }
 
 int cmd_pause(int argc, char **argv)
@@ -274,6 +332,11 @@ int cmd_pause(int argc, char **argv)
 int cmd_resume(int argc, char **argv)
 {
 	return order(VMM_CMD_VM_RESUME, argc, argv);
+}
+
+int cmd_reset(int argc, char **argv)
+{
+	return order(VMM_CMD_VM_RESET, argc, argv);
 }
 
 int cmd_kill(int argc, char **argv)

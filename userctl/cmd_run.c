@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "machine/machine.h"
+#include "run.h"
 #include "run_devices.h"
 #include "units.h"
 #include "vmctl.h"
@@ -20,7 +21,8 @@
 #define HVC_APPEND     "console=hvc0"
 
 enum {
-	OPT_DEBUG_PORT = 0x100,
+	OPT_CPU_LIMIT = 0x100,
+	OPT_DEBUG_PORT,
 	OPT_DEVICE,
 	OPT_FIRMWARE,
 	OPT_GRACE,
@@ -28,26 +30,6 @@ enum {
 	OPT_MODULE,
 	OPT_ON_RESET,
 	OPT_STATS,
-};
-
-/**
- * struct run_options - the command line
- * @cfg: the machine
- * @initrd: initial RAM disk or NULL
- * @debug_port: where the debug port's output goes, or NULL
- * @restart: build the machine anew after a reset
- * @stats: print statistics at the end
- * @stats_file: where to, NULL for standard error
- * @err: why the command line is wrong
- */
-struct run_options {
-	struct machine_config cfg;
-	const char *initrd;
-	const char *debug_port;
-	bool restart;
-	bool stats;
-	const char *stats_file;
-	struct error err;
 };
 
 static const struct argp_option options[] = {
@@ -64,6 +46,8 @@ static const struct argp_option options[] = {
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
 	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)",
 	  0 },
+	{ "cpu-limit", OPT_CPU_LIMIT, "PERCENT", 0,
+	  "how much of a processor all vCPUs together may use, 1 to 6400", 0 },
 	{ "name", 'n', "NAME", 0, "name of the VM (default: vm-PID)", 0 },
 	{ "device", OPT_DEVICE, "NODE", 0,
 	  "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
@@ -120,8 +104,21 @@ static int parse_name(struct run_options *o, const char *arg)
 {
 	if (!name_valid(arg))
 		return fault(&o->err, EX_USAGE,
-			     "name must be 1 to 63 letters, digits and . _ -, not \"%s\"", arg);
+			     "name must be a letter, up to 62 letters, digits, -_.:@+, not \"%s\"",
+			     arg);
 	o->cfg.name = arg;
+	o->cfg.named = true;
+	return 0;
+}
+
+static int parse_cpu_limit(struct run_options *o, const char *arg)
+{
+	unsigned long n;
+
+	if (count_parse(arg, 1, CPUS_MAX * 100, &n))
+		return fault(&o->err, EX_USAGE, "cpu-limit must be 1 to %d percent, not \"%s\"",
+			     CPUS_MAX * 100, arg);
+	o->cfg.cpu_limit = (unsigned int)n;
 	return 0;
 }
 
@@ -175,6 +172,8 @@ static int parse_option(struct run_options *o, int key, char *arg)
 		return parse_memory(o, arg);
 	case 'n':
 		return parse_name(o, arg);
+	case OPT_CPU_LIMIT:
+		return parse_cpu_limit(o, arg);
 	case OPT_DEBUG_PORT:
 		o->debug_port = arg;
 		return 0;
@@ -218,6 +217,30 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	if (ret == -1)
 		exit(report(&o->err));
 	return ret;
+}
+
+static const struct argp_option *find_option(const struct argp_option *from, const char *name)
+{
+	for (; from->name || from->doc; from++) {
+		if (from->name && !strcmp(from->name, name))
+			return from;
+	}
+	return NULL;
+}
+
+int run_option(struct run_options *o, const char *name, char *value)
+{
+	const struct argp_option *own = find_option(options, name), *found = own;
+
+	if (!found)
+		found = find_option(run_devices_argp.options, name);
+	if (!found)
+		return fault(&o->err, EX_DATAERR, "there is no such key");
+	if (!found->arg && strcmp(value, "yes"))
+		return fault(&o->err, EX_DATAERR, "its value can only be yes, not \"%s\"", value);
+	if (own)
+		return parse_option(o, found->key, value);
+	return run_device_option(&o->cfg.peripherals, found->key, value, &o->err);
 }
 
 static const struct argp_child children[] = { { &run_devices_argp, 0, NULL, 0 }, { 0 } };
@@ -267,7 +290,7 @@ static int check_boot(struct run_options *o)
 	return 0;
 }
 
-static int parse_args(int argc, char **argv, struct run_options *o)
+void run_defaults(struct run_options *o)
 {
 	static char name[32];
 
@@ -275,8 +298,17 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 	*o = (struct run_options){
 		.cfg = { .memory = DEFAULT_MEMORY, .cpus = 1, .grace = 1, .name = name },
 	};
+}
+
+int run_parse(int argc, char **argv, struct run_options *o)
+{
 	if (argp_parse(&argp, argc, argv, 0, NULL, o))
 		return fault(&o->err, EX_USAGE, "bad usage");
+	return run_check(o);
+}
+
+int run_check(struct run_options *o)
+{
 	if (check_boot(o))
 		return -1;
 	/* Firmware is one thing more for which there would be a bus. */
@@ -284,6 +316,7 @@ static int parse_args(int argc, char **argv, struct run_options *o)
 		return fault(&o->err, EX_USAGE,
 			     "a machine of type pv has one vCPU, no device and no firmware");
 	o->cfg.device = vmm_device(o->cfg.device);
+	o->cfg.restarts = o->restart;
 	place_initrd(o);
 	return 0;
 }
@@ -298,18 +331,10 @@ static double seconds_since(const struct timespec *start)
 
 static void print_stats(FILE *out, struct machine *m, double seconds)
 {
-	int fds[CPUS_MAX + 1] = { m->vm.fd };
-	uint64_t user = 0;
-	unsigned int i;
 	int ret;
 
-	for (i = 0; i < m->vcpu_count; i++) {
-		fds[i + 1] = m->vcpus[i].kvm.fd;
-		user += m->vcpus[i].exits;
-	}
-	fprintf(out, "run_seconds %.3f\nvmctl_exits %llu\n", seconds, (unsigned long long)user);
-	peripherals_stats(m, out);
-	ret = vmm_stats_sum(fds, m->vcpu_count + 1, out);
+	fprintf(out, "run_seconds %.3f\n", seconds);
+	ret = machine_stats(m, out);
 	if (ret < 0)
 		fprintf(stderr, "vmctl: the hypervisor's statistics: %s\n", strerror(-ret));
 }
@@ -369,7 +394,24 @@ static int conclude(const struct machine *m)
 	}
 }
 
-static int run_once(const struct run_options *o, struct error *err)
+/* Whoever waits for the machine to be there is told once. */
+static void tell_ready(struct run_options *o)
+{
+	if (o->ready)
+		o->ready(o->opaque);
+	o->ready = NULL;
+}
+
+static int create(struct run_options *o, struct machine *m, struct error *err)
+{
+	int ret = machine_create(m, &o->cfg, err);
+
+	if (!ret)
+		tell_ready(o);
+	return ret;
+}
+
+static int run_once(struct run_options *o, struct error *err)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	struct timespec start;
@@ -378,7 +420,7 @@ static int run_once(const struct run_options *o, struct error *err)
 	if (!m)
 		return fault(err, EX_OSERR, "out of memory");
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (!machine_create(m, &o->cfg, err) && !machine_run(m, err)) {
+	if (!create(o, m, err) && !machine_run(m, err)) {
 		status = conclude(m);
 		if (write_stats(o, m, seconds_since(&start)) && !status)
 			status = EX_CANTCREAT;
@@ -401,21 +443,31 @@ static int open_debug_port(struct run_options *o)
 	return 0;
 }
 
+int run_vm(struct run_options *o)
+{
+	int status;
+
+	if (open_debug_port(o))
+		return -1;
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NAME, o->cfg.name);
+	do {
+		status = run_once(o, &o->err);
+	} while (status == EXIT_RESET && o->restart);
+	if (o->cfg.debug)
+		fclose(o->cfg.debug);
+	return status;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o;
-	struct error err;
 	int status;
 
-	if (parse_args(argc, argv, &o) || open_debug_port(&o))
+	run_defaults(&o);
+	if (run_parse(argc, argv, &o))
 		return report(&o.err);
-	signal(SIGPIPE, SIG_IGN);
 	terminal_guard();
-	prctl(PR_SET_NAME, o.cfg.name);
-	do {
-		status = run_once(&o, &err);
-	} while (status == EXIT_RESET && o.restart);
-	if (o.cfg.debug)
-		fclose(o.cfg.debug);
-	return status < 0 ? report(&err) : status;
+	status = run_vm(&o);
+	return status < 0 ? report(&o.err) : status;
 }

@@ -198,7 +198,7 @@ static int parse_vsock(struct peripherals_config *cfg, const char *arg, struct e
 	return 0;
 }
 
-static int parse_option(struct peripherals_config *cfg, int key, char *arg, struct error *err)
+int run_device_option(struct peripherals_config *cfg, int key, char *arg, struct error *err)
 {
 	switch (key) {
 	case OPT_BALLOON:
@@ -229,7 +229,7 @@ static int parse_option(struct peripherals_config *cfg, int key, char *arg, stru
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct error err;
-	int ret = parse_option(state->input, key, arg, &err);
+	int ret = run_device_option(state->input, key, arg, &err);
 
 	if (ret == -1)
 		exit(report(&err));

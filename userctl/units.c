@@ -83,10 +83,10 @@ bool name_valid(const char *name)
 {
 	size_t len = strlen(name);
 
-	if (!len || len > 63 || !isalnum((unsigned char)*name))
+	if (!len || len > 63 || !isalpha((unsigned char)*name))
 		return false;
 	for (; *name; name++) {
-		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
+		if (!isalnum((unsigned char)*name) && !strchr("-_.:@+", *name))
 			return false;
 	}
 	return true;

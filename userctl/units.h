@@ -45,7 +45,7 @@ int count_parse(const char *text, unsigned long min, unsigned long max, unsigned
 
 /**
  * name_valid() - may this text name a VM?
- * @name: 1 to 63 of A-Z a-z 0-9 . _ -, of which the first is a letter or a digit
+ * @name: 1 to 63 of A-Z a-z 0-9 - _ . : @ +, of which the first is a letter: no id begins so
  */
 bool name_valid(const char *name);
 

@@ -12,6 +12,15 @@ static int cmd_help(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "run", "--kernel FILE [OPTION...]", "run a VM in the foreground", cmd_run },
+	{ "start", "NAME [OPTION...]", "start a VM in the background", cmd_start },
+	{ "stop", "NAME|ID [OPTION...]", "press a VM's power button", cmd_stop },
+	{ "reset", "NAME|ID", "reset a VM", cmd_reset },
+	{ "console", "NAME|ID", "attach to a VM's console", cmd_console },
+	{ "set", "NAME|ID OPTION...", "change what a VM may use", cmd_set },
+	{ "wait", "NAME|ID", "wait for a VM's end", cmd_wait },
+	{ "rename", "NAME|ID NAME", "give a VM another name", cmd_rename },
+	{ "stats", "NAME|ID [--json]", "print a VM's counters", cmd_stats },
+	{ "top", "", "watch the VMs of this host", cmd_top },
 	{ "list", "[--json]", "list the VMs of this host", cmd_list },
 	{ "show", "NAME|ID [--json]", "describe one VM", cmd_show },
 	{ "pause", "NAME|ID", "hold a VM's vCPUs outside the guest", cmd_pause },

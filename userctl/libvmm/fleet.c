@@ -37,8 +37,8 @@ const char *fleet_state_name(uint32_t state)
 const char *fleet_event_name(uint32_t kind)
 {
 	static const char *const names[] = {
-		"created",  "named",   "running", "paused",    "resumed",
-		"shutdown", "crashed", "killed",  "destroyed",
+		"created", "named",  "running",   "paused", "resumed", "shutdown",
+		"crashed", "killed", "destroyed", "reset",  "limited",
 	};
 
 	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
@@ -82,6 +82,9 @@ static int take_vm(struct nl_msg *msg, void *arg)
 		.exits = get_u64(a[VMM_ATTR_VM_EXITS]),
 		.steal = get_u64(a[VMM_ATTR_VM_STEAL]),
 		.uptime = get_u64(a[VMM_ATTR_VM_UPTIME]),
+		.runtime = get_u64(a[VMM_ATTR_VM_RUNTIME]),
+		.memory_limit = get_u64(a[VMM_ATTR_VM_MEMORY_LIMIT]),
+		.cpu_limit = get_u32(a[VMM_ATTR_VM_CPU_LIMIT]),
 		.owner = get_u32(a[VMM_ATTR_VM_OWNER]),
 		.pid = get_u32(a[VMM_ATTR_VM_PID]),
 		.state = get_u32(a[VMM_ATTR_VM_STATE]),
@@ -189,7 +192,14 @@ err_close:
 	return NULL;
 }
 
-static int send_request(struct fleet *fleet, int cmd, int flags, const uint64_t *id)
+/* struct setting - one more attribute of a request */
+struct setting {
+	int attr, len;
+	const void *data;
+};
+
+static int send_request(struct fleet *fleet, int cmd, int flags, const uint64_t *id,
+			const struct setting *set)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 	int ret = -NLE_NOMEM;
@@ -199,7 +209,8 @@ static int send_request(struct fleet *fleet, int cmd, int flags, const uint64_t 
 	if (msg &&
 	    genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, fleet->family, 0, flags, cmd,
 			VMM_GENL_VERSION) &&
-	    (!id || !nla_put_u64(msg, VMM_ATTR_VM_ID, *id)))
+	    (!id || !nla_put_u64(msg, VMM_ATTR_VM_ID, *id)) &&
+	    (!set || !nla_put(msg, set->attr, set->len, set->data)))
 		ret = nl_send_auto(fleet->sock, msg);
 	nlmsg_free(msg);
 	return ret < 0 ? ret : 0;
@@ -207,7 +218,7 @@ static int send_request(struct fleet *fleet, int cmd, int flags, const uint64_t 
 
 static int list_once(struct fleet *fleet)
 {
-	int ret = send_request(fleet, VMM_CMD_VM_GET, NLM_F_DUMP, NULL);
+	int ret = send_request(fleet, VMM_CMD_VM_GET, NLM_F_DUMP, NULL, NULL);
 
 	free(fleet->vms);
 	fleet->vms = NULL;
@@ -235,9 +246,10 @@ int fleet_list(struct fleet *fleet, struct fleet_vm **vms, size_t *count, struct
 	return 0;
 }
 
-int fleet_command(struct fleet *fleet, int cmd, uint64_t id, struct error *err)
+static int command(struct fleet *fleet, int cmd, uint64_t id, const struct setting *set,
+		   struct error *err)
 {
-	int ret = send_request(fleet, cmd, NLM_F_ACK, &id);
+	int ret = send_request(fleet, cmd, NLM_F_ACK, &id, set);
 
 	if (!ret)
 		ret = nl_recvmsgs(fleet->sock, fleet->cb);
@@ -248,6 +260,32 @@ int fleet_command(struct fleet *fleet, int cmd, uint64_t id, struct error *err)
 		return fault(err, EX_OSERR, "VM %llu: %s", (unsigned long long)id,
 			     nl_geterror(ret));
 	return 0;
+}
+
+int fleet_command(struct fleet *fleet, int cmd, uint64_t id, struct error *err)
+{
+	return command(fleet, cmd, id, NULL, err);
+}
+
+int fleet_name(struct fleet *fleet, uint64_t id, const char *name, struct error *err)
+{
+	const struct setting set = { VMM_ATTR_VM_NAME, (int)strlen(name) + 1, name };
+
+	return command(fleet, VMM_CMD_VM_SET, id, &set, err);
+}
+
+int fleet_limit_cpu(struct fleet *fleet, uint64_t id, uint32_t percent, struct error *err)
+{
+	const struct setting set = { VMM_ATTR_VM_CPU_LIMIT, sizeof(percent), &percent };
+
+	return command(fleet, VMM_CMD_VM_SET, id, &set, err);
+}
+
+int fleet_limit_memory(struct fleet *fleet, uint64_t id, uint64_t bytes, struct error *err)
+{
+	const struct setting set = { VMM_ATTR_VM_MEMORY_LIMIT, sizeof(bytes), &bytes };
+
+	return command(fleet, VMM_CMD_VM_SET, id, &set, err);
 }
 
 /* Events answer nothing that was sent. */

@@ -13,8 +13,8 @@ struct fleet;
 
 /* struct fleet_vm - one VM; name is empty if it has none */
 struct fleet_vm {
-	uint64_t id, memory, resident, exits, steal, uptime;
-	uint32_t owner, pid, state, vcpus;
+	uint64_t id, memory, resident, exits, steal, uptime, runtime, memory_limit;
+	uint32_t owner, pid, state, vcpus, cpu_limit;
 	char name[VMM_VM_NAME_SIZE], comm[32];
 	uint8_t uuid[VMM_VM_UUID_SIZE];
 };
@@ -43,6 +43,11 @@ int fleet_list(struct fleet *fleet, struct fleet_vm **vms, size_t *count, struct
 
 /* fleet_command() - VMM_CMD_VM_*, which needs no more than the VM; 0 or -1 */
 int fleet_command(struct fleet *fleet, int cmd, uint64_t id, struct error *err);
+
+/* Name and limits of a VM; 0 is no limit. 0 or -1. */
+int fleet_name(struct fleet *fleet, uint64_t id, const char *name, struct error *err);
+int fleet_limit_cpu(struct fleet *fleet, uint64_t id, uint32_t percent, struct error *err);
+int fleet_limit_memory(struct fleet *fleet, uint64_t id, uint64_t bytes, struct error *err);
 
 /* fleet_watch() - call @each for every event until it answers other than 0; -1: *err */
 int fleet_watch(struct fleet *fleet, int (*each)(const struct fleet_event *event),

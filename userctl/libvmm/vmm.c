@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/vmm.h>
+
 const char *vmm_device(const char *option)
 {
 	const char *env = getenv(VMM_DEVICE_ENV);
@@ -152,6 +154,25 @@ int vmm_vm_create(struct vmm_vm *vm, int sys, struct error *err)
 			     sizeof(struct kvm_run));
 	vm->run_size = (size_t)size;
 	return 0;
+}
+
+int vmm_vm_name(struct vmm_vm *vm, const char *name, uint64_t *id, struct error *err)
+{
+	struct vmm_name arg = { 0 };
+	int ret;
+
+	strncpy(arg.name, name, sizeof(arg.name) - 1);
+	ret = ioctl(vm->fd, VMM_SET_NAME, &arg);
+	/* In-tree KVM has neither. */
+	if (ret && errno == ENOTTY)
+		ret = 0;
+	if (id)
+		*id = arg.id;
+	if (!ret)
+		return 0;
+	if (errno == EEXIST)
+		return fault(err, EX_TEMPFAIL, "a VM called %s is running already", name);
+	return fault_errno(err, EX_OSERR, errno, "name %s", name);
 }
 
 void vmm_vm_close(struct vmm_vm *vm)

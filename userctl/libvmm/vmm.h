@@ -80,6 +80,17 @@ int vmm_cap(int fd, int cap);
 int vmm_vm_create(struct vmm_vm *vm, int sys, struct error *err);
 void vmm_vm_close(struct vmm_vm *vm);
 
+/**
+ * vmm_vm_name() - VMM_SET_NAME
+ * @vm: the VM
+ * @name: its name
+ * @id: set to its id, 0 on a hypervisor that has no names; or NULL
+ * @err: EX_TEMPFAIL: another VM of the user has that name
+ *
+ * Return: 0 or -1.
+ */
+int vmm_vm_name(struct vmm_vm *vm, const char *name, uint64_t *id, struct error *err);
+
 /* Interrupt controllers and timer of a PC, and the pages that Intel processors want. */
 int vmm_vm_pc(struct vmm_vm *vm, uint64_t tss, uint64_t identity, struct error *err);
 int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,

@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "../boot/acpi_tables.h"
+#include "../libvmm/fleet.h"
+
+#define NAME_TRIES   20
+#define NAME_WAIT_US 50000
 
 static void cause_set(struct machine *m, enum stop_cause cause, int vcpu, const struct error *host)
 {
@@ -108,6 +112,34 @@ static int check_cpus(struct machine *m, struct error *err)
 		     m->cfg->device);
 }
 
+/* The last one of that name may be about to end. */
+static int set_name(struct machine *m, struct error *err)
+{
+	unsigned int i;
+	int ret = -1;
+
+	for (i = 0; ret && i < NAME_TRIES; i++) {
+		if (i)
+			usleep(NAME_WAIT_US);
+		ret = vmm_vm_name(&m->vm, m->cfg->name, &m->id, err);
+	}
+	/* A name that nobody has chosen need not be known. */
+	return m->cfg->named ? ret : 0;
+}
+
+static int set_limit(struct machine *m, struct error *err)
+{
+	struct fleet *fleet;
+	int ret;
+
+	if (!m->cfg->cpu_limit)
+		return 0;
+	fleet = fleet_open(err);
+	ret = fleet ? fleet_limit_cpu(fleet, m->id, m->cfg->cpu_limit, err) : -1;
+	fleet_close(fleet);
+	return ret;
+}
+
 static int setup_platform(struct machine *m, struct error *err)
 {
 	if (!m->cfg->pv)
@@ -122,7 +154,7 @@ static int setup_vm(struct machine *m, struct error *err)
 {
 	int sys = vmm_open(m->cfg->device, err);
 
-	if (sys < 0 || vmm_vm_create(&m->vm, sys, err))
+	if (sys < 0 || vmm_vm_create(&m->vm, sys, err) || set_name(m, err) || set_limit(m, err))
 		return -1;
 	m->cpuid = vmm_supported_cpuid(sys, err);
 	if (!m->cpuid || check_memory(m, err) || check_cpus(m, err))
@@ -261,6 +293,23 @@ static void suspend(void)
 	kill(getpid(), SIGSTOP);
 }
 
+int machine_stats(struct machine *m, FILE *out)
+{
+	int fds[CPUS_MAX + 1] = { m->vm.fd };
+	uint64_t user = 0;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < m->vcpu_count; i++) {
+		fds[i + 1] = m->vcpus[i].kvm.fd;
+		user += m->vcpus[i].exits;
+	}
+	fprintf(out, "vmctl_exits %llu\n", (unsigned long long)user);
+	peripherals_stats(m, out);
+	ret = vmm_stats_sum(fds, m->vcpu_count + 1, out);
+	return ret < 0 ? ret : 0;
+}
+
 static void request_all(struct machine *m, unsigned int request)
 {
 	unsigned int i;
@@ -386,6 +435,8 @@ int machine_run(struct machine *m, struct error *err)
 	struct sigaction kick = { .sa_handler = kicked };
 	int ret;
 
+	if (m->cfg->control && control_attach(m->cfg->control, m, err))
+		return -1;
 	/* No SA_RESTART: the point is that system calls return. */
 	sigaction(SIG_KICK, &kick, NULL);
 	ret = console_start(&m->console, &m->loop, &ops);
@@ -399,5 +450,7 @@ int machine_run(struct machine *m, struct error *err)
 	stop_vcpus(m);
 	peripherals_stop(m);
 	console_stop(&m->console);
+	if (m->cfg->control)
+		control_detach(m->cfg->control);
 	return ret;
 }

@@ -20,6 +20,7 @@
 #include "../devices/serial.h"
 #include "../error.h"
 #include "../libvmm/vmm.h"
+#include "../control/control.h"
 #include "console.h"
 #include "loop.h"
 #include "peripherals.h"
@@ -52,6 +53,10 @@ enum stop_cause {
  * @cpus: vCPUs
  * @pv: no device at all, but hypercalls
  * @grace: seconds between a signal and the end, for the guest to power off
+ * @named: the user gave that name: no other VM of the user may have it
+ * @restarts: a reset starts it anew
+ * @control: socket at which it can be controlled, or NULL
+ * @cpu_limit: percent of a processor that it may use, 0: no limit
  * @boot: kernel, command line and modules
  * @firmware: image to start instead of a kernel, or NULL
  * @debug: gets what firmware writes to its debug port, or NULL
@@ -64,6 +69,9 @@ struct machine_config {
 	unsigned int cpus;
 	bool pv;
 	unsigned int grace;
+	bool named, restarts;
+	struct control *control;
+	unsigned int cpu_limit;
 	struct boot boot;
 	const char *firmware;
 	FILE *debug;
@@ -98,6 +106,7 @@ struct vcpu {
  * struct machine - the machine
  * @cfg: what the user asked for
  * @vm: the kernel's side
+ * @id: by which the hypervisor knows it; 0: it has no ids
  * @mem: guest memory
  * @boot: how the first vCPU starts; with firmware only its map is used
  * @firmware: image, if any
@@ -131,6 +140,7 @@ struct vcpu {
 struct machine {
 	const struct machine_config *cfg;
 	struct vmm_vm vm;
+	uint64_t id;
 	struct guest_mem mem;
 	struct boot boot;
 	struct firmware firmware;
@@ -198,6 +208,9 @@ void machine_stop(struct machine *m, enum stop_cause cause, int vcpu);
 
 /* As machine_stop() with STOP_HOST, for a vCPU whose system call failed. */
 void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what);
+
+/* Counters of the hypervisor and of devices, a line "NAME VALUE" each: 0 or -errno. */
+int machine_stats(struct machine *m, FILE *out);
 
 /* Tell the user something while the guest goes on. */
 void machine_say(struct machine *m, const char *line);

@@ -134,6 +134,18 @@ expect 64 "unexpected argument" "doctor with a stray argument" -- doctor now
 expect 64 "unexpected argument" "list with a stray argument" -- list now
 expect 64 "name or its id" "pause of nothing" -- pause
 expect 64 "unexpected argument" "kill of two" -- kill a b
+expect 64 "start needs a name" "start without a name" -- start --kernel "$kernel"
+expect 64 "name must be a letter" "start of a number" -- start 7
+expect 66 "has no definition in" "start without a definition" -- start nobody
+expect 64 "timeout must be 0 to" "a timeout that is none" -- stop a --timeout soon
+expect 64 "which VM" "stop of nothing" -- stop
+expect 64 "set what" "set of nothing" -- set a
+expect 64 "disk must be N=SIZE" "a disk's size that is none" -- set a --disk 1
+expect 64 "memory: \"much\" is not a size" "memory that is none" -- set a --memory much
+expect 64 "which name" "rename to nothing" -- rename a
+expect 64 "takes none" "top of one" -- top a
+expect 64 "needs a terminal" "top to a file" -- top
+expect 64 "cpu-limit must be 1 to" "a limit of nothing" -- run --kernel "$kernel" --cpu-limit 0
 
 n=$((n + 1))
 "$VMCTL" --version >/dev/full 2>"$tmp/out"

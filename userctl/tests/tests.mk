@@ -14,7 +14,7 @@ tests: $(TEST_BINS) $(OUT)/vmctl guests
 
 # Kernels for the tests that run a VM: built here, so that hosts need no compiler.
 GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf pv.elf \
-	bootsector.img pty tool)
+	bootsector.img pty tool say as-nobody)
 guests: $(GUESTS)
 
 $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
@@ -45,7 +45,7 @@ $(OUT)/tests/guests/bootsector.img: $(SRC)/tests/guests/bootsector.S
 	$(Q)chmod -x $@ && truncate -s 4M $@
 
 # Static, as the hosts have no more than they need.
-$(OUT)/tests/guests/pty $(OUT)/tests/guests/tool: $(OUT)/tests/guests/%: $(SRC)/tests/guests/%.c
+$(addprefix $(OUT)/tests/guests/,pty tool say as-nobody): $(OUT)/tests/guests/%: $(SRC)/tests/guests/%.c
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -static -o $@ $<

@@ -7,6 +7,7 @@
  *	triple	triple-faults			jump	executes where there is no memory
  *	wait	waits for the power button, then powers off
  *	hang	halts with interrupts off	echo	echoes COM1 until a dot, then powers off
+ *	crash	triple-faults when something is typed
  *
  * Built three times: multiboot as ELF, multiboot by addresses (-DADDRESSES, a flat file), and
  * PVH (-DPVH).
@@ -184,6 +185,15 @@ do_echo:
 	out %al, %dx
 	jmp 1b
 
+do_crash:
+	mov $ready_text, %esi
+	call puts
+1:	mov $COM1 + 5, %dx
+	in %dx, %al
+	test $1, %al
+	jz 1b
+	jmp do_triple
+
 /* Not to be passed: hangs, so that the test's time limit tells. */
 bad:
 	mov $bad_text, %esi
@@ -247,6 +257,8 @@ actions:
 	.long do_hang
 	.ascii "echo"
 	.long do_echo
+	.ascii "cras"
+	.long do_crash
 	.long 0
 no_idt:
 	.word 0

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../devices/virtio_balloon.h"
+#include "../machine/machine.h"
+
+#define RESIZE_SECTOR 512
+
+static json_t *done(void)
+{
+	return json_object();
+}
+
+static json_t *power_button(struct machine *m, const json_t *request, struct error *err)
+{
+	(void)request;
+	if (m->cfg->pv) {
+		fault(err, 1, "a machine of type pv has no power button");
+		return NULL;
+	}
+	acpi_pm_power_button(&m->pm);
+	return done();
+}
+
+static json_t *reset(struct machine *m, const json_t *request, struct error *err)
+{
+	(void)request;
+	(void)err;
+	machine_stop(m, STOP_RESET, -1);
+	return done();
+}
+
+static json_t *quit(struct machine *m, const json_t *request, struct error *err)
+{
+	(void)request;
+	(void)err;
+	machine_stop(m, STOP_QUIT, -1);
+	return done();
+}
+
+static int get_bytes(const json_t *request, uint64_t *bytes, struct error *err)
+{
+	const json_t *value = json_object_get(request, "bytes");
+
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return fault(err, 1, "\"bytes\" must be a number from 0 on");
+	*bytes = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+/* Asks the guest to give back what it has more than this. */
+static json_t *memory(struct machine *m, const json_t *request, struct error *err)
+{
+	uint64_t bytes;
+
+	if (get_bytes(request, &bytes, err))
+		return NULL;
+	if (!m->peripherals.balloon) {
+		fault(err, 1, "the VM has no balloon: start it with --balloon");
+		return NULL;
+	}
+	if (bytes > m->cfg->memory) {
+		fault(err, 1, "the VM has %" PRIu64 " MiB, and cannot have more",
+		      m->cfg->memory >> 20);
+		return NULL;
+	}
+	virtio_balloon_set(m->peripherals.balloon, m->cfg->memory - bytes);
+	return done();
+}
+
+static int grow_image(const struct disk_config *disk, uint64_t bytes, struct error *err)
+{
+	struct stat st;
+
+	if (disk->readonly)
+		return fault(err, 1, "disk %s is read-only", disk->path);
+	if (stat(disk->path, &st))
+		return fault_errno(err, 1, errno, "disk %s", disk->path);
+	/* A block device has the size that it has by now. */
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (bytes < (uint64_t)st.st_size || bytes % RESIZE_SECTOR)
+		return fault(err, 1,
+			     "disk %s has %" PRIu64 " bytes; it can only grow, in steps of 512",
+			     disk->path, (uint64_t)st.st_size);
+	if (truncate(disk->path, (off_t)bytes))
+		return fault_errno(err, 1, errno, "disk %s", disk->path);
+	return 0;
+}
+
+static json_t *grow_disk(struct machine *m, const json_t *request, struct error *err)
+{
+	const json_t *index = json_object_get(request, "disk");
+	const struct peripherals_config *cfg = &m->cfg->peripherals;
+	uint64_t bytes;
+
+	if (get_bytes(request, &bytes, err))
+		return NULL;
+	if (!json_is_integer(index) || json_integer_value(index) < 0 ||
+	    json_integer_value(index) >= cfg->disks) {
+		fault(err, 1, "there is no such disk; the VM has %u, from 0 on", cfg->disks);
+		return NULL;
+	}
+	if (grow_image(&cfg->disk[json_integer_value(index)], bytes, err))
+		return NULL;
+	peripherals_resize(m);
+	return done();
+}
+
+static json_t *info(struct machine *m, const json_t *request, struct error *err)
+{
+	const struct machine_config *cfg = m->cfg;
+
+	(void)request;
+	(void)err;
+	return json_pack("{s:s, s:I, s:i, s:I, s:i, s:b, s:b}", "name", cfg->name, "id",
+			 (json_int_t)m->id, "pid", (int)getpid(), "memory", (json_int_t)cfg->memory,
+			 "cpus", (int)cfg->cpus, "balloon", cfg->peripherals.balloon, "restarts",
+			 cfg->restarts);
+}
+
+/* The lines "NAME VALUE" of statistics as an object. */
+static json_t *stats(struct machine *m, const json_t *request, struct error *err)
+{
+	json_t *all = json_object();
+	char *text = NULL, name[64];
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size), *in;
+	long long value;
+
+	(void)request;
+	if (!out) {
+		json_decref(all);
+		fault_errno(err, 1, errno, "statistics");
+		return NULL;
+	}
+	machine_stats(m, out);
+	fclose(out);
+	in = fmemopen(text, size, "r");
+	while (in && fscanf(in, "%63s %lld", name, &value) == 2)
+		json_object_set_new(all, name, json_integer(value));
+	if (in)
+		fclose(in);
+	free(text);
+	return json_pack("{s:o}", "stats", all);
+}
+
+json_t *control_command(struct machine *m, const char *cmd, const json_t *request,
+			struct error *err)
+{
+	static const struct {
+		const char *cmd;
+		json_t *(*fn)(struct machine *m, const json_t *request, struct error *err);
+	} commands[] = {
+		{ "power-button", power_button },
+		{ "reset", reset },
+		{ "quit", quit },
+		{ "memory", memory },
+		{ "disk", grow_disk },
+		{ "info", info },
+		{ "stats", stats },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(cmd, commands[i].cmd))
+			return commands[i].fn(m, request, err);
+	}
+	fault(err, 1, "there is no command \"%s\"", cmd);
+	return NULL;
+}

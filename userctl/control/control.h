@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The control socket of a detached VM, and its console for any number of readers. Served in the
+ * event loop of the machine's main thread; Documentation/control.rst describes what is said.
+ */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include <stdbool.h>
+
+#include "../error.h"
+
+#define CONTROL_PROTOCOL 1
+#define CONTROL_LINE     65536 /* bytes of a line, at most */
+#define CONTROL_PEERS    64    /* connections at a time */
+
+struct control;
+struct machine;
+
+/**
+ * control_open() - listen, and take standard input and output over
+ * @name: of the VM
+ * @err: EX_TEMPFAIL: a VM of that name has a control socket already
+ *
+ * What the VM writes to standard output goes to FOLDER/NAME.log and to the consoles attached.
+ *
+ * Return: the socket and all that belongs to it, or NULL
+ */
+struct control *control_open(const char *name, struct error *err);
+
+/* The name, which may change; where the console is logged, as a path and a descriptor. */
+const char *control_name(const struct control *c);
+const char *control_log(const struct control *c);
+int control_log_fd(const struct control *c);
+
+/* Serve it in this machine's loop, or no longer; between two machines nobody is answered. */
+int control_attach(struct control *c, struct machine *m, struct error *err);
+void control_detach(struct control *c);
+
+/* The VM has ended with this exit status: those who wait are told. */
+void control_close(struct control *c, int status);
+
+#endif

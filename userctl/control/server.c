@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../machine/machine.h"
+#include "../units.h"
+#include "../vmctl.h"
+#include "commands.h"
+#include "paths.h"
+
+#define PIPE_SIZE (4 * CONSOLE_RING) /* what a console writes out at the end fits */
+#define LOG_TAIL  4096               /* what a reader gets of what was before */
+
+/**
+ * struct peer - a connection
+ * @src: its descriptor
+ * @c: what it is connected to
+ * @next: of the list
+ * @console: it is no longer asked but a console
+ * @waits: it wants to know how the VM ends
+ * @len: bytes in @line
+ * @line: a request, as far as it has come
+ */
+struct peer {
+	struct loop_source src;
+	struct control *c;
+	struct peer *next;
+	bool console, waits;
+	size_t len;
+	char line[CONTROL_LINE];
+};
+
+/**
+ * struct control - the socket and the console's other ends
+ * @m: the machine, while there is one
+ * @listener: the socket
+ * @output: what the console writes
+ * @input: what the console reads, this end
+ * @log: its log
+ * @peers: connections
+ * @count: how many
+ * @addr: where the socket is
+ * @folder: that, without the name
+ * @name: of the VM
+ * @log_path: where the log is
+ */
+struct control {
+	struct machine *m;
+	struct loop_source listener, output;
+	int input, log;
+	struct peer *peers;
+	unsigned int count;
+	struct sockaddr_un addr;
+	char folder[PATH_MAX], name[64], log_path[PATH_MAX + 80];
+};
+
+/* ---- connections ---- */
+
+static void peer_drop(struct peer *p)
+{
+	struct peer **at = &p->c->peers;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->c->count--;
+	if (p->c->m)
+		loop_unwatch(&p->c->m->loop, &p->src);
+	close(p->src.fd);
+	free(p);
+}
+
+/* Who does not read is not waited for. */
+static int peer_send(struct peer *p, const void *data, size_t len)
+{
+	return send(p->src.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len ? 0 : -1;
+}
+
+static int peer_answer(struct peer *p, json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	int ret = -1;
+
+	json_decref(answer);
+	if (text) {
+		ret = peer_send(p, text, strlen(text));
+		ret = ret ? ret : peer_send(p, "\n", 1);
+	}
+	free(text);
+	return ret;
+}
+
+static int peer_refuse(struct peer *p, const struct error *err)
+{
+	return peer_answer(p, json_pack("{s:b, s:s}", "ok", 0, "error", err->text));
+}
+
+static int send_tail(struct peer *p)
+{
+	off_t size = lseek(p->c->log, 0, SEEK_END);
+	char tail[LOG_TAIL];
+	ssize_t n;
+
+	n = pread(p->c->log, tail, sizeof(tail), size > LOG_TAIL ? size - LOG_TAIL : 0);
+	return n > 0 ? peer_send(p, tail, (size_t)n) : 0;
+}
+
+static int rename_vm(struct control *c, const json_t *request, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+	struct sockaddr_un to;
+
+	if (!name || !name_valid(name))
+		return fault(err, 1, "a name is a letter, then letters, digits and any of -_.:@+");
+	if (control_address(c->folder, name, &to, err))
+		return -1;
+	if (!access(to.sun_path, F_OK))
+		return fault(err, 1, "another VM has the socket %s", to.sun_path);
+	if (vmm_vm_name(&c->m->vm, name, NULL, err))
+		return -1;
+	if (rename(c->addr.sun_path, to.sun_path))
+		return fault_errno(err, 1, errno, "socket %s", to.sun_path);
+	c->addr = to;
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	return 0;
+}
+
+static int count_waiters(const struct control *c)
+{
+	const struct peer *p;
+	int count = 0;
+
+	for (p = c->peers; p; p = p->next)
+		count += p->waits;
+	return count;
+}
+
+/* What concerns the connection or the socket, and then the machine. */
+static json_t *own_command(struct peer *p, const char *cmd, const json_t *request,
+			   struct error *err)
+{
+	json_t *answer;
+
+	if (!strcmp(cmd, "console")) {
+		p->console = true;
+		return json_pack("{s:s}", "log", p->c->log_path);
+	}
+	if (!strcmp(cmd, "wait")) {
+		p->waits = true;
+		return json_object();
+	}
+	if (!strcmp(cmd, "rename"))
+		return rename_vm(p->c, request, err) ? NULL : json_object();
+	answer = control_command(p->c->m, cmd, request, err);
+	if (answer && !strcmp(cmd, "info"))
+		json_object_set_new(answer, "waiters", json_integer(count_waiters(p->c)));
+	return answer;
+}
+
+static int peer_request(struct peer *p, const char *line, size_t len)
+{
+	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *answer = NULL;
+	const char *cmd = json_string_value(json_object_get(request, "cmd"));
+	struct error err;
+	int ret;
+
+	if (!cmd)
+		fault(&err, 1, "a request is a line with a JSON object and \"cmd\" in it");
+	else
+		answer = own_command(p, cmd, request, &err);
+	json_decref(request);
+	if (!answer)
+		return peer_refuse(p, &err);
+	json_object_set_new(answer, "ok", json_true());
+	ret = peer_answer(p, answer);
+	return !ret && p->console ? send_tail(p) : ret;
+}
+
+/* All lines that are complete; what is behind the one that asks for the console is typed. */
+static int peer_lines(struct peer *p)
+{
+	char *end;
+	size_t len;
+
+	while (!p->console && (end = memchr(p->line, '\n', p->len))) {
+		len = (size_t)(end - p->line) + 1;
+		if (peer_request(p, p->line, len))
+			return -1;
+		p->len -= len;
+		memmove(p->line, p->line + len, p->len);
+	}
+	if (!p->console)
+		return p->len < sizeof(p->line) ? 0 : -1;
+	/* More than the pipe holds has been typed ahead: it is lost. */
+	(void)!write(p->c->input, p->line, p->len);
+	p->len = 0;
+	return 0;
+}
+
+static void peer_ready(void *opaque)
+{
+	struct peer *p = opaque;
+	ssize_t n = recv(p->src.fd, p->line + p->len, sizeof(p->line) - p->len, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0)
+		p->len += (size_t)n;
+	if (n <= 0 || peer_lines(p))
+		peer_drop(p);
+}
+
+/* Root and the VM's user. */
+static int check_peer(int fd, struct error *err)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+		return fault_errno(err, EX_OSERR, errno, "peer's credentials");
+	if (who.uid && who.uid != geteuid())
+		return fault(err, EX_NOPERM, "the VM is another user's");
+	return 0;
+}
+
+static int peer_greet(struct peer *p)
+{
+	struct error err;
+
+	if (check_peer(p->src.fd, &err)) {
+		peer_refuse(p, &err);
+		return -1;
+	}
+	return peer_answer(p, json_pack("{s:b, s:s, s:i, s:s}", "ok", 1, "vmctl", VMCTL_VERSION,
+					"protocol", CONTROL_PROTOCOL, "name", p->c->name));
+}
+
+/* false: there was none. */
+static bool accept_peer(struct control *c)
+{
+	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	struct peer *p;
+
+	if (fd < 0)
+		return false;
+	p = c->count < CONTROL_PEERS ? calloc(1, sizeof(*p)) : NULL;
+	if (!p) {
+		close(fd);
+		return true;
+	}
+	p->src = (struct loop_source){ fd, peer_ready, p, false };
+	p->c = c;
+	p->next = c->peers;
+	c->peers = p;
+	c->count++;
+	if ((c->m && loop_watch(&c->m->loop, &p->src)) || peer_greet(p))
+		peer_drop(p);
+	return true;
+}
+
+static void listener_ready(void *opaque)
+{
+	accept_peer(opaque);
+}
+
+/* ---- the console ---- */
+
+static bool pass_output(struct control *c)
+{
+	struct peer *p, *next;
+	char data[4096];
+	ssize_t n = read(c->output.fd, data, sizeof(data));
+
+	if (n <= 0)
+		return false;
+	(void)!write(c->log, data, (size_t)n);
+	for (p = c->peers; p; p = next) {
+		next = p->next;
+		if (p->console && peer_send(p, data, (size_t)n))
+			peer_drop(p);
+	}
+	return true;
+}
+
+static void output_ready(void *opaque)
+{
+	pass_output(opaque);
+}
+
+/* ---- beginning and end ---- */
+
+/* A socket that nobody listens at is what a VM has left that was killed. */
+static int remove_stale(const struct sockaddr_un *addr, const char *name, struct error *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ret;
+
+	if (fd < 0)
+		return fault_errno(err, EX_OSERR, errno, "control socket");
+	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? errno : 0;
+	close(fd);
+	if (ret == ENOENT)
+		return 0;
+	if (ret == ECONNREFUSED)
+		return unlink(addr->sun_path) && errno != ENOENT
+			       ? fault_errno(err, EX_CANTCREAT, errno, "%s", addr->sun_path)
+			       : 0;
+	return fault(err, EX_TEMPFAIL, "a VM called %s is running already", name);
+}
+
+static int listen_at(struct control *c, struct error *err)
+{
+	mode_t mask = umask(0177);
+	int ret;
+
+	c->listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ret = c->listener.fd < 0 ||
+	      bind(c->listener.fd, (struct sockaddr *)&c->addr, sizeof(c->addr)) ||
+	      listen(c->listener.fd, CONTROL_PEERS);
+	umask(mask);
+	return ret ? fault_errno(err, EX_CANTCREAT, errno, "control socket %s", c->addr.sun_path)
+		   : 0;
+}
+
+/* One at a time looks for stale sockets, and makes its own. */
+static int open_socket(struct control *c, struct error *err)
+{
+	int lock, ret;
+
+	run_folder(geteuid(), c->folder);
+	if (control_address(c->folder, c->name, &c->addr, err) || run_folder_make(c->folder, err))
+		return -1;
+	lock = open(c->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0 || flock(lock, LOCK_EX))
+		ret = fault_errno(err, EX_CANTCREAT, errno, "folder for sockets %s", c->folder);
+	else
+		ret = remove_stale(&c->addr, c->name, err) ? -1 : listen_at(c, err);
+	if (lock >= 0)
+		close(lock);
+	return ret;
+}
+
+static int open_log(struct control *c, struct error *err)
+{
+	snprintf(c->log_path, sizeof(c->log_path), "%s/%s.log", c->folder, c->name);
+	c->log = open(c->log_path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+		      0600);
+	return c->log < 0 ? fault_errno(err, EX_CANTCREAT, errno, "log %s", c->log_path) : 0;
+}
+
+/* The console's ends become standard input and output. */
+static int open_pipes(struct control *c, struct error *err)
+{
+	int out[2], in[2];
+
+	if (pipe2(out, O_CLOEXEC) || pipe2(in, O_CLOEXEC))
+		return fault_errno(err, EX_OSERR, errno, "pipes for the console");
+	c->output.fd = out[0];
+	c->input = in[1];
+	fcntl(out[1], F_SETPIPE_SZ, PIPE_SIZE);
+	fcntl(in[1], F_SETFL, O_NONBLOCK);
+	if (dup2(out[1], STDOUT_FILENO) < 0 || dup2(in[0], STDIN_FILENO) < 0)
+		return fault_errno(err, EX_OSERR, errno, "pipes for the console");
+	close(out[1]);
+	close(in[0]);
+	return 0;
+}
+
+struct control *control_open(const char *name, struct error *err)
+{
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		fault(err, EX_OSERR, "out of memory");
+		return NULL;
+	}
+	c->listener = (struct loop_source){ -1, listener_ready, c, false };
+	c->output = (struct loop_source){ -1, output_ready, c, false };
+	c->input = -1;
+	c->log = -1;
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	if (open_socket(c, err)) {
+		/* It is another VM's, or there is none. */
+		c->addr.sun_path[0] = '\0';
+		control_close(c, 0);
+		return NULL;
+	}
+	if (open_log(c, err) || open_pipes(c, err)) {
+		control_close(c, 0);
+		return NULL;
+	}
+	return c;
+}
+
+const char *control_name(const struct control *c)
+{
+	return c->name;
+}
+
+const char *control_log(const struct control *c)
+{
+	return c->log_path;
+}
+
+int control_log_fd(const struct control *c)
+{
+	return c->log;
+}
+
+int control_attach(struct control *c, struct machine *m, struct error *err)
+{
+	struct peer *p;
+	int ret;
+
+	c->m = m;
+	ret = loop_watch(&m->loop, &c->listener);
+	ret = ret ? ret : loop_watch(&m->loop, &c->output);
+	for (p = c->peers; p && !ret; p = p->next)
+		ret = loop_watch(&m->loop, &p->src);
+	return ret ? fault_errno(err, EX_OSERR, ret, "control socket") : 0;
+}
+
+void control_detach(struct control *c)
+{
+	struct peer *p;
+
+	if (!c->m)
+		return;
+	loop_unwatch(&c->m->loop, &c->listener);
+	loop_unwatch(&c->m->loop, &c->output);
+	for (p = c->peers; p; p = p->next)
+		loop_unwatch(&c->m->loop, &p->src);
+	c->m = NULL;
+}
+
+void control_close(struct control *c, int status)
+{
+	struct peer *p, *next;
+
+	/* No VM writes any more: what it has written is read to the end. */
+	if (c->output.fd >= 0) {
+		fcntl(c->output.fd, F_SETFL, O_NONBLOCK);
+		while (pass_output(c))
+			;
+	}
+	if (c->addr.sun_path[0])
+		unlink(c->addr.sun_path);
+	/* Also those whose connection or request has not been looked at yet. */
+	while (c->listener.fd >= 0 && accept_peer(c))
+		;
+	for (p = c->peers; p; p = next) {
+		next = p->next;
+		if (!p->console)
+			peer_answer(p, json_pack("{s:b, s:s, s:i}", "ok", 1, "event", "ended",
+						 "status", status));
+		peer_drop(p);
+	}
+	if (c->listener.fd >= 0)
+		close(c->listener.fd);
+	if (c->output.fd >= 0)
+		close(c->output.fd);
+	if (c->input >= 0)
+		close(c->input);
+	if (c->log >= 0)
+		close(c->log);
+	free(c);
+}

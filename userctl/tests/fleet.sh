@@ -1,0 +1,319 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Many VMs, started detached from definitions, as TAP. Runs as root where a hypervisor is:
+#	VMCTL=/vmctl GUESTS=/guests VMM_DEV=/dev/vmm sh fleet.sh [N]
+# shellcheck disable=SC2034,SC2154 # variables are those of lib.sh
+. "$(dirname "$0")/lib.sh"
+many=${1:-50}
+home=$tmp/home
+export VMM_RUN="$tmp/run" XDG_CONFIG_HOME="$home"
+mkdir -p "$home/vmm"
+umask 022
+
+# define NAME KEY=VALUE...
+define() {
+	file=$home/vmm/$1.ini
+	shift
+	{
+		echo "[vm]"
+		echo "kernel = $GUESTS/pvh.elf"
+		echo "memory = 4M"
+		printf '%s\n' "$@"
+	} >"$file"
+}
+
+# ctl NAME STATUS PATTERNS ARGUMENT...: what vmctl says, and how it ends.
+ctl() {
+	title=$1 want=$2
+	printf '%s' "${3:+$3
+}" >"$tmp/want"
+	shift 3
+	timeout 120 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	verdict "$title"
+}
+
+# holds NAME COMMAND...: it succeeds, at once or within a minute.
+holds() {
+	title=$1
+	shift
+	: >"$tmp/want"
+	: >"$tmp/out"
+	want=0 got=0
+	await "$@" || got=1
+	verdict "$title"
+}
+
+# field NAME MEMBER: of vmctl show --json, a number.
+field() {
+	"$VMCTL" show --json "$1" 2>/dev/null | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
+}
+
+listed() {
+	"$VMCTL" list | grep -c '  *running  *' | grep -qx "$1"
+}
+
+logged() {
+	grep -q -e "$2" "$tmp/run/$1.log"
+}
+
+gone_vm() {
+	! "$VMCTL" show "$1" >/dev/null 2>&1
+}
+
+"$VMCTL" events --json >"$tmp/events" 2>"$tmp/events.err" &
+subscriber=$!
+# It hears of VMs from when it listens.
+heard() {
+	"$VMCTL" run --kernel "$mb" --memory 4M --append off >/dev/null 2>&1 </dev/null
+	[ -s "$tmp/events" ]
+}
+holds "a subscriber" heard
+
+# ---- definitions that are wrong
+printf '[vm]\nkernel = x\n\ncpus = many\n' >"$home/vmm/bad.ini"
+ctl "a value that is none" 65 "$home/vmm/bad.ini:4: cpus: cpus must be 1 to 64" start bad
+printf '[vm]\nkernel = x\ncolour = red\n' >"$home/vmm/bad.ini"
+ctl "a key that is none" 65 "$home/vmm/bad.ini:3: colour: there is no such key" start bad
+printf '[vm]\nkernel = x\nkernel = y\n' >"$home/vmm/bad.ini"
+ctl "a key twice" 65 "bad.ini:3: kernel: it is given twice" start bad
+printf '[vm]\nkernel = x\nrng = maybe\n' >"$home/vmm/bad.ini"
+ctl "a flag that is neither" 65 "bad.ini:3: rng: its value can only be yes" start bad
+printf '[vm]\nkernel\n' >"$home/vmm/bad.ini"
+ctl "a line that is none" 65 "bad.ini:2: neither" start bad
+printf '[disk]\nkernel = x\n' >"$home/vmm/bad.ini"
+ctl "another section" 65 "bad.ini:2: kernel: all keys stand in the section" start bad
+rm "$home/vmm/bad.ini"
+ctl "no definition" 66 "VM bad has no definition" start bad
+ctl "a kernel that is missing" 66 "kernel $tmp/none: No such file" \
+	start bad --kernel "$tmp/none"
+holds "nothing is left of that" test ! -e "$tmp/run/bad.sock"
+
+# ---- a fleet
+i=0
+: >"$tmp/failed"
+while [ $i -lt "$many" ]; do
+	i=$((i + 1))
+	define "vm$i" "append = hang" "cpu-limit = 50"
+	"$VMCTL" start "vm$i" >>"$tmp/failed" 2>&1 || echo "vm$i: $?" >>"$tmp/failed"
+done
+cp "$tmp/failed" "$tmp/out"
+: >"$tmp/want"
+want=0 got=$(wc -l <"$tmp/failed")
+verdict "$many VMs start"
+holds "$many VMs are listed as running" listed "$many"
+ctl "one of them" 0 "^name  *vm1\$
+^state  *running
+^cpu  *at most 50%
+^memory  *4M" show vm1
+ctl "another one of that name" 75 "vm1 is running already" start vm1
+ctl "a name that nobody has" 1 "there is no VM \"nobody\":
+^ID .*CPU%
+ vm1 " show nobody
+ctl "a command for nobody" 1 "no VM" stop nobody
+
+# ---- consoles
+define talk "append = echo" "cpu-limit = 60"
+ctl "one that talks" 0 "" start talk
+holds "its console is logged" logged talk ready
+mkfifo "$tmp/keys"
+exec 4<>"$tmp/keys"
+"$VMCTL" console talk <"$tmp/keys" >"$tmp/one" 2>&1 4>&- &
+one=$!
+"$VMCTL" console talk </dev/null >"$tmp/two" 2>&1 4>&- &
+two=$!
+both() {
+	grep -q "$1" "$tmp/one" && grep -q "$1" "$tmp/two"
+}
+holds "two readers see what was before" both ready
+printf 'hello' >&4
+holds "and what one of them types" both hello
+kill $two
+printf 'again' >&4
+holds "one goes, the other stays" grep -q helloagain "$tmp/one"
+
+# ---- states
+ctl "pause" 0 "" pause talk
+ctl "pause twice" 1 "paused already" pause talk
+ctl "stop of a paused one" 1 "VM talk is paused" stop talk
+ctl "resume" 0 "" resume talk
+ctl "resume twice" 1 "not paused" resume talk
+
+# ---- what it may use, by its own figures
+busy() {
+	[ "$(field talk uptime_ns)" -gt $((up + 1500000000)) ]
+}
+ctl "a limit while it runs" 0 "" set talk --cpu-limit 25
+up=$(field talk uptime_ns) ran=$(field talk runtime_ns)
+await busy
+ran=$(($(field talk runtime_ns) - ran)) up=$(($(field talk uptime_ns) - up))
+echo "# ran $((ran / 1000)) us of $((up / 1000)) us"
+holds "a greedy one has no more than a quarter" test "$ran" -le $((up / 4 + 60000000))
+holds "and goes on" test "$ran" -ge $((up / 50))
+ctl "no limit that is none" 64 "cpu-limit must be" set talk --cpu-limit much
+ctl "nothing to set" 64 "set what" set talk
+ctl "memory without a balloon" 1 "no balloon" set talk --memory 2M
+ctl "a disk that is not there" 1 "no such disk" set talk --disk 0=8M
+head -c 1048576 /dev/zero >"$tmp/disk"
+define disk "append = hang" "disk = $tmp/disk" "balloon = 1M"
+ctl "one with a disk and a balloon" 0 "" start disk
+ctl "a larger disk" 0 "" set disk --disk 0=2M
+holds "has grown" test "$(stat -c %s "$tmp/disk")" = 2097152
+ctl "a smaller one" 1 "can only grow" set disk --disk 0=1M
+ctl "memory by the balloon" 0 "" set disk --memory 2M
+ctl "what it is asked for" 0 "^balloon_target 2097152\$
+^exits [1-9]" stats disk
+ctl "more than there is" 1 "cannot have more" set disk --memory 1G
+
+# ---- names
+ctl "rename" 0 "" rename disk store
+ctl "by its new name" 0 "^balloon_target" stats store
+ctl "its old one" 1 "no VM \"disk\"" stats disk
+ctl "a name that another has" 1 "vm1" rename store vm1
+ctl "stop by force" 0 "" stop store --force --timeout 0
+
+# ---- resets, ends
+id=$(field talk id)
+ctl "reset" 0 "" reset talk
+another() {
+	now=$(field talk id)
+	[ -n "$now" ] && [ "$now" != "$id" ]
+}
+holds "it is a new one of the same name" another
+again() {
+	[ "$(grep -c ready "$tmp/one")" = 2 ]
+}
+holds "whose console goes on" again
+"$VMCTL" wait talk >"$tmp/waited" 2>&1 &
+waiter=$!
+# waited_for NAME: somebody waits for its end.
+waited_for() {
+	"$GUESTS/say" "$tmp/run/$1.sock" '{"cmd":"info"}' | grep -q '"waiters":1'
+}
+holds "somebody waits for its end" waited_for talk
+printf '.' >&4
+wait $waiter
+got=$? want=0
+cp "$tmp/waited" "$tmp/out"
+verdict "its end is waited for"
+wait $one
+got=$?
+verdict "its console ends with it"
+exec 4>&-
+define button "append = wait" "cpu-limit = 60"
+ctl "one that heeds its power button" 0 "" start button
+holds "is ready" logged button ready
+ctl "stop" 0 "" stop button
+ctl "stop of one that does not heed it" 1 "vm2 has not powered off within 1 s" \
+	stop vm2 --timeout 1
+define crash "append = crash" "cpu-limit = 60"
+ctl "one that crashes" 0 "" start crash
+holds "is ready for it" logged crash ready
+"$VMCTL" wait crash >"$tmp/waited" 2>&1 &
+waiter=$!
+await waited_for crash
+echo x | "$VMCTL" console crash >/dev/null 2>&1
+wait $waiter
+got=$? want=4
+cp "$tmp/run/crash.log" "$tmp/out"
+echo "crashed with a triple fault" >"$tmp/want"
+verdict "its crash is told to who waits, and logged"
+
+# ---- the socket
+ctl "a VM that is killed" 0 "" start crash
+id=$(field crash pid)
+kill -s KILL "$id"
+holds "is gone" gone_vm crash
+holds "but not its socket" test -S "$tmp/run/crash.sock"
+ctl "which is no reason to fail" 0 "" start crash
+ctl "and stop" 0 "" stop crash --force --timeout 0
+say() {
+	title=$1
+	echo "$2" >"$tmp/want"
+	shift 2
+	timeout 20 "$GUESTS/say" "$tmp/run/vm1.sock" "$@" >"$tmp/out" 2>&1
+	got=$? want=0
+	verdict "$title"
+}
+say "a greeting" '"protocol":1.*"name":"vm1"'
+say "a line that is no request" '"error":"a request is a line' 'hello' '[1]'
+say "an unknown command" 'there is no command' '{"cmd":"fly"}'
+say "facts" '"memory":4194304' '{"cmd":"info"}'
+long=$(head -c 70000 /dev/zero | tr '\0' x)
+say "a line that does not end" '"protocol"' "$long"
+say "and the next one" '"cpus":1' '{"cmd":"info"}'
+
+# ---- others
+chmod 666 "${VMM_DEV:-/dev/vmm}"
+chmod 755 "$tmp" "$tmp/run" "$home" "$home/vmm"
+chmod 666 "$tmp/run/vm1.sock"
+# others NAME STATUS PATTERNS COMMAND...: as a user without privileges.
+others() {
+	title=$1 want=$2
+	echo "$3" >"$tmp/want"
+	shift 3
+	timeout 20 "$GUESTS/as-nobody" "$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	verdict "$title"
+}
+others "another user sees none of them" 0 "^ID" "$VMCTL" list
+! grep -q vm1 "$tmp/out"
+got=$? want=0
+: >"$tmp/want"
+verdict "none at all"
+others "nor stops one" 1 "no VM" "$VMCTL" stop vm1
+others "nor hears of them" 77 "CAP_SYS_ADMIN" "$VMCTL" events
+others "nor speaks to one whose socket is open to him" 0 "the VM is another user's" \
+	"$GUESTS/say" "$tmp/run/vm1.sock" '{"cmd":"quit"}'
+still() {
+	"$VMCTL" show vm1 >/dev/null
+}
+holds "which goes on" still
+
+# ---- the end
+i=0
+: >"$tmp/failed"
+while [ $i -lt "$many" ]; do
+	i=$((i + 1))
+	"$VMCTL" stop "vm$i" --force --timeout 0 >>"$tmp/failed" 2>&1 ||
+		echo "vm$i: $?" >>"$tmp/failed"
+done
+cp "$tmp/failed" "$tmp/out"
+: >"$tmp/want"
+want=0 got=$(wc -l <"$tmp/failed")
+verdict "$many VMs stop"
+holds "no VM is left" listed 0
+holds "no socket is left" test -z "$(find "$tmp/run" -type s)"
+no_process() {
+	! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -q "vmctl start"
+}
+holds "no process is left" no_process
+
+# order NAME EVENT...: what the subscriber was told of all VMs of that name, in this order; when
+# one meets its limit depends on what else runs.
+order() {
+	vm=$1
+	shift
+	sed -n "s/.*\"name\":\"$vm\".*\"event\":\"\([a-z]*\)\".*/\1/p" "$tmp/events" |
+		grep -v limited >"$tmp/out"
+	got=$(tr '\n' ' ' <"$tmp/out") want="$* "
+	: >"$tmp/want"
+	verdict "events of $vm"
+}
+destroyed() {
+	[ "$(grep -c '"event":"destroyed"' "$tmp/events")" -gt "$many" ]
+}
+holds "the subscriber has heard of their ends" destroyed
+order vm1 named running destroyed
+order button named running destroyed
+order talk named running paused resumed reset destroyed named running destroyed
+order crash named running shutdown destroyed named running destroyed named running destroyed
+holds "the greedy one has met its limit" \
+	grep -q '"name":"talk".*"event":"limited","reason":"processor time"' "$tmp/events"
+# Numbers without a gap: none was lost.
+sed -n 's/.*"seq":\([0-9]*\).*/\1/p' "$tmp/events" |
+	awk 'NR > 1 && $1 != last + 1 { print last, $1 } { last = $1 }' >"$tmp/out"
+got=$(wc -l <"$tmp/out") want=0
+verdict "none was lost"
+kill $subscriber
+echo "1..$n"
