@@ -265,8 +265,8 @@ def guests(run):
         initrd = os.path.join(folder, 'media.gz')
         subprocess.run([os.path.join(HERE, 'hosts/make-guest'), initrd,
                         os.path.join(HERE, 'boot/guest-init')], check=True)
-        files.append(qemu_cases.make_image(folder, 'isolinux', slim, initrd, 'token=firmware',
-                                           'prompt 1\n'))
+        for make, name in ((qemu_cases.make_image, 'isolinux'), (qemu_cases.make_fat, 'syslinux')):
+            files.append(make(folder, name, slim, initrd, 'token=' + name, 'prompt 1\n'))
         folder = foreign_kernels.fetch()
         files += [os.path.join(folder, n) + ':/foreign/' + n for n in sorted(os.listdir(folder))]
         foreign = 'FOREIGN=/foreign '

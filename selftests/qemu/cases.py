@@ -10,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,6 +29,7 @@ FIRMWARE = ['/usr/share/seabios/' + f for f in ('bios-256k.bin', 'bios-microvm.b
 ISOLINUX = ('/usr/lib/ISOLINUX/isolinux.bin', '/usr/lib/syslinux/modules/bios/ldlinux.c32')
 OVMF = ['/usr/share/OVMF/' + f for f in ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd')]
 HYBRID = '/usr/lib/ISOLINUX/isohdpfx.bin'
+SYSLINUX = ('/usr/bin/syslinux', '/usr/bin/mformat', '/usr/bin/mcopy')
 
 # The functions case_* of qemu.sh; the last ones take minutes.
 QUICK = ('pc', 'q35', 'pc_split', 'pc_off', 'microvm', 'smp', 'disk', 'cdrom', 'snapshot',
@@ -43,7 +45,13 @@ def make_guest(build):
     return path
 
 
-def make_image(build, name, kernel, initrd, append, config='serial 0 115200\nprompt 0\n'):
+def boot_config(append, config='serial 0 115200\nprompt 0\n'):
+    """What ISOLINUX and SYSLINUX read: Linux from /kernel and /initrd."""
+    return (f'{config}default k\nlabel k\nkernel /kernel\n'
+            f'append initrd=/initrd console=ttyS0 panic=-1 quiet {append}\n')
+
+
+def make_image(build, name, kernel, initrd, *config):
     """An image that BIOSes boot as a CD and as a disk: isolinux, a kernel, an initrd."""
     need([*ISOLINUX, HYBRID])
     top = os.path.join(build, name)
@@ -54,13 +62,28 @@ def make_image(build, name, kernel, initrd, append, config='serial 0 115200\npro
     for path in ISOLINUX:
         shutil.copy(path, os.path.join(top, 'isolinux'))
     with open(os.path.join(top, 'isolinux/isolinux.cfg'), 'w', encoding='ascii') as f:
-        f.write(f'{config}default k\nlabel k\nkernel /kernel\n'
-                f'append initrd=/initrd console=ttyS0 panic=-1 quiet {append}\n')
+        f.write(boot_config(*config))
     image = top + '.iso'
     subprocess.run(['xorriso', '-as', 'mkisofs', '-quiet', '-o', image, '-isohybrid-mbr', HYBRID,
                     '-b', 'isolinux/isolinux.bin', '-c', 'isolinux/boot.cat', '-no-emul-boot',
                     '-boot-load-size', '4', '-boot-info-table', top],
                    check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return image
+
+
+def make_fat(build, name, kernel, initrd, *config):
+    """A disk of one FAT file system with SYSLINUX, a kernel, an initrd."""
+    need(SYSLINUX)
+    image = os.path.join(build, name + '.img')
+    with open(image, 'wb') as f:
+        f.truncate(32 << 20)
+    subprocess.run(['mformat', '-i', image, '::'], check=True)
+    with tempfile.NamedTemporaryFile('w', encoding='ascii') as f:
+        f.write(boot_config(*config))
+        f.flush()
+        for path, there in ((kernel, 'kernel'), (initrd, 'initrd'), (f.name, 'syslinux.cfg')):
+            subprocess.run(['mcopy', '-i', image, path, '::' + there], check=True)
+    subprocess.run(['syslinux', '-i', image], check=True)
     return image
 
 

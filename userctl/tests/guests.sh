@@ -4,7 +4,8 @@
 # they end, and what vmctl says. TAP. Runs where a hypervisor is, with nothing but a shell:
 #	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage VMM_DEV=/dev/vmm sh guests.sh
 # LINUX has virtio built in. GUESTS also has SeaBIOS's images. FOREIGN, if set, is a folder with
-# what selftests/hosts/foreign.py fetches, and GUESTS has isolinux.iso, a disk that boots LINUX.
+# what selftests/hosts/foreign.py fetches, and GUESTS has isolinux.iso and
+# syslinux.img, disks that boot LINUX.
 # shellcheck disable=SC2034,SC2154 # variables are those of lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -211,16 +212,19 @@ guest: kernel .*-$kind" --kernel "$FOREIGN/linux-$kind" --initrd "$FOREIGN/initr
 			--memory 256M --append "console=ttyS0 panic=-1 quiet token=$token"
 	done
 	# The boot loader's prompt takes a word from the console and starts Linux from the disk.
-	printf '%s\n' "ISOLINUX 6" "^boot: k" \
-		"guest: token $(printf firmware | sha256sum | cut -d' ' -f1)" "guest: cpus 2" >"$tmp/want"
-	want=0
-	rm -f "$tmp/keys" && mkfifo "$tmp/keys" && exec 3<>"$tmp/keys"
-	input=$tmp/keys
-	start --firmware "$bios" --disk "$GUESTS/isolinux.iso,ro" --cpus 2
-	input=
-	await says 1 "^boot:" && printf 'k\r' >&3
-	finish "firmware, ISOLINUX and Linux from a disk"
-	exec 3>&-
+	for loader in isolinux.iso syslinux.img; do
+		name=${loader%.*}
+		printf '%s\n' "^$(echo "$name" | tr a-z A-Z) 6" "^boot: k" "guest: cpus 2" \
+			"guest: token $(printf %s "$name" | sha256sum | cut -d' ' -f1)" >"$tmp/want"
+		want=0
+		rm -f "$tmp/keys" && mkfifo "$tmp/keys" && exec 3<>"$tmp/keys"
+		input=$tmp/keys
+		start --firmware "$bios" --disk "$GUESTS/$loader,ro" --cpus 2
+		input=
+		await says 1 "^boot:" && printf 'k\r' >&3
+		finish "firmware, $name and Linux from a disk"
+		exec 3>&-
+	done
 	# It goes on until it wants a kernel to run, and says what became of the one it got. The last
 	# bytes of that are how large Xen expects it to be unpacked: zeroes.
 	head -c 4096 /dev/zero >"$tmp/dom0"
