@@ -124,10 +124,12 @@ bool lapic_post(struct lapic *apic, u8 vector, bool level)
 
 	if (turned)
 		assign_bit(vector % 32, lapic_word(apic, APIC_TMR, vector), level);
-	if (test_and_set_bit(vector, posted->vectors))
-		return false;
-	/* Others rely on whoever sets POSTED_ON: it must not be preempted before it has told. */
+	/* Others rely on whoever sets the bits: it must not be preempted before it has told. */
 	preempt_disable();
+	if (test_and_set_bit(vector, posted->vectors)) {
+		preempt_enable();
+		return false;
+	}
 	if (!test_and_set_bit(POSTED_ON, &posted->control) || turned) {
 		vcpu_request(apic->vcpu, REQ_EVENT);
 		lapic_notify(apic->vcpu, turned);
