@@ -5,6 +5,7 @@ What vmm.ko leaves out on purpose is in the file "exceptions".
 """
 
 import os
+import re
 import subprocess
 
 import kernels
@@ -30,6 +31,11 @@ ALSO = ('dirty_log_test-clear dirty_log_test -i 4 -M clear-log',
 NOT_ALONE = ('nx_huge_pages_test',)
 # What in-tree KVM hangs its emulated host with: Bochs' preemption timer does not count.
 NOT_THERE = {'vmx': ('vmx_preemption_timer_test',)}
+# What a test says if it failed by the emulator, and may try again. VMRUN in QEMU's TCG forgets the
+# shadow of STI: an interrupt between STI and HLT is taken there, and HLT waits for the next one in
+# vain. So all that were sent are received; a wake-up that got lost would leave one out.
+EMULATOR = {'svm': {'xapic_ipi_test': re.compile(
+    r'sent (\d+) IPIs .*halted \1 times, woke (?!\1 )\d+ times, received \1 IPIs')}}
 
 
 def build():
@@ -70,6 +76,12 @@ def run_tests(run, folder, tests, oracle):
     return found, [c for c in cases if c.name not in names]
 
 
+def failed_by_emulator(host, case):
+    """Is it one of EMULATOR's?"""
+    said = case and EMULATOR.get(host, {}).get(case.name)
+    return bool(said and case.result == FAIL and said.search(case.why))
+
+
 def outcome(case):
     """One word."""
     if case is None:
@@ -103,6 +115,12 @@ def suite(run):
     tests = every[run.part::run.parts]
     excused, cases = exceptions(os.path.join(HERE, 'exceptions'), run.host)
     ours, run_ours = run_tests(run, folder, tests, oracle=False)
+    again = [t for t in tests if failed_by_emulator(run.host, ours.get(t.split()[0]))]
+    if again:
+        print('failed by the emulator, once more: ' + ' '.join(t.split()[0] for t in again))
+        more, run_more = run_tests(run, folder, again, oracle=False)
+        ours.update(more)
+        run_ours += run_more
     asked = [t for t in tests if run.verbose or outcome(ours.get(t.split()[0])) != PASS]
     theirs, run_theirs = run_tests(run, folder, asked, oracle=True) if asked else ({}, [])
     print(f'{"test":<42} {"in-tree":<8} ours')
