@@ -159,8 +159,8 @@ static int parse_port(struct peripherals_config *cfg, char *arg, struct error *e
 	if (!path)
 		return fault(err, EX_USAGE, "port must be NAME=SOCKET, the name of 1 to %d bytes",
 			     PORT_NAME_MAX);
-	if (cfg->ports == CONSOLE_PORTS_MAX - 1)
-		return fault(err, EX_USAGE, "at most %d ports can be given", CONSOLE_PORTS_MAX - 1);
+	if (cfg->ports == PORTS_MAX)
+		return fault(err, EX_USAGE, "at most %d ports can be given", PORTS_MAX);
 	cfg->port[cfg->ports++] = (struct virtio_port_config){ arg, path };
 	return 0;
 }

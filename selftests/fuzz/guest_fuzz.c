@@ -20,6 +20,7 @@
 #include "devices/virtio_blk.h"
 #include "devices/virtio_console.h"
 #include "devices/virtio_net.h"
+#include "devices/virtio_ports.h"
 #include "devices/virtio_rng.h"
 
 #ifndef DEVICE
@@ -136,12 +137,18 @@ static struct virtio *make_blk(struct error *err)
 
 static struct virtio *make_console(struct error *err)
 {
-	static const struct virtio_console_wire wire = { nothing, no_room, NULL };
+	static const struct virtio_console_wire wire = { nothing, no_room, NULL, 0 };
+
+	return virtio_console_create("console", &wire, &mem, err);
+}
+
+static struct virtio *make_ports(struct error *err)
+{
 	static char path[64];
 	const struct virtio_port_config port = { "port", path };
 
 	snprintf(path, sizeof(path), "%s/port", folder);
-	return virtio_console_create("console", &wire, &port, 1, &mem, err);
+	return virtio_ports_create("ports", &port, 1, &mem, err);
 }
 
 static struct virtio *make_net(struct error *err)
@@ -166,6 +173,8 @@ static struct virtio *make(const char *name, struct error *err)
 		return make_blk(err);
 	if (!strcmp(name, "console"))
 		return make_console(err);
+	if (!strcmp(name, "ports"))
+		return make_ports(err);
 	if (!strcmp(name, "net"))
 		return make_net(err);
 	if (!strcmp(name, "9p"))

@@ -11,6 +11,9 @@
 #include "../devices/virtio_vsock.h"
 #include "machine.h"
 
+/* Of a guest with a virtio console. Linux is ready long before, and most guests say something. */
+#define SILENCE_MS 10000
+
 static void set_line(void *opaque, unsigned int gsi, bool level)
 {
 	struct machine *m = opaque;
@@ -179,8 +182,7 @@ static void console_tx(void *opaque, uint8_t byte)
 {
 	struct machine *m = opaque;
 
-	if (m->cfg->peripherals.hvc)
-		console_put(&m->console, byte);
+	console_put(&m->console, byte);
 }
 
 static void console_has_room(void *opaque)
@@ -192,17 +194,19 @@ static void console_has_room(void *opaque)
 
 static int add_console(struct machine *m, struct error *err)
 {
+	const struct virtio_console_wire wire = { console_tx, console_has_room, m, SILENCE_MS };
 	const struct peripherals_config *cfg = &m->cfg->peripherals;
-	struct virtio_console_wire wire = { console_tx, console_has_room, m };
 	struct virtio *v;
 
-	if (!cfg->hvc && !cfg->ports)
+	if (cfg->ports &&
+	    attach(m, virtio_ports_create("ports", cfg->port, cfg->ports, &m->mem, err), err))
+		return -1;
+	if (!cfg->hvc)
 		return 0;
-	v = virtio_console_create("console", &wire, cfg->port, cfg->ports, &m->mem, err);
+	v = virtio_console_create("console", &wire, &m->mem, err);
 	if (attach(m, v, err))
 		return -1;
-	if (cfg->hvc)
-		m->peripherals.console = v;
+	m->peripherals.console = v;
 	return 0;
 }
 

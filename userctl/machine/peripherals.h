@@ -14,6 +14,7 @@
 #include "../devices/virtio_9p.h"
 #include "../devices/virtio_console.h"
 #include "../devices/virtio_net.h"
+#include "../devices/virtio_ports.h"
 #include "../error.h"
 
 #define DISKS_MAX  8
@@ -87,7 +88,7 @@ struct peripherals_config {
 	unsigned int disks;
 	struct net_config net[NETS_MAX];
 	unsigned int nets;
-	struct virtio_port_config port[CONSOLE_PORTS_MAX - 1];
+	struct virtio_port_config port[PORTS_MAX];
 	unsigned int ports;
 	struct share_config share[SHARES_MAX];
 	unsigned int shares;

@@ -128,6 +128,22 @@ if asked small; then
 	verdict "what is known on the host of port and balloon"
 fi
 
+if asked console; then
+	# Linux opens its console early, and reads there what was typed before, or is typed now.
+	name="virtio console" want=0
+	printf '%s\n' "^guest: asks" "^guest: read typed" "^guest: read late" >"$tmp/want"
+	mkfifo "$tmp/keys" && exec 3<>"$tmp/keys"
+	input=$tmp/keys
+	echo typed >&3
+	start --kernel "$LINUX" --initrd "$INITRD" --console virtio --port "agent=$tmp/agent" \
+		--append "console=hvc0 panic=-1 quiet task=typed"
+	input=
+	await says 1 "guest: read typed" && echo late >&3
+	finish "$name"
+	exec 3>&-
+	rm "$tmp/keys"
+fi
+
 # fetch NAME ADDRESS SERVER ADDRESS-OPTION ARGUMENT...: the guest fetches a file, and serves one.
 fetch() {
 	name=$1 url=$4
