@@ -340,7 +340,8 @@ static u32 svm_cr_intercepts(const struct vcpu *vcpu)
 		cr |= ICPT_CR_READ(4);
 	if (vcpu->policy.cr3)
 		cr |= ICPT_CR_WRITE(3);
-	if (svm->windows & WINDOW_TPR)
+	/* While V_IRQ is set QEMU's TCG aborts at writes that do not exit. */
+	if (svm->windows & (WINDOW_TPR | WINDOW_IRQ))
 		cr |= ICPT_CR_WRITE(8);
 	return cr;
 }

@@ -314,6 +314,27 @@ CASE(tpr_and_cr8)
 	run_done(start(guest_tpr));
 }
 
+static void guest_cr8_in_window(void)
+{
+	guest_on(VEC, guest_count_irq);
+	apic_enable();
+	cli();
+	apic_write(APIC_ICR, ICR_SELF | VEC);
+	write_cr8(1);
+	GASSERT_EQ(read_cr8(), 1);
+	GASSERT_EQ(apic_read(APIC_TPR), 0x10);
+	GASSERT_EQ(irqs()[VEC], 0);
+	sti_nop();
+	GASSERT_EQ(irqs()[VEC], 1);
+	GUEST_DONE();
+}
+
+/* An interrupt waits for IF. QEMU's TCG aborts when such a write does not exit. */
+CASE(cr8_in_window)
+{
+	run_done(start(guest_cr8_in_window));
+}
+
 static void guest_tpr_subclass(void)
 {
 	apic_write(APIC_TPR, 0x35);
