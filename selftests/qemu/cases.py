@@ -35,6 +35,8 @@ SYSLINUX = ('/usr/bin/syslinux', '/usr/bin/mformat', '/usr/bin/mcopy')
 QUICK = ('pc', 'q35', 'pc_split', 'pc_off', 'microvm', 'smp', 'disk', 'cdrom', 'snapshot',
          'migrate', 'gdb_step', 'kill')
 LONG = ('q35_split', 'q35_off', 'debian', 'debian_disk', 'gdb_break', 'ovmf')
+# Seconds that cases may take; the others 120.
+LIMITS = {'debian': 240, 'debian_disk': 240, 'ovmf': 720}
 
 
 def make_guest(build):
@@ -130,8 +132,9 @@ def exceptions(path, host):
 def host(names, oracle):
     """run-host's options, and the command."""
     module = ['--oracle'] if oracle else ['--insmod', 'kvm_node=1']
-    return (['--kernel', 'slim', '--memory', '2G', '--timeout', str(60 + 120 * len(names)),
-             *module, *options(BUILD)], 'sh /qemu.sh ' + ' '.join(names))
+    limit = 60 + sum(LIMITS.get(n, 120) for n in names)
+    return (['--kernel', 'slim', '--memory', '2G', '--timeout', str(limit), *module,
+             *options(BUILD)], 'sh /qemu.sh ' + ' '.join(names))
 
 
 def judge(case, excused, theirs):

@@ -109,7 +109,7 @@ case_ovmf() {
 	start guest -m 256M -M q35 -cpu host \
 		-drive if=pflash,format=raw,readonly=on,file=$files/OVMF_CODE_4M.fd \
 		-drive if=pflash,format=raw,file=$top/vars
-	expect guest 300 'UEFI Interactive Shell' && expect guest 60 'Shell>' || return
+	expect guest 480 'UEFI Interactive Shell' && expect guest 120 'Shell>' || return
 	printf 'reset -s\r' >$top/guest/tty.in
 	finish guest 60
 }
