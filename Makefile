@@ -67,6 +67,7 @@ demo:
 ## make check-quick        unit and abi tests on the slim kernel
 ## make check-unit         KUnit on the slim kernel, unit tests in user space
 ## make check-abi          the ioctl interface on vmm.ko
+## make check-faults       allocations and copies of the ioctls made to fail in turn (svm)
 ## make check-virtual-apic  interrupts, where the processor serves the guest's APIC (vmx)
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
@@ -81,16 +82,16 @@ demo:
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-faults check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint virtual-apic oracle kvm-selftests boot guests fleet virtio qemu lifetime scale load abi-stock unit-debug abi-debug
+REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet virtio qemu lifetime scale load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load: check-%:
+check-abi check-faults check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
