@@ -199,14 +199,14 @@ static long do_set_mp_state(struct ioctl_call *call)
 static long do_translate(struct ioctl_call *call)
 {
 	struct kvm_translation *tr = call->arg;
-	bool writeable = false, usermode = false;
+	struct interp_walk walk;
+	int err = interp_translate(call->vcpu, tr->linear_address, &walk);
 
-	tr->physical_address = interp_translate(call->vcpu, tr->linear_address, &writeable,
-						&usermode);
-	tr->valid = tr->physical_address != INVALID_GPA;
-	tr->writeable = writeable;
-	tr->usermode = usermode;
-	return 0;
+	tr->physical_address = err ? INVALID_GPA : walk.gpa;
+	tr->valid = !err;
+	tr->writeable = !err && walk.writeable;
+	tr->usermode = !err && walk.user;
+	return err == -EFAULT ? err : 0;
 }
 
 static long do_signal_mask(struct ioctl_call *call)

@@ -535,22 +535,20 @@ int interp_exit(struct vcpu *vcpu, gpa_t gpa)
  * interp_translate() - KVM_TRANSLATE: what is a linear address?
  * @vcpu: the vCPU
  * @addr: linear address
- * @writeable: the guest's tables allow writes
- * @usermode: they allow user accesses
+ * @walk: the translation by the guest's tables, without side effects
  *
  * Context: loaded, may sleep.
- * Return: the guest physical address, INVALID_GPA: not mapped
+ * Return: 0; -ENXIO: not mapped; -EFAULT: the host has no page for one of the tables
  */
-gpa_t interp_translate(struct vcpu *vcpu, gva_t addr, bool *writeable, bool *usermode)
+int interp_translate(struct vcpu *vcpu, gva_t addr, struct interp_walk *walk)
 {
-	struct interp_walk walk;
+	int r;
 
 	context_load(vcpu);
-	if (interp_walk(vcpu->interp, addr, ACCESS_PROBE, &walk))
-		return INVALID_GPA;
-	*writeable = walk.writeable;
-	*usermode = walk.user;
-	return walk.gpa;
+	r = interp_walk(vcpu->interp, addr, ACCESS_PROBE, walk);
+	if (!r)
+		return 0;
+	return r == INTERP_NO_PAGE ? -EFAULT : -ENXIO;
 }
 
 /**

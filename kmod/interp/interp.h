@@ -213,8 +213,8 @@ int interp_insn_length(struct vcpu *vcpu);
  * for another instruction (CLTS, LMSW, SMSW): interp_exit(vcpu, INVALID_GPA) carries it out.
  */
 int interp_decode_reg(struct vcpu *vcpu);
-/* KVM_TRANSLATE: walk the guest's tables without side effects; INVALID_GPA: not mapped */
-gpa_t interp_translate(struct vcpu *vcpu, gva_t addr, bool *writeable, bool *usermode);
+/* KVM_TRANSLATE: walk the guest's tables without side effects; 0, -ENXIO: not mapped, -EFAULT */
+int interp_translate(struct vcpu *vcpu, gva_t addr, struct interp_walk *walk);
 /* Load PDPTEs check for MOV CR3/CR0/CR4 in PAE mode: 0, or 1: #GP (reserved bits, APM 5.3.2) */
 int interp_load_pdptes(struct vcpu *vcpu, u64 cr3);
 

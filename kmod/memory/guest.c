@@ -189,8 +189,8 @@ static int cmpxchg_user(hva_t hva, u64 *expected, u64 new, unsigned int size)
  * @size: 1, 2, 4 or 8 bytes
  *
  * Context: a thread of the VM's mm; may sleep.
- * Return: 0; -EAGAIN: something else was there; -ENXIO: no slot or a read-only one; -EFAULT: the host
- * has no page there, or @size or @gpa are not as said.
+ * Return: 0; -EAGAIN: something else was there; -ENXIO: no slot or a read-only one; -EFAULT: the
+ * host has no page there, or @size or @gpa are not as said.
  */
 int memory_cmpxchg(struct vcpu *vcpu, gpa_t gpa, u64 *expected, u64 new, unsigned int size)
 {

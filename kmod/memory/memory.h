@@ -143,8 +143,8 @@ int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error);
 void memory_zap_page(struct vmm *vm, gfn_t gfn);
 
 /*
- * Guest physical access by the core, slots only. May sleep. 0; -ENXIO: no slot; -EFAULT: the host has
- * no page. What is written is logged as written by the vCPU, which must be the caller's.
+ * Guest physical access by the core, slots only. May sleep. 0; -ENXIO: no slot; -EFAULT: the host
+ * has no page. What is written is logged as written by the vCPU, which must be the caller's.
  */
 int memory_read(struct vmm *vm, gpa_t gpa, void *buf, size_t len);
 int memory_write(struct vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);

@@ -168,17 +168,16 @@ bool hypercall_fix(struct vcpu *vcpu)
 {
 	static const u8 vmcall[] = { 0x0f, 0x01, 0xc1 }, vmmcall[] = { 0x0f, 0x01, 0xd9 };
 	bool intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
-	bool writeable = false, user;
+	struct interp_walk walk;
 	u8 insn[sizeof(vmcall)];
-	gpa_t gpa;
 
 	if (vcpu->state.cpl ||
 	    vcpu->vm->policy.disabled_quirks & KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
 		return false;
-	gpa = interp_translate(vcpu, state_linear_rip(state_code(vcpu)), &writeable, &user);
-	if (gpa == INVALID_GPA || !writeable || offset_in_page(gpa) > PAGE_SIZE - sizeof(insn) ||
-	    memory_read(vcpu->vm, gpa, insn, sizeof(insn)) ||
+	if (interp_translate(vcpu, state_linear_rip(state_code(vcpu)), &walk) || !walk.writeable ||
+	    offset_in_page(walk.gpa) > PAGE_SIZE - sizeof(insn) ||
+	    memory_read(vcpu->vm, walk.gpa, insn, sizeof(insn)) ||
 	    memcmp(insn, intel ? vmmcall : vmcall, sizeof(insn)))
 		return false;
-	return !memory_write(vcpu, gpa, intel ? vmcall : vmmcall, sizeof(insn));
+	return !memory_write(vcpu, walk.gpa, intel ? vmcall : vmmcall, sizeof(insn));
 }

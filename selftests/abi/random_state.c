@@ -47,8 +47,6 @@ static const struct group groups[] = {
 	{ "lapic", KVM_GET_LAPIC, KVM_SET_LAPIC, sizeof(struct kvm_lapic_state), 0, true },
 };
 
-#define GROUPS (sizeof(groups) / sizeof(groups[0]))
-
 static u64 seed;
 static struct vcpu *victim;
 static struct kvm_msr_list *msrs;
@@ -278,7 +276,7 @@ static void random_states(unsigned int flags, u64 start)
 		}
 		while (parts--) {
 			if (below(4))
-				try_group(&groups[below(GROUPS)]);
+				try_group(&groups[below(ARRAY_SIZE(groups))]);
 			else
 				try_msr();
 		}

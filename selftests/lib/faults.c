@@ -2,6 +2,7 @@
 /* Fault injection around every ioctl: the linker leads ioctl() here (--wrap). See faults.h. */
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #define MAX_COMMANDS 512
 /* More than any ioctl allocates and copies; a loop without an end is a failure. */
 #define MAX_NTH      2000
-#define ARG_MAX_SIZE (1u << _IOC_SIZEBITS)
+#define ARG_MAX_SIZE BIT(_IOC_SIZEBITS)
 
 /* What is known of one ioctl, in all processes. */
 struct command {
@@ -24,14 +25,19 @@ struct command {
 	unsigned int injected;
 };
 
-static struct {
+struct record {
 	unsigned int calls;
 	unsigned int injected;
 	struct command commands[MAX_COMMANDS];
-} * shared;
+};
+
+static struct record *shared;
+static bool handles_signals;
 
 int __real_ioctl(int fd, unsigned long cmd, unsigned long arg);
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
+int __real_sigaction(int sig, const struct sigaction *act, struct sigaction *old);
+int __wrap_sigaction(int sig, const struct sigaction *act, struct sigaction *old);
 
 static void set_option(const char *name, const char *value)
 {
@@ -222,6 +228,13 @@ static int inject(int fault_fd, int fd, unsigned long cmd, unsigned long arg)
 	return ret;
 }
 
+/* A handler's frame on the stack is a copy too: if it failed, the process would be killed. */
+int __wrap_sigaction(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	handles_signals = true;
+	return __real_sigaction(sig, act, old);
+}
+
 int __wrap_ioctl(int fd, unsigned long cmd, ...)
 {
 	static __thread int fault_fd = -1;
@@ -232,7 +245,7 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, unsigned long);
 	va_end(ap);
-	if (!shared || once(cmd))
+	if (!shared || handles_signals || once(cmd))
 		return __real_ioctl(fd, cmd, arg);
 	/* Each thread has its own, and a child does not inherit its parent's. */
 	if (owner != gettid()) {

@@ -4,6 +4,8 @@
  * there is none left to fail. The test that makes the ioctl sees its last result, so that what a
  * failed one left behind fails the test.
  *
+ * Nothing is injected into a process any more once it has set a signal handler.
+ *
  * Needs a kernel with CONFIG_FAULT_INJECTION, FAILSLAB, FAIL_PAGE_ALLOC, FAULT_INJECTION_USERCOPY
  * (Documentation/fault-injection/fault-injection.rst: fail-nth).
  */

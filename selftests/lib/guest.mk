@@ -9,7 +9,7 @@ CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wstrict-prototypes -I$
 	  -fno-pie -fno-stack-protector -fcf-protection=none -mno-red-zone \
 	  -fno-tree-loop-distribute-patterns -fno-strict-aliasing -fno-toplevel-reorder -fno-omit-frame-pointer
 # Faults are injected around each ioctl (faults.c).
-LDFLAGS += -static -no-pie -pthread -Wl,--wrap=ioctl
+LDFLAGS += -static -no-pie -pthread -Wl,--wrap=ioctl,--wrap=sigaction
 
 SRC := $(sort $(wildcard *.c)) $(wildcard $(LIB)/*.c)
 OBJ := $(patsubst %.c,$(OUTPUT)/$(PROGRAM).o/%.o,$(notdir $(SRC)))
