@@ -33,9 +33,10 @@ _start:
 	jmp 1b
 2:	mov TICKS, %ax			/* the BIOS may keep the end back until the next tick */
 	add $2, %ax
-3:	hlt
-	cmp TICKS, %ax
-	jne 3b
+3:	hlt				/* on a busy host several come at once */
+	mov TICKS, %bx
+	sub %ax, %bx
+	js 3b
 	mov $packet, %si
 	mov drive, %dl
 	mov $0x42, %ah			/* extended read */
