@@ -2,6 +2,7 @@
 /* MMIO that ends otherwise: faults delivered to the guest, instructions nobody emulates. */
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include "vm.h"
 
 #define SUITE "mmio_fault"
@@ -54,6 +55,33 @@ static void guest_movs_absent(void)
 CASE(movs_to_absent_page)
 {
 	serve_reads(vcpu_new(make_vm(0), 0, guest_movs_absent, 0), 2);
+}
+
+static void guest_movs_away(void)
+{
+	u64 si = HOLE_BASE, di = HOLE_BASE + PAGE_SIZE;
+
+	asm volatile("movsq" : "+S"(si), "+D"(di) : : "memory");
+	GUEST_SYNC(*(volatile u64 *)(di - 8));
+	GUEST_DONE();
+}
+
+/* Memory is memory, also while the host cannot give it; and no device is read twice for it. */
+CASE(movs_to_memory_that_is_away, .oracle = "in-tree KVM takes it for a device")
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_movs_away, 0);
+	u8 *ram = vm_add_ram(vm, 1, 0, HOLE_BASE + PAGE_SIZE, PAGE_SIZE);
+
+	OK(mprotect(ram, PAGE_SIZE, PROT_NONE));
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.is_write, 0);
+	memset(v->run->mmio.data, 0x5c, 8);
+	CHECK_ERRNO(vcpu_run(v), EFAULT);
+	CHECK_ERRNO(vcpu_run(v), EFAULT);
+	OK(mprotect(ram, PAGE_SIZE, PROT_READ | PROT_WRITE));
+	run_sync(v, 0x5c5c5c5c5c5c5c5cull);
+	run_done(v);
 }
 
 static void guest_movs_ro(void)

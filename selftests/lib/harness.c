@@ -75,6 +75,14 @@ bool test_is_tcg(void)
 	return !memcmp(&b, "TCGT", 4) && !memcmp(&c, "CGTC", 4);
 }
 
+bool test_is_intel(void)
+{
+	unsigned int a, b, c, d;
+
+	__cpuid(0, a, b, c, d);
+	return !memcmp(&b, "Genu", 4);
+}
+
 bool test_slow(void)
 {
 	return slowness > 1;

@@ -57,6 +57,9 @@ bool test_is_oracle(void);
 /** test_is_tcg() - whether the host's processor is QEMU's TCG. */
 bool test_is_tcg(void);
 
+/** test_is_intel() - whether this is an Intel processor. */
+bool test_is_intel(void);
+
 /** test_slow() - whether this kernel is known to be slow, so that less of the same has to do. */
 bool test_slow(void);
 
