@@ -179,7 +179,7 @@ CASE(cpu_limit, .timeout = 120)
 	CHECK_EQ(figures(&nl, greedy.id).cpu, 0);
 	g = observe(&nl, greedy.id, WINDOW_NS);
 	printf("no limit: ran %llu us of %llu us\n", g.runtime / 1000, g.uptime / 1000);
-	CHECK(g.runtime >= g.uptime / 2);
+	CHECK(g.runtime > g.uptime / 4 + SLACK_NS);
 }
 
 /* All vCPUs share what their VM may use. */

@@ -117,7 +117,7 @@ case_ovmf() {
 # ---- state ----
 
 last_pass() {
-	grep -ao 'guest: pass [0-9]*' "$top/$1/serial" | tail -n 1 | grep -o '[0-9]*'
+	tr -d '\000' <"$top/$1/serial" | sed -n 's/^guest: pass \([0-9]*\)\r$/\1/p' | tail -n 1 | grep .
 }
 
 passed() {
@@ -134,8 +134,8 @@ passes() {
 
 # The guest has gone back in time.
 rewound() {
-	tr -d '\r' <$top/guest/serial |
-		awk '/^guest: pass/ { if ($3 < last) found = 1; last = $3 } END { exit !found }'
+	awk '/^guest: pass [0-9]+\r$/ { if ($3 + 0 < last) found = 1; last = $3 + 0 }
+		END { exit !found }' "$top/guest/serial"
 }
 
 # good NAME: the guest's memory was right until now.
