@@ -290,7 +290,7 @@ def guests(run):
                        foreign + 'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
 
 
-@suite(svm=150, vmx=200)
+@suite(long=('vmx',), svm=220, vmx=600)
 def fleet(run):
     """Many detached VMs under vmctl: names, consoles, limits, events, ends."""
     run.make('userspace')
