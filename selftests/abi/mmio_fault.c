@@ -84,6 +84,35 @@ CASE(movs_to_memory_that_is_away, .oracle = "in-tree KVM takes it for a device")
 	run_done(v);
 }
 
+/* Page tables in a slot whose memory the host cannot give: not the same as no translation. */
+CASE(translate_no_page, .oracle = "in-tree KVM calls it unmapped")
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_movs_away, 0), *pae = vcpu_add(vm, 1);
+	struct kvm_translation t = { .linear_address = 0x345678 };
+	u8 *tables = vm_add_ram(vm, 1, 0, HOLE_BASE, PAGE_SIZE);
+	struct kvm_sregs s = get_sregs(v);
+	struct kvm_sregs2 s2;
+
+	s.cr3 = HOLE_BASE;
+	set_sregs(v, &s);
+	vcpu_cpuid(pae);
+	vcpu_set_mode(pae, VCPU_PROT32, REAL_BASE);
+	s = get_sregs(pae);
+	s.cr0 |= CR0_PG;
+	s.cr4 |= CR4_PAE;
+	s.cr3 = HOLE_BASE;
+	set_sregs(pae, &s);
+	OK(mprotect(tables, PAGE_SIZE, PROT_NONE));
+	CHECK_ERRNO(ioctl(v->fd, KVM_TRANSLATE, &t), EFAULT);
+	/* Where the processor reads the PDPTRs from memory. */
+	if (dev_cap(KVM_CAP_SREGS2) > 0 && !test_is_intel())
+		CHECK_ERRNO(ioctl(pae->fd, KVM_GET_SREGS2, &s2), EFAULT);
+	OK(mprotect(tables, PAGE_SIZE, PROT_READ | PROT_WRITE));
+	OK(ioctl(v->fd, KVM_TRANSLATE, &t));
+	CHECK_EQ(t.valid, 0);
+}
+
 static void guest_movs_ro(void)
 {
 	u64 si = HOLE_BASE, di = GVA + PAGE_SIZE;
