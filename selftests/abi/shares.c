@@ -200,42 +200,6 @@ CASE(cpu_limit_of_two, .timeout = 120)
 	CHECK_EQ(figures(&nl, s.id).cpu, 20);
 }
 
-static void interrupted(int sig)
-{
-	(void)sig;
-}
-
-/* One that is held can be interrupted, paused, resumed, killed. */
-CASE(held_and_ordered)
-{
-	struct nl nl = nl_open();
-	struct vm *vm = vm_create(0);
-	struct vcpu *v = vcpu_new(vm, 0, guest_counts, 0);
-	u64 id = vm_id(vm), held;
-	pthread_t thread;
-
-	signal(SIGUSR1, interrupted);
-	/* No memory at all: it is held before its first instruction, or soon after. */
-	CHECK_EQ(limit_memory(&nl, id, 1), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
-	while (!figures(&nl, id).steal)
-		pthread_kill(thread, SIGUSR1);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
-	held = G(vm, count);
-	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_PAUSE, id), 0);
-	CHECK_EQ(limit_memory(&nl, id, 0), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
-	host_sleep_ms(20);
-	CHECK_EQ(G(vm, count), held);
-	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESUME, id), 0);
-	wait_until_it_runs(vm);
-	CHECK_EQ(limit_memory(&nl, id, 1), 0);
-	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_KILL, id), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_ERRNO(vcpu_run(v), ECANCELED);
-}
-
 /* ---- memory ---- */
 
 #define TOUCHED (16 * MiB)
@@ -281,6 +245,44 @@ static void await_limited(struct nl *listener, u64 id, const char *reason)
 		CHECK_EQ(nl_receive(listener, take_notice, &n), 1);
 	} while (n.vm != id || n.kind != VMM_EVENT_LIMITED);
 	CHECK(!strcmp(n.reason, reason));
+}
+
+static void interrupted(int sig)
+{
+	(void)sig;
+}
+
+/* One that is held can be interrupted, paused, resumed, killed. */
+CASE(held_and_ordered)
+{
+	struct nl nl = nl_open(), listener = listen_to_events();
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_counts, 0);
+	u64 id = vm_id(vm), held;
+	pthread_t thread;
+
+	signal(SIGUSR1, interrupted);
+	/* No memory at all: it is held before its first instruction, or soon after. */
+	CHECK_EQ(limit_memory(&nl, id, 1), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
+	/* A signal before that would end the thread, and nobody would ever be held. */
+	await_limited(&listener, id, "memory");
+	CHECK_EQ(pthread_kill(thread, SIGUSR1), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK(figures(&nl, id).steal);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
+	held = G(vm, count);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_PAUSE, id), 0);
+	CHECK_EQ(limit_memory(&nl, id, 0), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
+	host_sleep_ms(20);
+	CHECK_EQ(G(vm, count), held);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESUME, id), 0);
+	wait_until_it_runs(vm);
+	CHECK_EQ(limit_memory(&nl, id, 1), 0);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_KILL, id), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_ERRNO(vcpu_run(v), ECANCELED);
 }
 
 /* Whoever has too much mapped waits until that is less, or the limit more. */
