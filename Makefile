@@ -68,6 +68,7 @@ demo:
 ## make check-unit         KUnit on the slim kernel, unit tests in user space
 ## make check-abi          the ioctl interface on vmm.ko
 ## make check-faults       allocations and copies of the ioctls made to fail in turn (svm)
+## make check-isolation    nobody sees memory and registers of others (part of check-abi)
 ## make check-virtual-apic  interrupts, where the processor serves the guest's APIC (vmx)
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
@@ -82,7 +83,7 @@ demo:
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-faults check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load check-debug check-long lint
 QUICK := unit-user unit abi
 REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet virtio qemu lifetime scale load abi-stock unit-debug abi-debug
 check:
@@ -91,7 +92,7 @@ check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-faults check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load: check-%:
+check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug

@@ -177,10 +177,17 @@ def faults(run):
     # Not the paravirtual ones: a note to a guest whose memory cannot be had is not repeated.
     only = ('caps', 'cpuid', 'dirty', 'dirty_ring', 'events', 'ioapic', 'ioeventfd',
             'irqfd', 'memory', 'msr', 'msr_filter', 'pio', 'split_irqchip', 'stats', 'sync_regs',
-            'system', 'vcpu', 'xstate')
+            'system', 'vcpu', 'xstate', 'apf.closed_in_flight')
     return run.on_host(['--kernel', 'debug', '--starved', '--insmod', '--timeout', '1500',
                         '--file', os.path.join(BUILD, 'abi/abi')],
                        ' '.join(['VMM_DEV=/dev/vmm /abi -f -s 4', *only]))
+
+
+@suite(svm=90, vmx=300)
+def isolation(run):
+    """What of the ioctl interface's tests is about who sees what."""
+    run.make('build-abi')
+    return abi_tests(run, 'slim', False, ['isolation'])
 
 
 @suite(hosts=('vmx',), vmx=200)
