@@ -24,8 +24,9 @@ TOO_MUCH_FOR_BOTH = {
     'svm': {'random_state': 'some states keep in-tree KVM in the kernel for ever',
             'lapic.cr8_in_window': 'QEMU aborts: in-tree KVM has V_IRQ set at writes of CR8'},
     'vmx': dict.fromkeys(
-        ('badinput', 'hostile', 'host_mm', 'limits', 'pv_features.kick',
-         'quirks.mwait_without_exits', 'random_state'),
+        ('badinput', 'hostile', 'host_mm', 'limits', 'memory.delete_while_running',
+         'memory.dontneed_while_running', 'pv_features.kick', 'quirks.mwait_without_exits',
+         'random_state'),
         'a guest that leaves interrupts off is never interrupted on Bochs')}
 # In-tree KVM's module.
 KVM = {'svm': 'kvm-amd', 'svm2': 'kvm-amd', 'vmx': 'kvm-intel'}
