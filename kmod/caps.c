@@ -96,6 +96,7 @@ static const struct {
 	{ KVM_CAP_VAPIC, 1 },
 	{ VMM_CAP_HYPERCALLS, VMM_HC_MASK },
 	{ VMM_CAP_NAME, VMM_VM_NAME_SIZE },
+	{ VMM_CAP_POWER_BUTTON, 1 },
 };
 
 /*
@@ -239,6 +240,11 @@ int vm_enable_cap(struct vmm *vm, const struct kvm_enable_cap *cap)
 		if (cap->args[0] & ~(u64)VMM_HC_MASK)
 			return -EINVAL;
 		WRITE_ONCE(vm->policy.own_calls, cap->args[0]);
+		return 0;
+	case VMM_CAP_POWER_BUTTON:
+		if (cap->args[0] > 1)
+			return -EINVAL;
+		WRITE_ONCE(vm->policy.power_button, cap->args[0]);
 		return 0;
 	case KVM_CAP_MSR_PLATFORM_INFO:
 		vm->policy.platform_info_hidden = !cap->args[0];

@@ -14,6 +14,7 @@ module_param(halt_poll_ns, uint, 0644);
 MODULE_PARM_DESC(halt_poll_ns, "longest time in ns to poll for an event before a halted vCPU sleeps");
 
 #define HALT_POLL_START_NS 10000
+#define HALT_FINAL_NS NSEC_PER_SEC	/* <linux/vmm_netlink.h>, VMM_EVENT_HALTED */
 
 static unsigned int halt_poll_max(const struct vcpu *vcpu)
 {
@@ -75,6 +76,26 @@ static void halt_poll_adapt(struct vcpu *vcpu, u64 slept_ns)
 		vcpu->halt_poll_ns = min(max, max(vcpu->halt_poll_ns * 2, HALT_POLL_START_NS));
 }
 
+/*
+ * A guest that halts with interrupts off has taken the processor offline, or died; a paravirtual
+ * spinlock waits so too, but not for long.
+ */
+static bool halt_looks_final(const struct vcpu *vcpu)
+{
+	return vcpu->mp_state == KVM_MP_STATE_HALTED && !(vcpu->state.rflags & X86_EFLAGS_IF) &&
+	       !vcpu->offline;
+}
+
+static void halt_schedule(struct vcpu *vcpu)
+{
+	ktime_t limit = HALT_FINAL_NS;
+
+	if (!halt_looks_final(vcpu))
+		schedule();
+	else if (!schedule_hrtimeout(&limit, HRTIMER_MODE_REL))
+		mgmt_vcpu_online(vcpu, false);
+}
+
 static void halt_sleep(struct vcpu *vcpu)
 {
 	u64 start = ktime_get_ns();
@@ -86,7 +107,7 @@ static void halt_sleep(struct vcpu *vcpu)
 		if (halt_over(vcpu) || signal_pending(current) ||
 		    test_thread_flag(TIF_NOTIFY_RESUME))
 			break;
-		schedule();
+		halt_schedule(vcpu);
 	}
 	finish_rcuwait(&vcpu->wait);
 	vcpu->stats.halt_wakeup++;
@@ -125,6 +146,8 @@ int halt_block(struct vcpu *vcpu)
 		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
 		vcpu_request(vcpu, REQ_EVENT);
 	}
+	if (vcpu->offline && vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
+		mgmt_vcpu_online(vcpu, true);
 	return RESUME_GUEST;
 }
 

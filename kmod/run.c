@@ -138,6 +138,26 @@ static __always_inline void run_guest_time_end(void)
 	context_tracking_guest_exit();
 }
 
+/* ---- exit_cycles: from an exit to the next entry, or to the end of KVM_RUN ---- */
+
+static __always_inline void run_cycles_begin(struct vcpu *vcpu)
+{
+	if (static_branch_unlikely(&stats_cycles))
+		vcpu->left_guest = rdtsc();
+}
+
+static __always_inline void run_cycles_end(struct vcpu *vcpu)
+{
+	u64 now;
+
+	if (!static_branch_unlikely(&stats_cycles))
+		return;
+	now = rdtsc();
+	if (vcpu->left_guest > READ_ONCE(stats_cycles_since) && now > vcpu->left_guest)
+		vcpu->stats.exit_cycles[vcpu->exit.kind] += now - vcpu->left_guest;
+	vcpu->left_guest = 0;
+}
+
 /* Interrupts off. The FPU may have been saved by an interrupt's user; get it back. */
 static void run_hardware(struct vcpu *vcpu)
 {
@@ -150,9 +170,11 @@ static void run_hardware(struct vcpu *vcpu)
 	xstate_enter(vcpu);
 	debug_enter(vcpu);
 	trace_vmm_entry(vcpu);
+	run_cycles_end(vcpu);
 	run_guest_time_begin(vcpu);
 	backend_run(vcpu);
 	run_guest_time_end();
+	run_cycles_begin(vcpu);
 	if (unlikely(vcpu->state.cr8 != cr8))
 		lapic_set_tpr(vcpu, vcpu->state.cr8 << 4);
 	debug_leave();
@@ -391,6 +413,7 @@ long vcpu_run(struct vcpu *vcpu)
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
 	}
 	fpu_put_guest(vcpu);
+	run_cycles_end(vcpu);
 	vcpu->stats.user_exits++;
 	run_publish(vcpu);
 	run_sigset_swap_out(vcpu);

@@ -211,6 +211,12 @@ static long do_set_name(struct ioctl_call *call)
 	return *arg->name ? mgmt_label_set(call->vm, arg->name, NULL, NULL) : 0;
 }
 
+static long do_set_given(struct ioctl_call *call)
+{
+	WRITE_ONCE(call->vm->mgmt.given, *(u64 *)call->arg);
+	return 0;
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_IRQ_LINE, .fn = do_irq_line },
 	{ KVM_IRQ_LINE_STATUS, .fn = do_irq_line },
@@ -250,6 +256,7 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_X86_SET_MSR_FILTER, LOCK_VM, .fn = do_msr_filter },
 	{ KVM_GET_STATS_FD, ARG_VALUE, .fn = do_stats_fd },
 	{ VMM_SET_NAME, 0, .fn = do_set_name },
+	{ VMM_SET_GIVEN, 0, .fn = do_set_given },
 };
 
 const struct ioctl_table vm_ioctls = { vm_rows, ARRAY_SIZE(vm_rows) };

@@ -207,6 +207,7 @@ struct vcpu {
 	struct vapic vapic;		/* [m] */
 	struct interp *interp;		/* [m] interpreter context, allocated at creation */
 	unsigned long rcu_noted;	/* [m] jiffies when RCU was last told of an entry */
+	u64 left_guest;			/* [m] TSC at the last exit, with exit_cycles=1 */
 	int (*complete)(struct vcpu *vcpu); /* [m] finishes an exit that user space served */
 	struct dirty_ring ring;
 	struct pio_state pio;		/* [m] the port access that waits for user space */
@@ -215,6 +216,7 @@ struct vcpu {
 	unsigned int halt_poll_ns;	/* [m] current polling window */
 	bool preempted;			/* [a] runnable, without a processor; a hint */
 	bool spinning;			/* [a] in halt_yield(): it waits for another vCPU */
+	bool offline;			/* [m] VMM_EVENT_HALTED was the last that was told of it */
 	sigset_t sigset;		/* [m] KVM_SET_SIGNAL_MASK */
 	bool sigset_active;		/* [m] */
 	u8 refusals;			/* [m] entries whose failure the log has explained */

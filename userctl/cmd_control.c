@@ -230,7 +230,45 @@ static int connect_to(const struct target *t, struct error *err)
 	return control_connect(t->vm.owner, t->vm.name[0] ? t->vm.name : "-", err);
 }
 
+/* A VM of another client: it is gone when it is not listed any more. */
+static int watch_out(struct target *t, int seconds, struct error *err)
+{
+	int left = seconds < 0 ? 1 : seconds * 1000;
+	struct fleet_vm *vms = NULL;
+	bool there = true;
+	size_t count, i;
+
+	while (left > 0) {
+		if (fleet_list(t->fleet, &vms, &count, err))
+			return -1;
+		for (there = false, i = 0; i < count; i++)
+			there |= vms[i].id == t->vm.id;
+		free(vms);
+		if (!there)
+			return 0;
+		usleep(POLL_MS * 1000);
+		left -= seconds < 0 ? 0 : POLL_MS;
+	}
+	return 1;
+}
+
 /* ---- stop ---- */
+
+/* A VM that has no control socket, whose client the kernel can tell. */
+static int stop_by_kernel(const struct ask *a, struct target *t, struct error *err)
+{
+	int ret, timeout = a->timeout < 0 ? STOP_TIMEOUT : a->timeout;
+
+	ret = fleet_command(t->fleet, VMM_CMD_VM_POWER, t->vm.id, err);
+	if (!ret)
+		ret = watch_out(t, timeout, err);
+	if (!ret || (ret < 0 && !a->force))
+		return ret;
+	if (a->force)
+		return fleet_command(t->fleet, VMM_CMD_VM_KILL, t->vm.id, err);
+	return fault(err, 1, "VM %s has not powered off within %d s; --force ends it", t->vm.name,
+		     timeout);
+}
 
 static int press_and_wait(const struct ask *a, const struct target *t, int fd, struct error *err)
 {
@@ -262,7 +300,7 @@ int cmd_stop(int argc, char **argv)
 	struct ask a = { .timeout = -1 };
 	struct error err;
 	struct target t;
-	int status, fd;
+	int status, fd, ret;
 
 	if (parse(&a, stop_options, argc, argv))
 		return EX_USAGE;
@@ -270,7 +308,11 @@ int cmd_stop(int argc, char **argv)
 	if (status)
 		return status;
 	fd = connect_to(&t, &err);
-	if (fd < 0 || press_and_wait(&a, &t, fd, &err))
+	if (fd < 0 && err.status == 1)
+		ret = stop_by_kernel(&a, &t, &err);
+	else
+		ret = fd < 0 ? -1 : press_and_wait(&a, &t, fd, &err);
+	if (ret)
 		status = report(&err);
 	if (fd >= 0)
 		close(fd);
@@ -279,28 +321,6 @@ int cmd_stop(int argc, char **argv)
 }
 
 /* ---- wait ---- */
-
-/* A VM of another client: it is gone when it is not listed any more. */
-static int watch_out(struct target *t, int seconds, struct error *err)
-{
-	int left = seconds < 0 ? 1 : seconds * 1000;
-	struct fleet_vm *vms = NULL;
-	bool there = true;
-	size_t count, i;
-
-	while (left > 0) {
-		if (fleet_list(t->fleet, &vms, &count, err))
-			return -1;
-		for (there = false, i = 0; i < count; i++)
-			there |= vms[i].id == t->vm.id;
-		free(vms);
-		if (!there)
-			return 0;
-		usleep(POLL_MS * 1000);
-		left -= seconds < 0 ? 0 : POLL_MS;
-	}
-	return 1;
-}
 
 static int wait_for(const struct ask *a, struct target *t, int *status, struct error *err)
 {

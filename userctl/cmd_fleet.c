@@ -143,6 +143,33 @@ static json_t *figures_json(const struct fleet_vm *vm)
 			 (json_int_t)vm->runtime);
 }
 
+/* {"CPUID": {"count": 3, "cycles": 5000}, ...} */
+static json_t *kinds_json(const struct fleet_vm *vm)
+{
+	json_t *all = json_object();
+	unsigned int i;
+
+	for (i = 0; i < vm->kinds; i++)
+		json_object_set_new(all, vm->kind[i].name,
+				    json_pack("{s:I, s:I}", "count", (json_int_t)vm->kind[i].count,
+					      "cycles", (json_int_t)vm->kind[i].cycles));
+	return all;
+}
+
+static void show_kinds(const struct fleet_vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->kinds; i++) {
+		const struct fleet_exit *kind = &vm->kind[i];
+
+		printf("  %-24s %12" PRIu64, kind->name, kind->count);
+		if (kind->cycles)
+			printf(" %16" PRIu64 " cycles", kind->cycles);
+		putchar('\n');
+	}
+}
+
 json_t *vm_json(const struct fleet_vm *vm)
 {
 	json_t *all, *figures = figures_json(vm);
@@ -155,6 +182,8 @@ json_t *vm_json(const struct fleet_vm *vm)
 			"vcpus", (json_int_t)vm->vcpus, "memory", (json_int_t)vm->memory,
 			"resident", (json_int_t)vm->resident, "cpu_limit",
 			(json_int_t)vm->cpu_limit, "memory_limit", (json_int_t)vm->memory_limit);
+	json_object_set_new(all, "given", json_integer((json_int_t)vm->given));
+	json_object_set_new(all, "exit_kinds", kinds_json(vm));
 	json_object_update(all, figures);
 	json_decref(figures);
 	return all;
@@ -230,6 +259,7 @@ static void show(const struct fleet_vm *vm)
 	printf("state     %s\nvcpus     %u\n", fleet_state_name(vm->state), vm->vcpus);
 	printf("memory    %s\n", size_text(vm->memory, buf, sizeof(buf)));
 	printf("resident  %s\n", size_text(vm->resident, buf, sizeof(buf)));
+	printf("given     %s\n", size_text(vm->given, buf, sizeof(buf)));
 	printf("exits     %" PRIu64 "\nsteal     %" PRIu64 " ms\n", vm->exits, vm->steal / 1000000);
 	printf("runtime   %" PRIu64 " ms\n", vm->runtime / 1000000);
 	if (vm->cpu_limit)
@@ -237,6 +267,7 @@ static void show(const struct fleet_vm *vm)
 	if (vm->memory_limit)
 		printf("resident  at most %s\n", size_text(vm->memory_limit, buf, sizeof(buf)));
 	printf("uptime    %s\n", uptime_text(vm->uptime, buf, sizeof(buf)));
+	show_kinds(vm);
 }
 
 int target_find(struct target *t, const char *which)
@@ -347,17 +378,24 @@ int cmd_kill(int argc, char **argv)
 /* A line at a time: whoever reads a pipe wants to know now. Other than 0: nobody reads any more. */
 static int print_event(const struct fleet_event *e)
 {
-	printf("%-5" PRIu64 " %-20s %s%s%s\n", e->vm, e->name[0] ? e->name : "-",
+	printf("%-5" PRIu64 " %-20s %s%s%s", e->vm, e->name[0] ? e->name : "-",
 	       fleet_event_name(e->kind), e->reason[0] ? ": " : "", e->reason);
+	if (e->has_vcpu)
+		printf(": vCPU %u", e->vcpu);
+	putchar('\n');
 	return fflush(stdout);
 }
 
 static int print_event_json(const struct fleet_event *e)
 {
-	print_json(json_pack("{s:I, s:I, s:s?, s:I, s:s, s:s?}", "seq", (json_int_t)e->seq, "id",
-			     (json_int_t)e->vm, "name", e->name[0] ? e->name : NULL, "owner",
-			     (json_int_t)e->owner, "event", fleet_event_name(e->kind), "reason",
-			     e->reason[0] ? e->reason : NULL));
+	json_t *all = json_pack("{s:I, s:I, s:s?, s:I, s:s, s:s?}", "seq", (json_int_t)e->seq, "id",
+				(json_int_t)e->vm, "name", e->name[0] ? e->name : NULL, "owner",
+				(json_int_t)e->owner, "event", fleet_event_name(e->kind), "reason",
+				e->reason[0] ? e->reason : NULL);
+
+	if (e->has_vcpu)
+		json_object_set_new(all, "vcpu", json_integer(e->vcpu));
+	print_json(all);
 	return fflush(stdout);
 }
 

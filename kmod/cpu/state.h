@@ -180,6 +180,7 @@ struct vm_policy {
 	bool x2apic_ids, x2apic_no_broadcast_quirk;
 	bool platform_info_hidden; /* KVM_CAP_MSR_PLATFORM_INFO is switched off */
 	bool exception_payload, triple_fault_event;
+	bool power_button;	/* VMM_CAP_POWER_BUTTON */
 	u32 max_vcpu_ids;
 	u32 own_calls;		/* BIT(VMM_HC_*): VMM_CAP_HYPERCALLS */
 	u32 user_hypercalls;	/* BIT(KVM_HC_*): KVM_CAP_EXIT_HYPERCALL */

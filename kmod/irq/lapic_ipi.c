@@ -196,6 +196,7 @@ void lapic_accept_init_sipi(struct vcpu *vcpu)
 		smp_rmb();
 		regs_sipi(vcpu, READ_ONCE(apic->sipi_vector));
 		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
+		mgmt_vcpu_online(vcpu, true);
 	}
 }
 

@@ -21,6 +21,8 @@ struct vcpu;
 
 enum mgmt_order { ORDER_RUN, ORDER_PAUSE, ORDER_KILL };
 
+enum mgmt_call { CALL_RESET, CALL_POWER, CALL_COUNT };
+
 #define HELD_CPU	BIT(0)
 #define HELD_MEMORY	BIT(1)
 
@@ -57,7 +59,8 @@ struct vm_mgmt {
 	uuid_t uuid;			/* [n] */
 	int order;			/* [o] enum mgmt_order */
 	int state;			/* [a] what its vCPUs did last, VMM_VM_* */
-	int reset;			/* [a] a vCPU shall tell the client to reset it */
+	unsigned long calls;		/* [a] CALL_*: what a vCPU shall tell the client */
+	u64 given;			/* [a] bytes that the guest has given back: VMM_SET_GIVEN */
 	u32 held;			/* [t] HELD_*: which limits have it wait */
 	atomic_t told;			/* HELD_* that there was an event of */
 	struct vm_limit limit;		/* [o] */
@@ -80,11 +83,12 @@ void mgmt_label_get(struct vmm *vm, struct vm_label *label);
 int mgmt_label_set(struct vmm *vm, const char *name, const u8 *uuid, struct netlink_ext_ack *ack);
 enum vmm_vm_state mgmt_state(const struct vmm *vm);
 int mgmt_give_order(struct vmm *vm, enum mgmt_order order, struct netlink_ext_ack *ack);
-int mgmt_give_reset(struct vmm *vm, struct netlink_ext_ack *ack);
+int mgmt_call_client(struct vmm *vm, enum mgmt_call call, struct netlink_ext_ack *ack);
 int mgmt_limits_set(struct vmm *vm, const u32 *cpu, const u64 *memory, bool loosen,
 		    struct netlink_ext_ack *ack);
 int mgmt_follow_orders(struct vcpu *vcpu);
 void mgmt_vcpu_stopped(struct vcpu *vcpu, enum vmm_vm_state state, const char *reason);
+void mgmt_vcpu_online(struct vcpu *vcpu, bool online);
 
 /* limits.c */
 s64 limit_fill(s64 level, u32 percent, u64 passed, u64 used);
@@ -97,5 +101,6 @@ void limit_set(struct vmm *vm, u32 cpu, u64 memory);
 int netlink_module_init(void);
 void netlink_module_exit(void);
 void netlink_event(struct vmm *vm, enum vmm_event event, const char *reason);
+void netlink_vcpu_event(struct vcpu *vcpu, enum vmm_event event);
 
 #endif /* VMM_MGMT_H */

@@ -67,34 +67,38 @@ static const char *const exit_kinds[] = {
 #undef X
 };
 
-/* Of one kind: a nest of a name, shorter than 24 bytes, and of a number that may need a pad. */
-#define EXIT_SIZE (nla_total_size(0) + nla_total_size(24) + nla_total_size_64bit(sizeof(u64)))
+/* Of one kind: a nest of a name, shorter than 24 bytes, and of numbers that may need a pad. */
+#define EXIT_SIZE (nla_total_size(0) + nla_total_size(24) + 2 * nla_total_size_64bit(sizeof(u64)))
 /* The rest, name, UUID and a dozen numbers among it; and a dump's message must hold one answer. */
 #define VM_SIZE (512 + VMEXIT_COUNT * EXIT_SIZE)
 
-static int put_exits(struct sk_buff *skb, int type, const u64 *counts)
+/* struct tally - the counters of some vCPUs, added up */
+struct tally {
+	u64 exits, steal, runtime;
+	u64 kinds[VMEXIT_COUNT], cycles[VMEXIT_COUNT];
+	pid_t tid;	/* the last one's thread, as the caller sees it; 0: none */
+};
+
+static int put_exits(struct sk_buff *skb, int type, const struct tally *tally)
 {
 	struct nlattr *nest;
 	int kind;
 
 	for (kind = 0; kind < VMEXIT_COUNT; kind++) {
-		if (!counts[kind])
+		if (!tally->kinds[kind])
 			continue;
 		nest = nla_nest_start(skb, type);
 		if (!nest || nla_put_string(skb, VMM_ATTR_EXIT_KIND, exit_kinds[kind]) ||
-		    nla_put_u64_64bit(skb, VMM_ATTR_EXIT_COUNT, counts[kind], VMM_ATTR_EXIT_PAD))
+		    nla_put_u64_64bit(skb, VMM_ATTR_EXIT_COUNT, tally->kinds[kind],
+				      VMM_ATTR_EXIT_PAD) ||
+		    (tally->cycles[kind] &&
+		     nla_put_u64_64bit(skb, VMM_ATTR_EXIT_CYCLES, tally->cycles[kind],
+				       VMM_ATTR_EXIT_PAD)))
 			return -EMSGSIZE;
 		nla_nest_end(skb, nest);
 	}
 	return 0;
 }
-
-/* struct tally - the counters of some vCPUs, added up */
-struct tally {
-	u64 exits, steal, runtime;
-	u64 kinds[VMEXIT_COUNT];
-	pid_t tid;	/* the last one's thread, as the caller sees it; 0: none */
-};
 
 static void tally_add(struct tally *tally, struct vcpu *vcpu)
 {
@@ -103,8 +107,10 @@ static void tally_add(struct tally *tally, struct vcpu *vcpu)
 
 	tally->exits += READ_ONCE(vcpu->stats.exits);
 	tally->steal += READ_ONCE(vcpu->limit.waited);
-	for (kind = 0; kind < VMEXIT_COUNT; kind++)
+	for (kind = 0; kind < VMEXIT_COUNT; kind++) {
 		tally->kinds[kind] += READ_ONCE(vcpu->stats.exit_kind[kind]);
+		tally->cycles[kind] += READ_ONCE(vcpu->stats.exit_cycles[kind]);
+	}
 	rcu_read_lock();
 	task = pid_task(rcu_dereference(vcpu->pid), PIDTYPE_PID);
 	if (task) {
@@ -154,7 +160,7 @@ static int put_vm_limits(struct sk_buff *skb, struct vmm *vm)
 static int put_vm_what(struct sk_buff *skb, struct vmm *vm)
 {
 	u64 uptime = ktime_get_boottime_ns() - vm->mgmt.born;
-	u64 memory = READ_ONCE(vm->mem.npages) * PAGE_SIZE;
+	u64 memory = READ_ONCE(vm->mem.npages) * PAGE_SIZE, given = READ_ONCE(vm->mgmt.given);
 	struct tally tally = {};
 	struct vcpu *vcpu;
 	unsigned long i;
@@ -165,13 +171,14 @@ static int put_vm_what(struct sk_buff *skb, struct vmm *vm)
 	    nla_put_u32(skb, VMM_ATTR_VM_VCPUS, i) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_MEMORY, memory, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RESIDENT, mgmt_resident(vm), VMM_ATTR_VM_PAD) ||
+	    nla_put_u64_64bit(skb, VMM_ATTR_VM_GIVEN, given, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_EXITS, tally.exits, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_STEAL, tally.steal, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RUNTIME, tally.runtime, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_UPTIME, uptime, VMM_ATTR_VM_PAD) ||
 	    put_vm_limits(skb, vm))
 		return -EMSGSIZE;
-	return put_exits(skb, VMM_ATTR_VM_EXIT, tally.kinds);
+	return put_exits(skb, VMM_ATTR_VM_EXIT, &tally);
 }
 
 static int put_vm(struct sk_buff *skb, struct vmm *vm)
@@ -203,7 +210,7 @@ static int put_vcpu(struct sk_buff *skb, struct vcpu *vcpu)
 	    nla_put_u64_64bit(skb, VMM_ATTR_VCPU_EXITS, tally.exits, VMM_ATTR_VCPU_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VCPU_STEAL, tally.steal, VMM_ATTR_VCPU_PAD))
 		return -EMSGSIZE;
-	return put_exits(skb, VMM_ATTR_VCPU_EXIT, tally.kinds);
+	return put_exits(skb, VMM_ATTR_VCPU_EXIT, &tally);
 }
 
 /* ---- dumps ---- */
@@ -412,7 +419,10 @@ static int do_vm_order(struct sk_buff *request, struct genl_info *info)
 		err = mgmt_give_order(vm, ORDER_KILL, info->extack);
 		break;
 	case VMM_CMD_VM_RESET:
-		err = mgmt_give_reset(vm, info->extack);
+		err = mgmt_call_client(vm, CALL_RESET, info->extack);
+		break;
+	case VMM_CMD_VM_POWER:
+		err = mgmt_call_client(vm, CALL_POWER, info->extack);
 		break;
 	default:
 		err = vm_nmi(vm);
@@ -427,34 +437,55 @@ static int do_vm_order(struct sk_buff *request, struct genl_info *info)
 static DEFINE_MUTEX(event_lock);	/* so that they are sent in the order of their numbers */
 static u64 event_seq;			/* under event_lock */
 
-static int put_event(struct sk_buff *skb, struct vmm *vm, enum vmm_event event, const char *reason)
+/* struct notice - what is told; reason and vcpu may be NULL */
+struct notice {
+	struct vmm *vm;
+	enum vmm_event event;
+	const char *reason;
+	struct vcpu *vcpu;
+};
+
+static int put_event(struct sk_buff *skb, const struct notice *n)
 {
+	struct vmm *vm = n->vm;
 	struct vm_label label;
 
 	mgmt_label_get(vm, &label);
 	if (nla_put_u64_64bit(skb, VMM_ATTR_EVENT_SEQ, event_seq, VMM_ATTR_EVENT_PAD) ||
-	    nla_put_u32(skb, VMM_ATTR_EVENT_KIND, event) ||
+	    nla_put_u32(skb, VMM_ATTR_EVENT_KIND, n->event) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_EVENT_VM, vm->id, VMM_ATTR_EVENT_PAD) ||
 	    nla_put_u32(skb, VMM_ATTR_EVENT_OWNER,
 			from_kuid_munged(&init_user_ns, vm->mgmt.owner)) ||
 	    (*label.name && nla_put_string(skb, VMM_ATTR_EVENT_NAME, label.name)) ||
-	    (reason && nla_put_string(skb, VMM_ATTR_EVENT_REASON, reason)))
+	    (n->reason && nla_put_string(skb, VMM_ATTR_EVENT_REASON, n->reason)) ||
+	    (n->vcpu && nla_put_u32(skb, VMM_ATTR_EVENT_VCPU, n->vcpu->id)))
 		return -EMSGSIZE;
 	return 0;
 }
 
 /* For want of memory an event is lost; its number tells. */
-static void event_send(struct vmm *vm, enum vmm_event event, const char *reason)
+static void event_send(const struct notice *n)
 {
 	struct sk_buff *skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	void *head = skb ? genlmsg_put(skb, 0, 0, &family, 0, VMM_CMD_EVENT) : NULL;
 
-	if (!head || put_event(skb, vm, event, reason)) {
+	if (!head || put_event(skb, n)) {
 		nlmsg_free(skb);
 		return;
 	}
 	genlmsg_end(skb, head);
 	genlmsg_multicast(&family, skb, 0, 0, GFP_KERNEL);
+}
+
+/* A VM has VMM_EVENTS_PER_SECOND; beyond that only its end is told. */
+static void event_tell(const struct notice *n)
+{
+	mutex_lock(&event_lock);
+	event_seq++;
+	if (genl_has_listeners(&family, &init_net, 0) &&
+	    (n->event == VMM_EVENT_DESTROYED || __ratelimit(&n->vm->mgmt.rate)))
+		event_send(n);
+	mutex_unlock(&event_lock);
 }
 
 /**
@@ -463,18 +494,23 @@ static void event_send(struct vmm *vm, enum vmm_event event, const char *reason)
  * @event: VMM_EVENT_*
  * @reason: why, in words, or NULL
  *
- * A VM has VMM_EVENTS_PER_SECOND; beyond that only its end is told.
- *
  * Context: may sleep.
  */
 void netlink_event(struct vmm *vm, enum vmm_event event, const char *reason)
 {
-	mutex_lock(&event_lock);
-	event_seq++;
-	if (genl_has_listeners(&family, &init_net, 0) &&
-	    (event == VMM_EVENT_DESTROYED || __ratelimit(&vm->mgmt.rate)))
-		event_send(vm, event, reason);
-	mutex_unlock(&event_lock);
+	event_tell(&(struct notice){ .vm = vm, .event = event, .reason = reason });
+}
+
+/**
+ * netlink_vcpu_event() - tell subscribers what has happened to a vCPU
+ * @vcpu: the vCPU
+ * @event: VMM_EVENT_ONLINE or VMM_EVENT_HALTED
+ *
+ * Context: may sleep.
+ */
+void netlink_vcpu_event(struct vcpu *vcpu, enum vmm_event event)
+{
+	event_tell(&(struct notice){ .vm = vcpu->vm, .event = event, .vcpu = vcpu });
 }
 
 /* ---- the family ---- */
@@ -508,6 +544,7 @@ static const struct genl_ops ops[] = {
 	{ .cmd = VMM_CMD_VM_NMI, POLICY(vm_id_policy), .doit = do_vm_order },
 	{ .cmd = VMM_CMD_VM_KILL, POLICY(vm_id_policy), .doit = do_vm_order },
 	{ .cmd = VMM_CMD_VM_RESET, POLICY(vm_id_policy), .doit = do_vm_order },
+	{ .cmd = VMM_CMD_VM_POWER, POLICY(vm_id_policy), .doit = do_vm_order },
 };
 
 /* Everybody's events: a group cannot tell its members apart. */

@@ -13,6 +13,8 @@
 #include <linux/timekeeping.h>
 #include <linux/xarray.h>
 
+#include <linux/vmm.h>
+
 #include "../vmm.h"
 
 static DEFINE_XARRAY(registry);		/* its lock is the registry's */
@@ -242,26 +244,31 @@ int mgmt_give_order(struct vmm *vm, enum mgmt_order order, struct netlink_ext_ac
 }
 
 /**
- * mgmt_give_reset() - have a VM's client reset it
+ * mgmt_call_client() - have a VM's client reset it, or press its power button
  * @vm: the VM
+ * @call: which
  * @ack: where a refusal is explained
  *
  * The vCPU that comes first tells it, when the VM is not paused.
  *
  * Context: may sleep; no lock of a VM held.
- * Return: 0; -EBUSY: the VM's state does not fit
+ * Return: 0; -EBUSY: the VM's state does not fit; -EOPNOTSUPP: its client has no such button
  */
-int mgmt_give_reset(struct vmm *vm, struct netlink_ext_ack *ack)
+int mgmt_call_client(struct vmm *vm, enum mgmt_call call, struct netlink_ext_ack *ack)
 {
 	int err = -EBUSY;
 
+	if (call == CALL_POWER && !READ_ONCE(vm->policy.power_button)) {
+		NL_SET_ERR_MSG(ack, "the VM's client has no power button for others: ask it");
+		return -EOPNOTSUPP;
+	}
 	mutex_lock(&orders_lock);
 	if (vm->mgmt.order == ORDER_KILL) {
 		NL_SET_ERR_MSG(ack, "the VM has been killed");
 	} else if (!atomic_read(&vm->online_vcpus)) {
 		NL_SET_ERR_MSG(ack, "the VM has no vCPU yet");
 	} else {
-		WRITE_ONCE(vm->mgmt.reset, true);
+		set_bit(call, &vm->mgmt.calls);
 		vcpu_request_all(vm, REQ_ORDERS, false);
 		err = 0;
 	}
@@ -339,11 +346,26 @@ static int wait_to_run(struct vcpu *vcpu)
 	return err;
 }
 
-static int reset_by_client(struct vcpu *vcpu)
+static int tell_client(struct vcpu *vcpu)
 {
-	netlink_event(vcpu->vm, VMM_EVENT_RESET, NULL);
+	static const u32 types[CALL_COUNT] = {
+		[CALL_RESET] = KVM_SYSTEM_EVENT_RESET,
+		[CALL_POWER] = VMM_SYSTEM_EVENT_POWER_BUTTON,
+	};
+	struct vm_mgmt *m = &vcpu->vm->mgmt;
+	int call;
+
+	for (call = 0; call < CALL_COUNT; call++)
+		if (test_and_clear_bit(call, &m->calls))
+			break;
+	if (call == CALL_COUNT)
+		return RESUME_GUEST;
+	/* There may be another call. */
+	vcpu_request(vcpu, REQ_ORDERS);
+	if (call == CALL_RESET)
+		netlink_event(vcpu->vm, VMM_EVENT_RESET, NULL);
 	vcpu->run->exit_reason = KVM_EXIT_SYSTEM_EVENT;
-	vcpu->run->system_event.type = KVM_SYSTEM_EVENT_RESET;
+	vcpu->run->system_event.type = types[call];
 	vcpu->run->system_event.ndata = 0;
 	return RESUME_USER;
 }
@@ -353,7 +375,7 @@ static int reset_by_client(struct vcpu *vcpu)
  * @vcpu: the vCPU; every vCPU's first entry comes through here, and the first after a stop
  *
  * Context: may sleep, until the VM may run or a signal comes.
- * Return: RESUME_GUEST, RESUME_USER: reset; -EINTR; -ECANCELED: killed
+ * Return: RESUME_GUEST; RESUME_USER: the client is told something; -EINTR; -ECANCELED: killed
  */
 int mgmt_follow_orders(struct vcpu *vcpu)
 {
@@ -368,8 +390,8 @@ int mgmt_follow_orders(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_ORDERS);
 		return -ECANCELED;
 	}
-	if (READ_ONCE(m->reset) && xchg(&m->reset, false))
-		return reset_by_client(vcpu);
+	if (READ_ONCE(m->calls) && tell_client(vcpu) == RESUME_USER)
+		return RESUME_USER;
 	if (xchg(&m->state, VMM_VM_RUNNING) != VMM_VM_RUNNING)
 		netlink_event(vcpu->vm, VMM_EVENT_RUNNING, NULL);
 	return RESUME_GUEST;
@@ -391,4 +413,17 @@ void mgmt_vcpu_stopped(struct vcpu *vcpu, enum vmm_vm_state state, const char *r
 		return;
 	netlink_event(vcpu->vm, state == VMM_VM_CRASHED ? VMM_EVENT_CRASHED : VMM_EVENT_SHUTDOWN,
 		      reason);
+}
+
+/**
+ * mgmt_vcpu_online() - a vCPU runs, or nothing but an NMI or INIT will have it run
+ * @vcpu: the vCPU, whose thread calls
+ * @online: which
+ *
+ * Context: may sleep.
+ */
+void mgmt_vcpu_online(struct vcpu *vcpu, bool online)
+{
+	vcpu->offline = !online;
+	netlink_vcpu_event(vcpu, online ? VMM_EVENT_ONLINE : VMM_EVENT_HALTED);
 }

@@ -8,6 +8,7 @@
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
 #include "../vmm.h"
@@ -57,6 +58,41 @@ static const char *const vm_names[] = {
 
 static_assert(ARRAY_SIZE(exit_names) <= ARRAY_SIZE(((struct vcpu_stats *)0)->exit_kind));
 static_assert(offsetof(struct vcpu_stats, exit_kind) == ARRAY_SIZE(vcpu_names) * sizeof(u64));
+
+/* ---- exit_cycles ---- */
+
+DEFINE_STATIC_KEY_FALSE(stats_cycles);
+u64 stats_cycles_since;
+
+static int stats_cycles_set(const char *text, const struct kernel_param *kp)
+{
+	bool on;
+	int err = kstrtobool(text, &on);
+
+	if (err)
+		return err;
+	WRITE_ONCE(stats_cycles_since, rdtsc());
+	if (on)
+		static_branch_enable(&stats_cycles);
+	else
+		static_branch_disable(&stats_cycles);
+	return 0;
+}
+
+static int stats_cycles_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%c\n", static_key_enabled(&stats_cycles) ? 'Y' : 'N');
+}
+
+static const struct kernel_param_ops stats_cycles_ops = {
+	.set = stats_cycles_set,
+	.get = stats_cycles_get,
+};
+
+module_param_cb(exit_cycles, &stats_cycles_ops, NULL, 0644);
+MODULE_PARM_DESC(exit_cycles, "count the cycles that exits of each kind take");
+
+/* ---- descriptors ---- */
 
 static void stats_describe(struct stats_desc *desc, const char *name, unsigned int index)
 {

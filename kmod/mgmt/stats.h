@@ -3,6 +3,7 @@
 #ifndef VMM_STATS_H
 #define VMM_STATS_H
 
+#include <linux/jump_label.h>
 #include <linux/kvm.h>
 #include <linux/types.h>
 
@@ -53,6 +54,7 @@ struct vcpu_stats {
 	VCPU_STATS(X)
 #undef X
 	u64 exit_kind[64];	/* by VMEXIT_* */
+	u64 exit_cycles[64];	/* likewise; not in the stats fds */
 };
 
 #define VM_STATS(X)							\
@@ -70,6 +72,10 @@ struct vm_stats {
 	VM_STATS(X)
 #undef X
 };
+
+/* stats.c: exit_cycles=1; what left the guest before stats_cycles_since is not counted. */
+DECLARE_STATIC_KEY_FALSE(stats_cycles);
+extern u64 stats_cycles_since;
 
 int stats_vm_fd(struct vmm *vm);
 int stats_vcpu_fd(struct vcpu *vcpu);

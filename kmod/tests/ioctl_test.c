@@ -32,7 +32,7 @@ static void rows_are_whole(struct kunit *test)
 			KUNIT_EXPECT_NOT_NULL(test, row->fn);
 			/* KVM's, or one of <linux/vmm.h>. */
 			KUNIT_EXPECT_TRUE(test, _IOC_TYPE(row->cmd) == KVMIO ||
-					  row->cmd == VMM_SET_NAME);
+					  row->cmd == VMM_SET_NAME || row->cmd == VMM_SET_GIVEN);
 			/* An element array needs a bound, and a count inside the header. */
 			if (!row->tail_elem)
 				continue;

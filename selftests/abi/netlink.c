@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The netlink family "vmm": who sees which VM and what of it. Documentation/netlink.rst. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +21,33 @@
 /* ---- one VM ---- */
 
 struct facts {
-	u64 id, memory, resident, exits, cpuid, uptime;
+	u64 id, memory, resident, exits, cpuid, cycles, uptime, given;
 	u32 owner, pid, state, vcpus;
 	char name[VMM_VM_NAME_SIZE], comm[32];
 	u8 uuid[VMM_VM_UUID_SIZE];
 	unsigned int seen; /* messages */
 };
 
-/* The count of one kind of exit. */
-static u64 exits_of(const struct nlattr *attrs, size_t len, u16 type, const char *kind)
+/* A figure of one kind of exit: VMM_ATTR_EXIT_*; 0: absent. */
+static u64 exit_figure(const struct nlattr *attrs, size_t len, u16 type, const char *kind,
+		       u16 figure)
 {
 	const struct nlattr *e;
 	unsigned int i;
 
-	for (i = 0; (e = nl_attr(attrs, len, type, i)); i++)
-		if (!strcmp(nl_str(nl_payload(e), nl_length(e), VMM_ATTR_EXIT_KIND), kind))
-			return nl_u64(nl_payload(e), nl_length(e), VMM_ATTR_EXIT_COUNT);
+	for (i = 0; (e = nl_attr(attrs, len, type, i)); i++) {
+		if (strcmp(nl_str(nl_payload(e), nl_length(e), VMM_ATTR_EXIT_KIND), kind))
+			continue;
+		if (!nl_attr(nl_payload(e), nl_length(e), figure, 0))
+			return 0;
+		return nl_u64(nl_payload(e), nl_length(e), figure);
+	}
 	return 0;
+}
+
+static u64 exits_of(const struct nlattr *attrs, size_t len, u16 type, const char *kind)
+{
+	return exit_figure(attrs, len, type, kind, VMM_ATTR_EXIT_COUNT);
 }
 
 static void take_facts(const struct nlattr *attrs, size_t len, u16 flags, void *arg)
@@ -56,7 +67,9 @@ static void take_facts(const struct nlattr *attrs, size_t len, u16 flags, void *
 	f->resident = nl_u64(attrs, len, VMM_ATTR_VM_RESIDENT);
 	f->exits = nl_u64(attrs, len, VMM_ATTR_VM_EXITS);
 	f->uptime = nl_u64(attrs, len, VMM_ATTR_VM_UPTIME);
+	f->given = nl_u64(attrs, len, VMM_ATTR_VM_GIVEN);
 	f->cpuid = exits_of(attrs, len, VMM_ATTR_VM_EXIT, "CPUID");
+	f->cycles = exit_figure(attrs, len, VMM_ATTR_VM_EXIT, "CPUID", VMM_ATTR_EXIT_CYCLES);
 	nl_u64(attrs, len, VMM_ATTR_VM_STEAL);
 	snprintf(f->comm, sizeof(f->comm), "%s", nl_str(attrs, len, VMM_ATTR_VM_COMM));
 	f->name[0] = 0;
@@ -159,6 +172,59 @@ CASE(vm_get)
 	vm_free(vm);
 	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_GET, id), -ENOENT);
 	CHECK(strstr(nl.ack, "no VM"));
+}
+
+/* What the client says of memory that it does not see itself. */
+CASE(given)
+{
+	struct nl nl = nl_open();
+	struct vm *vm = vm_create(0);
+	u64 id = my_vm(&nl), bytes = 3 * MiB;
+
+	CHECK_EQ(get_facts(&nl, id).given, 0);
+	OK(ioctl(vm->fd, VMM_SET_GIVEN, &bytes));
+	CHECK_EQ(get_facts(&nl, id).given, bytes);
+	CHECK_ERRNO(ioctl(vm->fd, VMM_SET_GIVEN, NULL), EFAULT);
+	CHECK_ERRNO(ioctl(dev_fd(), VMM_SET_GIVEN, &bytes), ENOTTY);
+	CHECK_EQ(get_facts(&nl, id).given, bytes);
+}
+
+#define CYCLES_PARAMETER "/sys/module/vmm/parameters/exit_cycles"
+
+static void count_cycles(const char *text, ssize_t expected)
+{
+	int fd = open(CYCLES_PARAMETER, O_WRONLY);
+
+	if (fd < 0)
+		SKIP("only root may change " CYCLES_PARAMETER);
+	CHECK_EQ(write(fd, text, strlen(text)), expected);
+	close(fd);
+}
+
+/* Counted while the parameter says so, and not what began before. */
+CASE(exit_cycles)
+{
+	struct nl nl = nl_open();
+	struct vm *vm = vm_create(0);
+	u64 id = my_vm(&nl), counted;
+	struct vcpu *v = vcpu_new(vm, 0, guest_exits, 50);
+
+	count_cycles("maybe", -1);
+	run_done(v);
+	CHECK(get_facts(&nl, id).cpuid >= 50);
+	CHECK_EQ(get_facts(&nl, id).cycles, 0);
+	count_cycles("1", 1);
+	vcpu_call(v, guest_exits, 50);
+	run_done(v);
+	counted = get_facts(&nl, id).cycles;
+	printf("50 exits for CPUID took %llu cycles\n", counted);
+	/* No exit takes less than ten cycles, or seconds. */
+	CHECK(counted > 500);
+	CHECK(counted < 10000000000);
+	count_cycles("0", 1);
+	vcpu_call(v, guest_exits, 50);
+	run_done(v);
+	CHECK_EQ(get_facts(&nl, id).cycles, counted);
 }
 
 /* ---- vCPUs ---- */

@@ -300,11 +300,54 @@ CASE(reset_of_halted)
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_SYSTEM_EVENT);
 }
 
+/* ---- the power button: of clients that have one ---- */
+
+static int set_power_button(struct vm *vm, u64 on)
+{
+	struct kvm_enable_cap cap = { .cap = VMM_CAP_POWER_BUTTON, .args = { on } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+CASE(power_button)
+{
+	struct nl nl = nl_open();
+	struct vm *vm = vm_create(0);
+	u64 id = my_vm(&nl);
+	struct runner r;
+	struct vcpu *v;
+
+	CHECK_EQ(dev_cap(VMM_CAP_POWER_BUTTON), 1);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_POWER, id), -EOPNOTSUPP);
+	CHECK(strstr(nl.ack, "client"));
+	CHECK_ERRNO(set_power_button(vm, 2), EINVAL);
+	OK(set_power_button(vm, 1));
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_POWER, id), -EBUSY);
+	v = vcpu_new(vm, 0, guest_counts, 0);
+	start(&r, v);
+	wait_for_change(vm);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_POWER, id), 0);
+	CHECK_EQ(finish(&r), 0);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_SYSTEM_EVENT);
+	CHECK_EQ(v->run->system_event.type, VMM_SYSTEM_EVENT_POWER_BUTTON);
+	/* One of each: both are told, one after the other. */
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_POWER, id), 0);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), 0);
+	vcpu_run_exit(v, KVM_EXIT_SYSTEM_EVENT);
+	CHECK_EQ(v->run->system_event.type, KVM_SYSTEM_EVENT_RESET);
+	vcpu_run_exit(v, KVM_EXIT_SYSTEM_EVENT);
+	CHECK_EQ(v->run->system_event.type, VMM_SYSTEM_EVENT_POWER_BUTTON);
+	OK(set_power_button(vm, 0));
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_POWER, id), -EOPNOTSUPP);
+}
+
 /* ---- events ---- */
+
+#define NO_VCPU (~0u)
 
 struct event {
 	u64 seq, vm;
-	u32 kind;
+	u32 kind, vcpu;
 	char name[VMM_VM_NAME_SIZE], reason[64];
 };
 
@@ -317,6 +360,8 @@ static void take_event(const struct nlattr *attrs, size_t len, u16 flags, void *
 	e->vm = nl_u64(attrs, len, VMM_ATTR_EVENT_VM);
 	e->kind = nl_u32(attrs, len, VMM_ATTR_EVENT_KIND);
 	CHECK_EQ(nl_u32(attrs, len, VMM_ATTR_EVENT_OWNER), getuid());
+	if (nl_attr(attrs, len, VMM_ATTR_EVENT_VCPU, 0))
+		e->vcpu = nl_u32(attrs, len, VMM_ATTR_EVENT_VCPU);
 	if (nl_attr(attrs, len, VMM_ATTR_EVENT_NAME, 0))
 		strncpy(e->name, nl_str(attrs, len, VMM_ATTR_EVENT_NAME), sizeof(e->name) - 1);
 	if (nl_attr(attrs, len, VMM_ATTR_EVENT_REASON, 0))
@@ -326,7 +371,7 @@ static void take_event(const struct nlattr *attrs, size_t len, u16 flags, void *
 
 static struct event next_event(struct nl *nl)
 {
-	struct event e = { 0 };
+	struct event e = { .vcpu = NO_VCPU };
 
 	CHECK_EQ(nl_receive(nl, take_event, &e), 1);
 	return e;
@@ -406,10 +451,60 @@ CASE(events)
 		CHECK_EQ(e.kind, expected[i].kind);
 		CHECK(!strcmp(e.reason, expected[i].reason));
 		CHECK_EQ(e.vm, id);
+		CHECK_EQ(e.vcpu, NO_VCPU);
 		CHECK(i ? e.seq == seq + 1 : e.seq > 0);
 		CHECK(!strcmp(e.name, i ? "observed" : ""));
 		seq = e.seq;
 	}
+}
+
+static void guest_halts_for_good(void)
+{
+	guest_on(2, on_nmi);
+	apic_enable();
+	GUEST_SYNC(1);
+	asm volatile("hlt");
+	GASSERT_EQ(nmis, 1);
+	apic_icr(2, ICR_INIT);
+	apic_icr(2, ICR_SIPI | 0x9f);
+	GUEST_DONE();
+}
+
+static void await_event(struct nl *listener, u64 id, u32 kind, u32 vcpu)
+{
+	struct event e;
+
+	do {
+		e = next_event(listener);
+	} while (e.vm != id || e.kind != kind);
+	CHECK_EQ(e.vcpu, vcpu);
+}
+
+/* A processor that was taken offline, or died; one that is woken; one that is started. */
+CASE(vcpu_events)
+{
+	struct nl nl = nl_open(), listener = nl_open();
+	struct kvm_mp_state state;
+	struct vcpu *v, *other;
+	struct vm *vm;
+	u64 id;
+
+	OK(setsockopt(listener.fd, 270, NETLINK_ADD_MEMBERSHIP, &listener.events,
+		      sizeof(listener.events)));
+	vm = vm_create(VM_IRQCHIP);
+	id = my_vm(&nl);
+	v = vcpu_new(vm, 0, guest_halts_for_good, 0);
+	other = vcpu_add(vm, 2);
+	run_sync(v, 1);
+	vcpu_spawn(v);
+	await_event(&listener, id, VMM_EVENT_HALTED, 0);
+	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_NMI, id), 0);
+	await_event(&listener, id, VMM_EVENT_ONLINE, 0);
+	vcpu_join(v);
+	/* The state query has what has arrived take effect. */
+	OK(ioctl(other->fd, KVM_GET_MP_STATE, &state));
+	CHECK_EQ(state.mp_state, KVM_MP_STATE_RUNNABLE);
+	await_event(&listener, id, VMM_EVENT_ONLINE, 2);
 }
 
 /* One VM cannot drown what is told of others: it has so many a second, and its end. */

@@ -77,4 +77,18 @@ struct vmm_name {
 
 #define VMM_SET_NAME		_IOWR(0x56, 0xf0, struct vmm_name)
 
+/*
+ * VM: it has a power button, and whoever manages the host may press it (VMM_CMD_VM_POWER). args[0]
+ * of KVM_ENABLE_CAP: 1, or 0. KVM_RUN of a vCPU then returns with KVM_EXIT_SYSTEM_EVENT of this
+ * type, and user space presses the button of the machine that it models.
+ */
+#define VMM_CAP_POWER_BUTTON	0x564d4d03
+#define VMM_SYSTEM_EVENT_POWER_BUTTON 0x564d4d03
+
+/*
+ * VMM_SET_GIVEN, an ioctl of a VM: bytes of its memory that the guest has given back by ways that
+ * user space serves (a balloon, VMM_HC_MEMORY_GIVE): VMM_ATTR_VM_GIVEN is what was said last.
+ */
+#define VMM_SET_GIVEN		_IOW(0x56, 0xf1, __u64)
+
 #endif /* _UAPI_LINUX_VMM_H */

@@ -25,6 +25,7 @@ enum vmm_cmd {
 	VMM_CMD_VM_KILL,
 	VMM_CMD_EVENT,
 	VMM_CMD_VM_RESET,
+	VMM_CMD_VM_POWER,
 };
 
 enum vmm_vm_state {
@@ -54,6 +55,8 @@ enum vmm_event {
 	VMM_EVENT_DESTROYED,
 	VMM_EVENT_RESET,	/* the client has been told of VMM_CMD_VM_RESET */
 	VMM_EVENT_LIMITED,	/* for the first time since its limits were set */
+	VMM_EVENT_ONLINE,	/* a vCPU was started by SIPI, or is no longer HALTED */
+	VMM_EVENT_HALTED,	/* a vCPU has halted with interrupts off for a second */
 };
 
 enum vmm_attr_vm {
@@ -76,6 +79,7 @@ enum vmm_attr_vm {
 	VMM_ATTR_VM_RUNTIME,	/* u64, ns that the vCPUs' threads have run, in the client too */
 	VMM_ATTR_VM_CPU_LIMIT,	/* u32, percent of a processor for all vCPUs; absent or 0: none */
 	VMM_ATTR_VM_MEMORY_LIMIT, /* u64, bytes of VMM_ATTR_VM_RESIDENT; absent or 0: none */
+	VMM_ATTR_VM_GIVEN,	/* u64: bytes that the guest has given back, as its client says */
 
 	__VMM_ATTR_VM_MAX,
 	VMM_ATTR_VM_MAX = __VMM_ATTR_VM_MAX - 1
@@ -101,6 +105,9 @@ enum vmm_attr_exit {
 	VMM_ATTR_EXIT_PAD,
 	VMM_ATTR_EXIT_KIND,	/* string, as in the tracepoint vmm_exit */
 	VMM_ATTR_EXIT_COUNT,	/* u64 */
+	VMM_ATTR_EXIT_CYCLES,	/* u64: TSC cycles from such exits to the next entry or the end of
+				 * KVM_RUN; absent: none counted (parameter exit_cycles)
+				 */
 
 	__VMM_ATTR_EXIT_MAX,
 	VMM_ATTR_EXIT_MAX = __VMM_ATTR_EXIT_MAX - 1
@@ -115,6 +122,7 @@ enum vmm_attr_event {
 	VMM_ATTR_EVENT_NAME,	/* string; absent: it has none */
 	VMM_ATTR_EVENT_OWNER,	/* u32 */
 	VMM_ATTR_EVENT_REASON,	/* string, of CRASHED, SHUTDOWN and LIMITED */
+	VMM_ATTR_EVENT_VCPU,	/* u32, of ONLINE and HALTED: its APIC id */
 
 	__VMM_ATTR_EVENT_MAX,
 	VMM_ATTR_EVENT_MAX = __VMM_ATTR_EVENT_MAX - 1

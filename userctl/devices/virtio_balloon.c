@@ -38,6 +38,8 @@ struct virtio_balloon {
 	bool has_held;
 	uint64_t asked;
 	struct balloon_stats stats;
+	void (*told)(void *arg, uint64_t bytes);
+	void *told_arg;
 };
 
 static uint64_t now_ms(void)
@@ -159,12 +161,19 @@ static void balloon_run(struct virtio *v)
 	serve_queue(b, REPORT);
 }
 
+static void balloon_resized(struct virtio_balloon *b, uint32_t pages)
+{
+	b->config.actual = pages;
+	if (b->told)
+		b->told(b->told_arg, (uint64_t)pages << PAGE_SHIFT);
+}
+
 static void balloon_stop(struct virtio *v)
 {
 	struct virtio_balloon *b = (struct virtio_balloon *)v;
 
 	b->has_held = false;
-	b->config.actual = 0;
+	balloon_resized(b, 0);
 }
 
 /* The guest may say how large the balloon is, and nothing else. */
@@ -173,7 +182,7 @@ static void balloon_wrote(struct virtio *v, unsigned int off, uint64_t val, unsi
 	struct virtio_balloon *b = (struct virtio_balloon *)v;
 
 	if (off == offsetof(struct virtio_balloon_config, actual) && size == 4)
-		b->config.actual = (uint32_t)val;
+		balloon_resized(b, (uint32_t)val);
 }
 
 static void balloon_destroy(struct virtio *v)
@@ -201,6 +210,16 @@ void virtio_balloon_set(struct virtio *v, uint64_t bytes)
 	pthread_mutex_lock(&v->lock);
 	b->config.num_pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
 	virtio_config_changed(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
+void virtio_balloon_tell(struct virtio *v, void (*told)(void *arg, uint64_t bytes), void *arg)
+{
+	struct virtio_balloon *b = (struct virtio_balloon *)v;
+
+	pthread_mutex_lock(&v->lock);
+	b->told = told;
+	b->told_arg = arg;
 	pthread_mutex_unlock(&v->lock);
 }
 

@@ -46,6 +46,9 @@ struct virtio *virtio_balloon_create(const char *name, const struct guest_mem *m
  */
 void virtio_balloon_set(struct virtio *v, uint64_t bytes);
 
+/* Have told(arg, bytes) called, from a vCPU's thread, whenever the guest says how large it is. */
+void virtio_balloon_tell(struct virtio *v, void (*told)(void *arg, uint64_t bytes), void *arg);
+
 /* From any thread. Statistics of the guest are some seconds old. */
 void virtio_balloon_stats(struct virtio *v, struct balloon_stats *stats);
 

@@ -37,8 +37,8 @@ const char *fleet_state_name(uint32_t state)
 const char *fleet_event_name(uint32_t kind)
 {
 	static const char *const names[] = {
-		"created", "named",  "running",   "paused", "resumed", "shutdown",
-		"crashed", "killed", "destroyed", "reset",  "limited",
+		"created", "named",     "running", "paused",  "resumed", "shutdown", "crashed",
+		"killed",  "destroyed", "reset",   "limited", "online",  "halted",
 	};
 
 	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";
@@ -59,6 +59,30 @@ static uint64_t get_u64(struct nlattr *attr)
 static uint32_t get_u32(struct nlattr *attr)
 {
 	return attr && nla_len(attr) == sizeof(uint32_t) ? nla_get_u32(attr) : 0;
+}
+
+static void take_kind(struct nlattr *nest, struct fleet_exit *kind)
+{
+	struct nlattr *a[VMM_ATTR_EXIT_MAX + 1];
+
+	if (nla_parse_nested(a, VMM_ATTR_EXIT_MAX, nest, NULL))
+		return;
+	copy_string(kind->name, sizeof(kind->name), a[VMM_ATTR_EXIT_KIND]);
+	kind->count = get_u64(a[VMM_ATTR_EXIT_COUNT]);
+	kind->cycles = get_u64(a[VMM_ATTR_EXIT_CYCLES]);
+}
+
+/* An attribute for each kind: a table by type would have the last one only. */
+static void take_kinds(struct nl_msg *msg, struct fleet_vm *vm)
+{
+	struct genlmsghdr *head = nlmsg_data(nlmsg_hdr(msg));
+	struct nlattr *a;
+	int left;
+
+	a = genlmsg_attrdata(head, 0);
+	for (left = genlmsg_attrlen(head, 0); nla_ok(a, left); a = nla_next(a, &left))
+		if (nla_type(a) == VMM_ATTR_VM_EXIT && vm->kinds < FLEET_EXITS)
+			take_kind(a, &vm->kind[vm->kinds++]);
 }
 
 static int take_vm(struct nl_msg *msg, void *arg)
@@ -82,6 +106,7 @@ static int take_vm(struct nl_msg *msg, void *arg)
 		.exits = get_u64(a[VMM_ATTR_VM_EXITS]),
 		.steal = get_u64(a[VMM_ATTR_VM_STEAL]),
 		.uptime = get_u64(a[VMM_ATTR_VM_UPTIME]),
+		.given = get_u64(a[VMM_ATTR_VM_GIVEN]),
 		.runtime = get_u64(a[VMM_ATTR_VM_RUNTIME]),
 		.memory_limit = get_u64(a[VMM_ATTR_VM_MEMORY_LIMIT]),
 		.cpu_limit = get_u32(a[VMM_ATTR_VM_CPU_LIMIT]),
@@ -94,6 +119,7 @@ static int take_vm(struct nl_msg *msg, void *arg)
 	copy_string(vm->comm, sizeof(vm->comm), a[VMM_ATTR_VM_COMM]);
 	if (a[VMM_ATTR_VM_UUID] && nla_len(a[VMM_ATTR_VM_UUID]) == sizeof(vm->uuid))
 		memcpy(vm->uuid, nla_data(a[VMM_ATTR_VM_UUID]), sizeof(vm->uuid));
+	take_kinds(msg, vm);
 	return NL_OK;
 }
 
@@ -109,6 +135,8 @@ static int take_event(struct nl_msg *msg, void *arg)
 	event.vm = get_u64(a[VMM_ATTR_EVENT_VM]);
 	event.kind = get_u32(a[VMM_ATTR_EVENT_KIND]);
 	event.owner = get_u32(a[VMM_ATTR_EVENT_OWNER]);
+	event.has_vcpu = a[VMM_ATTR_EVENT_VCPU];
+	event.vcpu = get_u32(a[VMM_ATTR_EVENT_VCPU]);
 	copy_string(event.name, sizeof(event.name), a[VMM_ATTR_EVENT_NAME]);
 	copy_string(event.reason, sizeof(event.reason), a[VMM_ATTR_EVENT_REASON]);
 	fleet->stop = fleet->each(&event);

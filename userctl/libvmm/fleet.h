@@ -3,17 +3,28 @@
 #ifndef LIBVMM_FLEET_H
 #define LIBVMM_FLEET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "../../uapi/linux/vmm_netlink.h"
 #include "../error.h"
 
+#define FLEET_EXITS 64 /* kinds of exits at most */
+
 struct fleet;
+
+/* struct fleet_exit - a kind of exits that has occurred; cycles are 0 where none are counted */
+struct fleet_exit {
+	char name[24];
+	uint64_t count, cycles;
+};
 
 /* struct fleet_vm - one VM; name is empty if it has none */
 struct fleet_vm {
-	uint64_t id, memory, resident, exits, steal, uptime, runtime, memory_limit;
+	uint64_t id, memory, resident, given, exits, steal, uptime, runtime, memory_limit;
+	unsigned int kinds;
+	struct fleet_exit kind[FLEET_EXITS];
 	uint32_t owner, pid, state, vcpus, cpu_limit;
 	char name[VMM_VM_NAME_SIZE], comm[32];
 	uint8_t uuid[VMM_VM_UUID_SIZE];
@@ -22,7 +33,8 @@ struct fleet_vm {
 /* struct fleet_event - something has happened to a VM; name and reason may be empty */
 struct fleet_event {
 	uint64_t seq, vm;
-	uint32_t kind, owner;
+	uint32_t kind, owner, vcpu;
+	bool has_vcpu;
 	char name[VMM_VM_NAME_SIZE], reason[64];
 };
 

@@ -175,6 +175,20 @@ int vmm_vm_name(struct vmm_vm *vm, const char *name, uint64_t *id, struct error 
 	return fault_errno(err, EX_OSERR, errno, "name %s", name);
 }
 
+int vmm_vm_power_button(struct vmm_vm *vm, struct error *err)
+{
+	struct kvm_enable_cap cap = { .cap = VMM_CAP_POWER_BUTTON, .args[0] = 1 };
+
+	if (!vmm_cap(vm->fd, VMM_CAP_POWER_BUTTON) || !ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		return 0;
+	return fault_errno(err, EX_OSERR, errno, "cannot have a power button");
+}
+
+void vmm_vm_given(struct vmm_vm *vm, uint64_t bytes)
+{
+	(void)ioctl(vm->fd, VMM_SET_GIVEN, &bytes);
+}
+
 void vmm_vm_close(struct vmm_vm *vm)
 {
 	if (vm->fd >= 0)

@@ -91,6 +91,18 @@ void vmm_vm_close(struct vmm_vm *vm);
  */
 int vmm_vm_name(struct vmm_vm *vm, const char *name, uint64_t *id, struct error *err);
 
+/**
+ * vmm_vm_power_button() - have KVM_RUN tell of VMM_CMD_VM_POWER
+ * @vm: the VM
+ * @err: EX_OSERR
+ *
+ * Return: 0, also on a hypervisor that has none, or -1.
+ */
+int vmm_vm_power_button(struct vmm_vm *vm, struct error *err);
+
+/* vmm_vm_given() - VMM_SET_GIVEN, for whoever lists VMs; not every hypervisor wants to know */
+void vmm_vm_given(struct vmm_vm *vm, uint64_t bytes);
+
 /* Interrupt controllers and timer of a PC, and the pages that Intel processors want. */
 int vmm_vm_pc(struct vmm_vm *vm, uint64_t tss, uint64_t identity, struct error *err);
 int vmm_vm_memory(struct vmm_vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva,

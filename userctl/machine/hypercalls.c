@@ -4,6 +4,7 @@
  * that the guest says is checked: addresses against its memory, sizes against what is reasonable.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -74,6 +75,28 @@ static int64_t memory_advise(struct machine *m, uint64_t addr, uint64_t len, int
 	return madvise(mem, len, advice) ? -errno : 0;
 }
 
+/* One bit for each page of the guest that it has given back and not touched since, as it says. */
+static void note_given(struct machine *m, uint64_t addr, uint64_t len, bool given)
+{
+	struct given *g = &m->given;
+	uint64_t page, bytes;
+
+	pthread_mutex_lock(&g->lock);
+	if (!g->map)
+		g->map = calloc(m->cfg->memory / PAGE / 8 + 1, 1);
+	for (page = addr / PAGE; g->map && page < (addr + len) / PAGE; page++) {
+		uint8_t bit = (uint8_t)(1u << page % 8), *byte = &g->map[page / 8];
+
+		if (!(*byte & bit) != given)
+			continue;
+		*byte ^= bit;
+		g->pages += given ? 1 : -1ull;
+	}
+	bytes = g->pages * PAGE;
+	pthread_mutex_unlock(&g->lock);
+	vmm_vm_given(&m->vm, bytes);
+}
+
 static int64_t end(struct vcpu *vcpu, uint64_t how)
 {
 	if (how > 1)
@@ -94,9 +117,13 @@ int hypercall_serve(struct vcpu *vcpu)
 		break;
 	case VMM_HC(VMM_HC_MEMORY_GIVE):
 		ret = memory_advise(vcpu->m, arg[0], arg[1], MADV_DONTNEED);
+		if (!ret)
+			note_given(vcpu->m, arg[0], arg[1], true);
 		break;
 	case VMM_HC(VMM_HC_MEMORY_TAKE):
 		ret = memory_advise(vcpu->m, arg[0], arg[1], MADV_POPULATE_WRITE);
+		if (!ret)
+			note_given(vcpu->m, arg[0], arg[1], false);
 		break;
 	case VMM_HC(VMM_HC_END):
 		ret = end(vcpu, arg[0]);

@@ -143,7 +143,10 @@ static int set_limit(struct machine *m, struct error *err)
 static int setup_platform(struct machine *m, struct error *err)
 {
 	if (!m->cfg->pv)
-		return vmm_vm_pc(&m->vm, MEM_TSS, MEM_IDENTITY, err);
+		return vmm_vm_pc(&m->vm, MEM_TSS, MEM_IDENTITY, err) ||
+				       vmm_vm_power_button(&m->vm, err)
+			       ? -1
+			       : 0;
 	if (hypercalls_enable(m, err))
 		return -1;
 	hypercalls_cpuid(m->cpuid);
@@ -252,6 +255,7 @@ int machine_create(struct machine *m, const struct machine_config *cfg, struct e
 	m->grace_timer = (struct loop_source){ -1, grace_ready, m, false };
 	m->rtc_timer = (struct loop_source){ -1, rtc_ready, m, false };
 	pthread_mutex_init(&m->cause_lock, NULL);
+	pthread_mutex_init(&m->given.lock, NULL);
 
 	if (setup_memory(m, err) || machine_add_devices(m, err) || setup_vm(m, err) ||
 	    setup_vcpus(m, err))
@@ -284,6 +288,8 @@ void machine_destroy(struct machine *m)
 	close_source(&m->rtc_timer);
 	loop_destroy(&m->loop);
 	pthread_mutex_destroy(&m->cause_lock);
+	pthread_mutex_destroy(&m->given.lock);
+	free(m->given.map);
 }
 
 /* Stop like any job, with the terminal as the shell wants it; and come back raw. */

@@ -102,6 +102,13 @@ struct vcpu {
 	uint64_t exits;
 };
 
+/* struct given - what a guest has given back by hypercalls: a bit for each page, how many */
+struct given {
+	pthread_mutex_t lock;
+	uint8_t *map;
+	uint64_t pages;
+};
+
 /**
  * struct machine - the machine
  * @cfg: what the user asked for
@@ -134,6 +141,7 @@ struct vcpu {
  * @culprit: vCPU that set @cause, or -1
  * @host: for STOP_HOST, what failed; written before @cause
  * @cause_lock: orders those who set @cause
+ * @given: for machines of type pv
  * @vcpus: processors
  * @vcpu_count: how many exist
  */
@@ -167,6 +175,7 @@ struct machine {
 	int culprit;
 	struct error host;
 	pthread_mutex_t cause_lock;
+	struct given given;
 
 	struct vcpu *vcpus;
 	unsigned int vcpu_count;

@@ -232,6 +232,13 @@ static int add_pvpanic(struct machine *m, struct error *err)
 	return 0;
 }
 
+static void tell_given(void *arg, uint64_t bytes)
+{
+	struct machine *m = arg;
+
+	vmm_vm_given(&m->vm, bytes);
+}
+
 static int add_balloon(struct machine *m, struct error *err)
 {
 	struct virtio *v = virtio_balloon_create("balloon", &m->mem, err);
@@ -239,6 +246,7 @@ static int add_balloon(struct machine *m, struct error *err)
 	if (attach(m, v, err))
 		return -1;
 	m->peripherals.balloon = v;
+	virtio_balloon_tell(v, tell_given, m);
 	virtio_balloon_set(v, m->cfg->peripherals.inflate);
 	return 0;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <linux/vmm.h>
+
 #include "machine.h"
 
 #define CR0_PE     0x00000001ULL
@@ -199,6 +201,9 @@ static void handle_system_event(struct vcpu *vcpu)
 		break;
 	case KVM_SYSTEM_EVENT_RESET:
 		machine_stop(vcpu->m, STOP_RESET, (int)vcpu->id);
+		break;
+	case VMM_SYSTEM_EVENT_POWER_BUTTON:
+		acpi_pm_power_button(&vcpu->m->pm);
 		break;
 	default:
 		machine_stop(vcpu->m, STOP_INTERNAL, (int)vcpu->id);

@@ -204,6 +204,17 @@ define button "append = wait" "cpu-limit = 60"
 ctl "one that heeds its power button" 0 "" start button
 holds "is ready" logged button ready
 ctl "stop" 0 "" stop button
+"$VMCTL" run --kernel "$GUESTS/pvh.elf" --memory 4M --name plain --append wait \
+	>"$tmp/plain" 2>&1 </dev/null &
+plain=$!
+holds "one that runs in the foreground is ready" grep -q ready "$tmp/plain"
+ctl "its kinds of exits are listed" 0 '"exit_kinds":{.*"count":[1-9]' show --json plain
+ctl "the kernel presses its power button" 0 "" stop plain
+wait $plain
+got=$? want=0
+cp "$tmp/plain" "$tmp/out"
+: >"$tmp/want"
+verdict "and it powers off"
 ctl "stop of one that does not heed it" 1 "vm2 has not powered off within 1 s" \
 	stop vm2 --timeout 1
 define crash "append = crash" "cpu-limit = 60"
@@ -304,7 +315,8 @@ destroyed() {
 	[ "$(grep -c '"event":"destroyed"' "$tmp/events")" -gt "$many" ]
 }
 holds "the subscriber has heard of their ends" destroyed
-order vm1 named running destroyed
+# Its guest halts with interrupts off.
+order vm1 named running halted destroyed
 order button named running destroyed
 order talk named running paused resumed reset destroyed named running destroyed
 order crash named running shutdown destroyed named running destroyed named running destroyed
