@@ -20,6 +20,7 @@ static const struct verb verbs[] = {
 	{ "wait", "NAME|ID", "wait for a VM's end", cmd_wait },
 	{ "rename", "NAME|ID NAME", "give a VM another name", cmd_rename },
 	{ "stats", "NAME|ID [--json]", "print a VM's counters", cmd_stats },
+	{ "trace", "NAME|ID [OPTION...]", "print what a VM's vCPUs do", cmd_trace },
 	{ "top", "", "watch the VMs of this host", cmd_top },
 	{ "list", "[--json]", "list the VMs of this host", cmd_list },
 	{ "show", "NAME|ID [--json]", "describe one VM", cmd_show },

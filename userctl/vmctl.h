@@ -48,6 +48,7 @@ int cmd_wait(int argc, char **argv);
 int cmd_rename(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 
 /* Print an error the way all verbs do, and return its exit status. */

@@ -19,6 +19,8 @@ struct fleet {
 	/* The answer being received. */
 	struct fleet_vm *vms;
 	size_t count;
+	uint32_t *tids;
+	unsigned int tid_count, tid_max;
 	int error; /* errno of the kernel's refusal, or of ours */
 	char words[128];
 	int (*each)(const struct fleet_event *event);
@@ -123,6 +125,20 @@ static int take_vm(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+static int take_vcpu(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *a[VMM_ATTR_VCPU_MAX + 1];
+	struct fleet *fleet = arg;
+
+	if (!fleet->tids || genlmsg_parse(nlmsg_hdr(msg), 0, a, VMM_ATTR_VCPU_MAX, NULL) ||
+	    !a[VMM_ATTR_VCPU_TID])
+		return NL_OK;
+	if (fleet->tid_count < fleet->tid_max)
+		fleet->tids[fleet->tid_count] = get_u32(a[VMM_ATTR_VCPU_TID]);
+	fleet->tid_count++;
+	return NL_OK;
+}
+
 static int take_event(struct nl_msg *msg, void *arg)
 {
 	struct nlattr *a[VMM_ATTR_EVENT_MAX + 1];
@@ -147,7 +163,14 @@ static int take_message(struct nl_msg *msg, void *arg)
 {
 	const struct genlmsghdr *head = nlmsg_data(nlmsg_hdr(msg));
 
-	return head->cmd == VMM_CMD_EVENT ? take_event(msg, arg) : take_vm(msg, arg);
+	switch (head->cmd) {
+	case VMM_CMD_EVENT:
+		return take_event(msg, arg);
+	case VMM_CMD_VCPU_GET:
+		return take_vcpu(msg, arg);
+	default:
+		return take_vm(msg, arg);
+	}
 }
 
 /* libnl keeps of the kernel's words nothing. */
@@ -167,6 +190,17 @@ static int take_error(struct sockaddr_nl *from, struct nlmsgerr *refusal, void *
 		return NL_STOP;
 	words = nla_find((struct nlattr *)((char *)refusal + skip), len, NLMSGERR_ATTR_MSG);
 	copy_string(fleet->words, sizeof(fleet->words), words);
+	return NL_STOP;
+}
+
+/* A dump that is refused says so at its end, where libnl does not look. */
+static int take_done(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *head = nlmsg_hdr(msg);
+	struct fleet *fleet = arg;
+
+	if (nlmsg_datalen(head) >= (int)sizeof(int) && *(int *)nlmsg_data(head) < 0)
+		fleet->error = -*(int *)nlmsg_data(head);
 	return NL_STOP;
 }
 
@@ -207,6 +241,7 @@ struct fleet *fleet_open(struct error *err)
 	setsockopt(nl_socket_get_fd(fleet->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	setsockopt(nl_socket_get_fd(fleet->sock), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	nl_cb_set(fleet->cb, NL_CB_VALID, NL_CB_CUSTOM, take_message, fleet);
+	nl_cb_set(fleet->cb, NL_CB_FINISH, NL_CB_CUSTOM, take_done, fleet);
 	nl_cb_err(fleet->cb, NL_CB_CUSTOM, take_error, fleet);
 	return fleet;
 
@@ -272,6 +307,27 @@ int fleet_list(struct fleet *fleet, struct fleet_vm **vms, size_t *count, struct
 	*count = fleet->count;
 	fleet->vms = NULL;
 	return 0;
+}
+
+int fleet_threads(struct fleet *fleet, uint64_t id, uint32_t *tids, unsigned int max,
+		  struct error *err)
+{
+	const struct setting vm = { VMM_ATTR_VCPU_VM, sizeof(id), &id };
+	int ret;
+
+	fleet->tids = tids;
+	fleet->tid_max = max;
+	fleet->tid_count = 0;
+	ret = send_request(fleet, VMM_CMD_VCPU_GET, NLM_F_DUMP, NULL, &vm);
+	if (!ret)
+		ret = nl_recvmsgs(fleet->sock, fleet->cb);
+	fleet->tids = NULL;
+	if (fleet->error)
+		return fault(err, 1, "VM %llu: %s", (unsigned long long)id, strerror(fleet->error));
+	if (ret < 0 && ret != -NLE_DUMP_INTR)
+		return fault(err, EX_OSERR, "VM %llu: %s", (unsigned long long)id,
+			     nl_geterror(ret));
+	return (int)fleet->tid_count;
 }
 
 static int command(struct fleet *fleet, int cmd, uint64_t id, const struct setting *set,

@@ -53,6 +53,19 @@ void fleet_close(struct fleet *fleet);
  */
 int fleet_list(struct fleet *fleet, struct fleet_vm **vms, size_t *count, struct error *err);
 
+/**
+ * fleet_threads() - the threads that run a VM's vCPUs
+ * @fleet: the connection
+ * @id: the VM
+ * @tids: set to them
+ * @max: how many there is room for
+ * @err: filled in
+ *
+ * Return: how many there are, those without a place among them, or -1
+ */
+int fleet_threads(struct fleet *fleet, uint64_t id, uint32_t *tids, unsigned int max,
+		  struct error *err);
+
 /* fleet_command() - VMM_CMD_VM_*, which needs no more than the VM; 0 or -1 */
 int fleet_command(struct fleet *fleet, int cmd, uint64_t id, struct error *err);
 

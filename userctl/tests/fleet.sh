@@ -215,6 +215,28 @@ got=$? want=0
 cp "$tmp/plain" "$tmp/out"
 : >"$tmp/want"
 verdict "and it powers off"
+
+# ---- what its vCPUs do
+"$VMCTL" run --kernel "$GUESTS/pvh.elf" --memory 4M --name busy --append echo \
+	>"$tmp/busy" 2>&1 </dev/null &
+busy=$!
+is_there() {
+	"$VMCTL" show "$1" >/dev/null 2>&1
+}
+holds "a busy one" is_there busy
+ctl "trace of an event that is none" 64 'there is no event "nonsense"' trace busy -e nonsense
+"$VMCTL" trace busy -e exit,pio >"$tmp/traced" 2>&1 &
+tracer=$!
+holds "exits are traced" grep -q '^[0-9.]* exit *vcpu 0 IO rip 0x' "$tmp/traced"
+holds "and ports" grep -q '^[0-9.]* pio *vcpu 0 in port 0x3fd' "$tmp/traced"
+"$VMCTL" kill busy
+wait $busy
+wait $tracer
+got=$? want=0
+sed 's/^[0-9.]* *\([a-z]*\).*/\1/' "$tmp/traced" | sort -u >"$tmp/out"
+printf 'exit\npio\n' >"$tmp/want"
+verdict "and nothing else, until its end"
+holds "nothing is left of that" test -z "$(ls /sys/kernel/tracing/instances)"
 ctl "stop of one that does not heed it" 1 "vm2 has not powered off within 1 s" \
 	stop vm2 --timeout 1
 define crash "append = crash" "cpu-limit = 60"
