@@ -74,6 +74,8 @@ demo:
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
 ## make check-scale      64 vCPUs in a VM, 100 VMs, more memory than the host has
+## make check-fuzz-ioctl   sequences of ioctls for two minutes, debug kernel (svm)
+## make check-host-events  memory, processors and clients that change while guests run (svm)
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel (vmx: 20, 100; slim)
 ## make check-guests       small multiboot and PVH kernels under vmctl
 ## make check-fleet        many VMs in the background: names, consoles, limits, events, ends
@@ -83,16 +85,16 @@ demo:
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet virtio qemu lifetime scale load abi-stock unit-debug abi-debug
+REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet virtio qemu lifetime scale host-events fuzz-ioctl load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-load: check-%:
+check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
@@ -102,13 +104,27 @@ lint:
 	@$(CHECK) lint
 
 ## make fuzz TARGET=NAME   a fuzzer without an end, or for FUZZ_SECONDS; its finds go to build/corpus
-.PHONY: fuzz
+##                         TARGET=ioctl: in a host (HOST, svm; KERNEL, debug); FUZZ_SEED= and
+##                         FUZZ_REPLAY= repeat a run and a program
+.PHONY: fuzz fuzz-ioctl
+KERNEL ?= debug
+fuzz-ioctl: build-fuzz-ioctl
+	@selftests/hosts/run-host $(or $(HOST),svm) --kernel $(KERNEL) --insmod --smp 2 \
+		--timeout $(shell echo $$(($(or $(FUZZ_SECONDS),1000000000) + 300))) \
+		--file $B/fuzz-ioctl/ioctl_fuzz -- 'VMM_DEV=/dev/vmm /ioctl_fuzz' \
+		$(if $(FUZZ_REPLAY),-n 20 -r $(FUZZ_REPLAY),-t $(or $(FUZZ_SECONDS),0)) \
+		$(if $(FUZZ_SEED),-s $(FUZZ_SEED))
+
+ifeq ($(TARGET),ioctl)
+fuzz: fuzz-ioctl
+else
 fuzz:
 	@mkdir -p $B/fuzz $B/corpus/$(TARGET)
 	$(call part,selftests/fuzz,$B/fuzz)
-	@[ -n "$(TARGET)" -a -x $B/fuzz/$(TARGET)_fuzz ] || { echo "TARGET is one of:" $(patsubst %_fuzz,%,$(notdir $(wildcard $B/fuzz/*_fuzz))) >&2; exit 1; }
+	@[ -n "$(TARGET)" -a -x $B/fuzz/$(TARGET)_fuzz ] || { echo "TARGET is one of: ioctl" $(patsubst %_fuzz,%,$(notdir $(wildcard $B/fuzz/*_fuzz))) >&2; exit 1; }
 	@$B/fuzz/$(TARGET)_fuzz -max_len=4096 -artifact_prefix=$B/corpus/ \
 		-max_total_time=$(or $(FUZZ_SECONDS),0) $B/corpus/$(TARGET)
+endif
 
 ## make bench              host instructions per round trip: in-tree KVM's, ours, ratio
 .PHONY: bench
@@ -118,7 +134,7 @@ bench:
 ## Variables: V=1 more output, HOST=svm|vmx (default both), JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
 # What the suites need built.
-.PHONY: build-unit build-abi build-scale build-bench build-boot build-qemu
+.PHONY: build-unit build-abi build-fuzz-ioctl build-events build-scale build-bench build-boot build-qemu
 build-unit:
 	@mkdir -p $B/unit
 	$(call part,selftests/unit,$B/unit)
@@ -128,6 +144,12 @@ build-unit:
 build-abi:
 	@mkdir -p $B/abi
 	$(call part,selftests/abi,$B/abi)
+build-fuzz-ioctl:
+	@mkdir -p $B/fuzz-ioctl
+	$(call part,selftests/fuzz,$B/fuzz-ioctl,ioctl)
+build-events:
+	@mkdir -p $B/events
+	$(call part,selftests/events,$B/events)
 build-scale:
 	@mkdir -p $B/scale
 	$(call part,selftests/scale,$B/scale)

@@ -247,6 +247,30 @@ def scale(run):
                        'VMM_DEV=/dev/vmm /scale')
 
 
+@suite(hosts=('svm',), also=('vmx',), svm=120, vmx=600)
+def host_events(run):
+    """What a host does to memory, processors and clients while guests count."""
+    run.make('build-events')
+    return run.on_host(['--kernel', 'slim', '--starved', '--insmod', '--smp', '2', '--memory', '768M',
+                        '--timeout', '600', '--file', os.path.join(BUILD, 'events/events')],
+                       'VMM_DEV=/dev/vmm /events')
+
+
+@suite(hosts=('svm',), also=('vmx',), svm=220, vmx=400)
+def fuzz_ioctl(run):
+    """Sequences of ioctls that make no sense, for two minutes, led by what is new of the module."""
+    run.make('build-fuzz-ioctl')
+    seconds = os.environ.get('FUZZ_SECONDS') or '120'
+    program = os.environ.get('FUZZ_REPLAY')
+    what = f'-r {program} -n 20' if program else f'-t {seconds}'
+    if os.environ.get('FUZZ_SEED'):
+        what += ' -s ' + os.environ['FUZZ_SEED']
+    return run.on_host(['--kernel', 'debug', '--insmod', '--smp', '2',
+                        '--timeout', str(300 + int(seconds)),
+                        '--file', os.path.join(BUILD, 'fuzz-ioctl/ioctl_fuzz')],
+                       'VMM_DEV=/dev/vmm /ioctl_fuzz ' + what)
+
+
 # Whole guests
 
 @suite(hosts=('svm',), svm=300)

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "counting.h"
 #include "swap.h"
 #include "vm.h"
 
@@ -19,79 +20,7 @@
 #define MADV_COLLAPSE 25 /* since Linux 6.1; glibc of Debian 12 does not know it */
 #endif
 
-#define AREA   HOLE_BASE
-#define CPUS   2
-#define PAGES  1024ull /* of both vCPUs together */
-#define HUGE   (PAGES * PAGE_SIZE / (2 * MiB))
-#define ROUNDS 6 /* of either side, so that it proves something */
-
-static volatile u64 stop;
-static volatile u64 passes[CPUS];
-
-/* Each vCPU has every other page. */
-static void guest_counter(volatile u64 *area)
-{
-	u64 me = this_cpu()->id, pass, i;
-
-	for (pass = 0; !stop; pass++) {
-		for (i = me; i < PAGES; i += CPUS) {
-			volatile u64 *p = area + i * PAGE_SIZE / 8;
-
-			GASSERT_EQ(*p, pass);
-			GASSERT_EQ(p[511], pass);
-			*p = pass + 1;
-			p[511] = pass + 1;
-		}
-		passes[me] = pass + 1;
-	}
-	GUEST_DONE();
-}
-
-/* true: it had an effect */
-typedef bool (*abuse_fn)(struct vm *vm, u8 *p, u64 n);
-
-/* Run the guest, and meanwhile fn(n) with n counting up, until it had its effect ROUNDS times. */
-static void run_under(abuse_fn fn)
-{
-	struct vm *vm = vm_create(0);
-	u8 *p = mmap(NULL, PAGES * PAGE_SIZE + 2 * MiB, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct vcpu *v[CPUS];
-	u64 i, n, effects = 0;
-
-	CHECK(p != MAP_FAILED);
-	p += -(u64)p & (2 * MiB - 1);
-	memset(p, 0, PAGES * PAGE_SIZE);
-	OK(vm_slot(vm, 1, 0, AREA, PAGES * PAGE_SIZE, p));
-	for (i = 0; i < CPUS; i++)
-		v[i] = vcpu_new(vm, i, guest_counter, AREA);
-	for (i = 0; i < CPUS; i++)
-		vcpu_spawn(v[i]);
-	for (n = 0; effects < ROUNDS || G(vm, passes)[0] < ROUNDS || G(vm, passes)[1] < ROUNDS; n++)
-		effects += fn(vm, p, n);
-	G(vm, stop) = 1;
-	for (i = 0; i < CPUS; i++)
-		vcpu_join(v[i]);
-	for (i = 0; i < PAGES; i++)
-		CHECK_EQ(*(u64 *)(p + i * PAGE_SIZE), G(vm, passes)[i % CPUS]);
-}
-
-/* Pages written to swap since the machine started. */
-static u64 swapped_out(void)
-{
-	static char buf[16384];
-	int fd = open("/proc/vmstat", O_RDONLY);
-	ssize_t n = read(fd, buf, sizeof(buf) - 1);
-	char *at;
-
-	close(fd);
-	CHECK(n > 0);
-	buf[n] = 0;
-	at = strstr(buf, "pswpout ");
-	CHECK(at);
-	return strtoull(at + 8, NULL, 10);
-}
-
+#define HUGE       (COUNTING_BYTES / (2 * MiB))
 #define SWAP_BYTES (64 * MiB)
 #define SWAP_STEP  (16 * PAGE_SIZE)
 
@@ -101,7 +30,7 @@ static u64 swapped_out(void)
  */
 static bool swap_out(struct vm *vm, u8 *p, u64 n)
 {
-	u64 before = swapped_out(), i;
+	u64 before = vmstat("pswpout "), i;
 	u8 *at = p + n % HUGE * (2 * MiB);
 
 	(void)vm;
@@ -109,14 +38,14 @@ static bool swap_out(struct vm *vm, u8 *p, u64 n)
 		OK(madvise(at + i, SWAP_STEP, MADV_PAGEOUT));
 		OK(madvise(at + i, SWAP_STEP, MADV_PAGEOUT));
 	}
-	return swapped_out() > before;
+	return vmstat("pswpout ") > before;
 }
 
 CASE(swap, .timeout = 180)
 {
 	if (!swap_on(SWAP_BYTES))
 		SKIP("no zram that could be used for swap");
-	run_under(swap_out);
+	counting_under(swap_out);
 	swap_off();
 }
 
@@ -136,19 +65,19 @@ static bool collapse_and_split(struct vm *vm, u8 *p, u64 n)
 
 CASE(huge_pages, .timeout = 180)
 {
-	run_under(collapse_and_split);
+	counting_under(collapse_and_split);
 }
 
 /* The child has the memory as it was when it was made, whatever the guest writes meanwhile. */
 static void child(const u8 *p)
 {
-	static u64 before[PAGES];
+	static u64 before[COUNTING_PAGES];
 	u64 i;
 
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < COUNTING_PAGES; i++)
 		before[i] = *(const u64 *)(p + i * PAGE_SIZE);
 	host_sleep_ms(50);
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < COUNTING_PAGES; i++)
 		if (*(volatile const u64 *)(p + i * PAGE_SIZE) != before[i])
 			_exit(1);
 	_exit(0);
@@ -171,23 +100,23 @@ static bool fork_child(struct vm *vm, u8 *p, u64 n)
 
 CASE(fork, .timeout = 180)
 {
-	run_under(fork_child);
+	counting_under(fork_child);
 }
 
 static bool log_on_and_off(struct vm *vm, u8 *p, u64 n)
 {
-	static u64 bitmap[PAGES / 64];
+	static u64 bitmap[COUNTING_PAGES / 64];
 	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
 
-	OK(vm_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AREA, PAGES * PAGE_SIZE, p));
+	OK(vm_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, COUNTING_AREA, COUNTING_BYTES, p));
 	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
 	madvise(p + n % HUGE * (2 * MiB), 2 * MiB, MADV_HUGEPAGE);
 	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
-	OK(vm_slot(vm, 1, 0, AREA, PAGES * PAGE_SIZE, p));
+	OK(vm_slot(vm, 1, 0, COUNTING_AREA, COUNTING_BYTES, p));
 	return true;
 }
 
 CASE(dirty_log, .timeout = 180)
 {
-	run_under(log_on_and_off);
+	counting_under(log_on_and_off);
 }

@@ -23,7 +23,7 @@ TAINT_LETTERS = 'PFSRMBUDAWCIOELKXTN'
 
 
 # The report of an allocation that failed has a trace below it.
-STARVED = re.compile(r'vmalloc error: size|page allocation failure: order')
+STARVED = re.compile(r'invoked oom-killer|vmalloc error: size|page allocation failure: order')
 
 
 def find(log, starved=False):

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sequences of ioctls, from several threads, that nobody in his right mind would make.
+ *
+ *	ioctl_fuzz [-t SECONDS] [-n PROGRAMS] [-s SEED]
+ *	ioctl_fuzz -r NAME [-n TIMES]	repeat one program
+ *
+ * A program is named by numbers: the seed that it was made of, then those of the changes that were
+ * made to it ("7.1f.a3"). Where the kernel has KCOV a program that came somewhere new in the module
+ * is kept, and changed further. Each runs in a process of its own, which ends by itself, by its own
+ * hand or by ours. A complaint in the kernel's log, or a process that cannot be killed, ends it all,
+ * with the names of the last programs.
+ *
+ * The device is taken from VMM_DEV (default /dev/vmm). Output is TAP.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "ioctl_fuzz.h"
+
+#define LINEAGE    12 /* numbers in a name */
+#define CORPUS     4096
+#define MAP_BITS   18
+#define KCOV_WORDS (64 << 10)
+#define PROGRAM_MS 2500
+#define DEATH_MS   60000
+#define REMEMBER   8 /* programs that are named when something goes wrong */
+
+#define KCOV_INIT_TRACE _IOR('c', 1, unsigned long)
+#define KCOV_ENABLE     _IO('c', 100)
+#define KCOV_DISABLE    _IO('c', 101)
+#define KCOV_TRACE_PC   0
+
+struct name {
+	unsigned int count;
+	uint32_t number[LINEAGE];
+};
+
+/* Shared with the processes that run programs. */
+static struct {
+	struct tally tally;
+	uint32_t fresh; /* places that the last program was the first to reach */
+	uint32_t places;
+	uint8_t map[1 << MAP_BITS];
+} * shared;
+
+static struct name corpus[CORPUS];
+static unsigned int corpus_count;
+static struct name recent[REMEMBER];
+static const char *device;
+static bool has_kcov;
+static int kmsg = -1;
+static uint64_t programs, timeouts, killed;
+
+/* ---- names and programs ---- */
+
+static void name_print(const struct name *n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n->count; i++)
+		printf("%s%x", i ? "." : "", n->number[i]);
+	putchar('\n');
+}
+
+static bool name_parse(struct name *n, const char *text)
+{
+	char *end;
+
+	for (n->count = 0; n->count < LINEAGE; text = end + 1) {
+		n->number[n->count++] = strtoul(text, &end, 16);
+		if (!*end)
+			return true;
+		if (*end != '.')
+			return false;
+	}
+	return false;
+}
+
+static void program_make(struct program *p, uint32_t seed)
+{
+	struct dice d = { seed };
+	unsigned int steps = 4 + dice_below(&d, 28);
+
+	p->threads = dice_one_in(&d, 2) ? 1 : 2 + dice_below(&d, MAX_THREADS - 1);
+	p->count = dice_one_in(&d, 8) ? 0 : calls_opening(&d, p->ops);
+	while (steps-- && p->count < MAX_OPS)
+		p->ops[p->count++] = calls_draw(&d, p->threads);
+}
+
+static void program_change(struct program *p, uint32_t seed)
+{
+	struct dice d = { seed };
+	unsigned int times = 1 + dice_below(&d, 4), at, i;
+
+	while (times--) {
+		at = dice_below(&d, p->count + 1);
+		switch (dice_below(&d, 6)) {
+		case 0: /* one more, or two */
+		case 1:
+			if (p->count == MAX_OPS)
+				break;
+			memmove(p->ops + at + 1, p->ops + at, (p->count - at) * sizeof(p->ops[0]));
+			p->ops[at] = calls_draw(&d, p->threads);
+			p->count++;
+			break;
+		case 2: /* one less */
+			if (at >= p->count)
+				break;
+			memmove(p->ops + at, p->ops + at + 1,
+				(p->count - at - 1) * sizeof(p->ops[0]));
+			p->count--;
+			break;
+		case 3: /* the same with other arguments */
+			if (at < p->count)
+				p->ops[at].seed = dice_next(&d);
+			break;
+		case 4: /* again, later */
+			if (at < p->count && p->count < MAX_OPS)
+				p->ops[p->count++] = p->ops[at];
+			break;
+		default: /* by others */
+			p->threads = 1 + dice_below(&d, MAX_THREADS);
+			for (i = 0; i < p->count; i++)
+				if (dice_one_in(&d, 3))
+					p->ops[i].thread = dice_below(&d, p->threads);
+		}
+	}
+}
+
+static void program_of(struct program *p, const struct name *n)
+{
+	unsigned int i;
+
+	program_make(p, n->number[0]);
+	for (i = 1; i < n->count; i++)
+		program_change(p, n->number[i]);
+}
+
+static struct name name_draw(struct dice *d)
+{
+	struct name n;
+
+	if (!corpus_count || dice_one_in(d, 3))
+		return (struct name){ 1, { dice_next(d) } };
+	/* The youngest have most to tell. */
+	n = corpus[dice_one_in(d, 2) ? dice_below(d, corpus_count)
+				     : corpus_count - 1 - dice_below(d, (corpus_count + 3) / 4)];
+	if (n.count == LINEAGE)
+		return (struct name){ 1, { dice_next(d) } };
+	n.number[n.count++] = dice_next(d);
+	return n;
+}
+
+/* ---- in the process of a program ---- */
+
+static uint64_t *kcov_begin(int *fd)
+{
+	uint64_t *cover;
+
+	*fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
+	if (*fd < 0)
+		return NULL;
+	if (ioctl(*fd, KCOV_INIT_TRACE, KCOV_WORDS))
+		return NULL;
+	cover = mmap(NULL, KCOV_WORDS * 8, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (cover == MAP_FAILED || ioctl(*fd, KCOV_ENABLE, KCOV_TRACE_PC))
+		return NULL;
+	return cover;
+}
+
+static void kcov_end(int fd, const uint64_t *cover)
+{
+	uint64_t i, n = __atomic_load_n(&cover[0], __ATOMIC_RELAXED);
+
+	ioctl(fd, KCOV_DISABLE, 0);
+	for (i = 1; i <= n && i < KCOV_WORDS; i++) {
+		uint64_t place = cover[i] * 0x9e3779b97f4a7c15 >> (64 - MAP_BITS);
+
+		if (shared->map[place])
+			continue;
+		shared->map[place] = 1;
+		shared->fresh++;
+		shared->places++;
+	}
+}
+
+struct share {
+	const struct program *p;
+	unsigned int thread;
+};
+
+static void *thread_main(void *arg)
+{
+	const struct share *s = arg;
+
+	calls_run(s->p, s->thread);
+	return NULL;
+}
+
+static void in_child(const struct program *p)
+{
+	struct rlimit memory = { 1ull << 30, 1ull << 30 }, files = { 256, 256 };
+	struct share share[MAX_THREADS];
+	pthread_t threads[MAX_THREADS];
+	uint64_t *cover = NULL;
+	unsigned int i;
+	int fd;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_AS, &memory);
+	setrlimit(RLIMIT_NOFILE, &files);
+	calls_begin(device, &shared->tally);
+	if (has_kcov)
+		cover = kcov_begin(&fd);
+	for (i = 1; i < p->threads; i++) {
+		share[i] = (struct share){ p, i };
+		if (pthread_create(&threads[i], NULL, thread_main, &share[i]))
+			break;
+	}
+	calls_run(p, 0);
+	if (cover)
+		kcov_end(fd, cover);
+	while (--i > 0)
+		pthread_join(threads[i], NULL);
+	_exit(0);
+}
+
+/* ---- the engine ---- */
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
+}
+
+static bool wait_until(pid_t pid, int *status, long long until)
+{
+	const struct timespec tick = { .tv_nsec = 500000 };
+
+	while (waitpid(pid, status, WNOHANG) != pid) {
+		if (now_ms() > until)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
+}
+
+/* false: a process that cannot be killed. */
+static bool program_run(const struct program *p)
+{
+	int status = 0;
+	pid_t pid;
+
+	shared->fresh = 0;
+	pid = fork();
+	if (pid < 0) {
+		perror("fork");
+		exit(2);
+	}
+	if (!pid)
+		in_child(p);
+	programs++;
+	if (!wait_until(pid, &status, now_ms() + PROGRAM_MS)) {
+		timeouts++;
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+		if (!wait_until(pid, &status, now_ms() + DEATH_MS))
+			return false;
+	}
+	/* What it forked has had its time. */
+	kill(-pid, SIGKILL);
+	killed += WIFSIGNALED(status);
+	return true;
+}
+
+/* Has the kernel complained since it was last asked? */
+static bool complained(void)
+{
+	static const char *const words[] = {
+		"BUG:",
+		"WARNING:",
+		"KASAN",
+		"UBSAN",
+		"Oops",
+		"Call Trace",
+		"circular locking",
+		"inconsistent lock state",
+		"suspicious RCU",
+		"sleeping function",
+		"ODEBUG",
+		"refcount_t",
+		"unchecked MSR",
+		"blocked for more than",
+		"stall on CPU",
+		"vmalloc error",
+		"page allocation failure",
+		"general protection fault",
+	};
+	static char text[8192];
+	bool found = false;
+	ssize_t n;
+	size_t i;
+
+	while (kmsg >= 0 && (n = read(kmsg, text, sizeof(text) - 1)) > 0) {
+		text[n] = 0;
+		for (i = 0; i < ARRAY_SIZE(words); i++)
+			found |= strstr(text, words[i]) != NULL;
+	}
+	return found;
+}
+
+static void remember(const struct name *n)
+{
+	memmove(recent + 1, recent, sizeof(recent) - sizeof(recent[0]));
+	recent[0] = *n;
+}
+
+static int give_up(const char *why)
+{
+	unsigned int i;
+
+	printf("not ok 1 - ioctl_fuzz.programs\n# %s; the last programs, youngest first:\n", why);
+	for (i = 0; i < REMEMBER && recent[i].count; i++) {
+		printf("# ioctl_fuzz -r ");
+		name_print(&recent[i]);
+	}
+	fflush(stdout);
+	return 1;
+}
+
+static void report(void)
+{
+	unsigned int i, worked = 0;
+
+	for (i = 0; i < calls_count(); i++)
+		worked += shared->tally.succeeded[i] > 0;
+	printf("# fuzz: %llu programs, %llu killed, %llu of these late; %llu ioctls, %llu succeeded, "
+	       "of %u kinds of %u; %llu VMs, %llu runs; %u places, %u programs kept\n",
+	       (unsigned long long)programs, (unsigned long long)killed,
+	       (unsigned long long)timeouts, (unsigned long long)shared->tally.calls,
+	       (unsigned long long)shared->tally.good, worked, calls_count(),
+	       (unsigned long long)shared->tally.vms, (unsigned long long)shared->tally.runs,
+	       shared->places, corpus_count);
+	fflush(stdout);
+}
+
+static int one(const struct name *n)
+{
+	struct program p;
+
+	program_of(&p, n);
+	remember(n);
+	if (!program_run(&p))
+		return give_up("a process does not die");
+	if (complained())
+		return give_up("the kernel complained");
+	if (shared->fresh && corpus_count < CORPUS)
+		corpus[corpus_count++] = *n;
+	return 0;
+}
+
+static int fuzz(uint64_t seed, long long seconds, uint64_t count)
+{
+	long long end = now_ms() + seconds * 1000, next = now_ms() + 20000;
+	struct dice d = { seed };
+
+	printf("# seed %#llx, %s KCOV\n", (unsigned long long)seed, has_kcov ? "with" : "without");
+	while ((!seconds || now_ms() < end) && (!count || programs < count)) {
+		struct name n = name_draw(&d);
+
+		if (one(&n))
+			return 1;
+		if (now_ms() > next) {
+			report();
+			next = now_ms() + 20000;
+		}
+	}
+	return 0;
+}
+
+static int usage(const char *self)
+{
+	fprintf(stderr, "usage: %s [-t seconds] [-n programs] [-s seed] | -r name [-n times]\n",
+		self);
+	return 64;
+}
+
+int main(int argc, char **argv)
+{
+	struct name replay = { 0 };
+	long long seconds = 0;
+	uint64_t seed, count = 0, i;
+	int opt, ret = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return 2;
+	seed >>= 32;
+	while ((opt = getopt(argc, argv, "n:r:s:t:")) != -1) {
+		if (opt == 'n')
+			count = strtoull(optarg, NULL, 0);
+		else if (opt == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (opt == 't')
+			seconds = atoll(optarg);
+		else if (opt != 'r' || !name_parse(&replay, optarg))
+			return usage(argv[0]);
+	}
+	device = getenv("VMM_DEV") ?: "/dev/vmm";
+	has_kcov = !access("/sys/kernel/debug/kcov", R_OK | W_OK);
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg >= 0)
+		lseek(kmsg, 0, SEEK_END);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (shared == MAP_FAILED)
+		return 2;
+	printf("TAP version 13\n1..2\n");
+	if (replay.count)
+		for (i = 0; i < (count ?: 1) && !ret; i++)
+			ret = one(&replay);
+	else
+		ret = fuzz(seed, seconds, count);
+	report();
+	if (!ret)
+		printf("%s 1 - ioctl_fuzz.programs\n", shared->tally.good ? "ok" : "not ok");
+	printf("%s 2 - ioctl_fuzz.a sane VM runs\n", calls_sane(device) ? "ok" : "not ok");
+	return ret;
+}
