@@ -8,6 +8,7 @@
 
 #include "../devices/acpi_pm.h"
 #include "../devices/pci.h"
+#include "../devices/pci_hotplug.h"
 #include "../devices/rtc.h"
 #include "aml.h"
 
@@ -249,6 +250,7 @@ static void aml_mainboard(struct aml *aml)
 	aml_res_io(&res, ACPI_PM_BASE, ACPI_PM_PORTS);
 	aml_res_io(&res, RESET_PORT, 1);
 	aml_res_io(&res, FAST_RESET_PORT, 1);
+	aml_res_io(&res, PCI_HOTPLUG_BASE, PCI_HOTPLUG_PORTS);
 	aml_crs(aml, &res);
 	aml_close(aml, dev);
 }
@@ -272,6 +274,89 @@ static void aml_pci_routes(struct aml *aml)
 	aml_close(aml, table);
 }
 
+/* ---- hotplug: devices/pci_hotplug.h has the registers ---- */
+
+#define NOTIFY_DEVICE_CHECK 1
+#define NOTIFY_EJECT        3
+#define STA_PRESENT         0x0f
+
+static const char *slot_name(unsigned int slot, char *name)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	memcpy(name, "SL", 2);
+	name[2] = digits[slot >> 4];
+	name[3] = digits[slot & 15];
+	name[4] = '\0';
+	return name;
+}
+
+/* A slot, whose device can be there or not, and be taken out. */
+static void aml_slot(struct aml *aml, unsigned int slot)
+{
+	size_t dev, method, test;
+	char name[5];
+
+	dev = aml_open_device(aml, slot_name(slot, name));
+	aml_name_integer(aml, "_ADR", slot << 16);
+	aml_name_integer(aml, "_SUN", slot);
+	method = aml_open_method(aml, "_STA", 0);
+	aml_load(aml, 0, "HPSL");
+	test = aml_open_if(aml, 0, 1u << slot);
+	aml_return(aml, STA_PRESENT);
+	aml_close(aml, test);
+	aml_return(aml, 0);
+	aml_close(aml, method);
+	method = aml_open_method(aml, "_EJ0", 1);
+	aml_store_integer(aml, "HPSL", 1u << slot);
+	aml_close(aml, method);
+	aml_close(aml, dev);
+}
+
+/* What an event in some slots, which the register and then the local has, means for each. */
+static void aml_notify_slots(struct aml *aml, unsigned int local, const char *reg, uint64_t value)
+{
+	unsigned int slot;
+	size_t test;
+	char name[5];
+
+	aml_load(aml, local, reg);
+	aml_store(aml, reg, local); /* these have been seen; later ones raise the event again */
+	for (slot = 1; slot < PCI_SLOTS; slot++) {
+		test = aml_open_if(aml, local, 1u << slot);
+		aml_notify(aml, slot_name(slot, name), value);
+		aml_close(aml, test);
+	}
+}
+
+static void aml_hotplug(struct aml *aml)
+{
+	static const char *const regs[] = { "HPIN", "HPRM", "HPSL" };
+	unsigned int slot;
+	size_t method;
+
+	aml_ports(aml, "HPRG", PCI_HOTPLUG_BASE, PCI_HOTPLUG_PORTS);
+	aml_registers(aml, "HPRG", regs, 3);
+	for (slot = 1; slot < PCI_SLOTS; slot++)
+		aml_slot(aml, slot);
+	method = aml_open_method(aml, "HPEV", 0);
+	aml_notify_slots(aml, 0, "HPIN", NOTIFY_DEVICE_CHECK);
+	aml_notify_slots(aml, 1, "HPRM", NOTIFY_EJECT);
+	aml_close(aml, method);
+}
+
+/* The event is an edge: it is acknowledged before what it means is looked at. */
+static void aml_events(struct aml *aml)
+{
+	size_t scope = aml_open_scope(aml, "\\_GPE"), method;
+
+	_Static_assert(ACPI_GPE_PCI == 1, "the method's name has the number");
+	method = aml_open_method(aml, "_E01", 0);
+	aml_name(aml, "\\_SB.PCI0.HPEV");
+	aml_close(aml, method);
+	aml_close(aml, scope);
+}
+
 static void aml_pci(struct aml *aml)
 {
 	struct aml_resources bridge = { .len = 0 }, ecam = { .len = 0 };
@@ -286,6 +371,7 @@ static void aml_pci(struct aml *aml)
 	aml_res_window(&bridge, PCI_WINDOW_BASE, PCI_WINDOW_SIZE);
 	aml_crs(aml, &bridge);
 	aml_pci_routes(aml);
+	aml_hotplug(aml);
 	aml_close(aml, dev);
 
 	/* Linux uses ECAM only where another device claims its memory. */
@@ -315,6 +401,8 @@ static uint64_t build_dsdt(struct area *area, bool pci)
 	if (pci)
 		aml_pci(&aml);
 	aml_close(&aml, scope);
+	if (pci)
+		aml_events(&aml);
 	if (!aml_done(&aml)) {
 		area->full = true;
 		return 0;
@@ -342,9 +430,11 @@ static uint64_t build_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
 		.pm1a_evt = ACPI_PM1_EVT,
 		.pm1a_cnt = ACPI_PM1_CNT,
 		.pm_tmr = ACPI_PM_TMR,
+		.gpe0 = ACPI_GPE0,
 		.pm1_evt_len = 4,
 		.pm1_cnt_len = 2,
 		.pm_tmr_len = 4,
+		.gpe0_len = 2,
 		/* Latencies beyond these limits say that C2 and C3 do not exist. */
 		.c2_latency = 101,
 		.c3_latency = 1001,
@@ -361,10 +451,12 @@ static uint64_t build_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
 		.x_pm1a_evt = io_register(ACPI_PM1_EVT, 4),
 		.x_pm1a_cnt = io_register(ACPI_PM1_CNT, 2),
 		.x_pm_tmr = io_register(ACPI_PM_TMR, 4),
+		.x_gpe0 = io_register(ACPI_GPE0, 2),
 	};
 
-	/* An event block is two registers of 16 bits. */
+	/* Event blocks are two registers: of 16 bits, and of 8. */
 	fadt.x_pm1a_evt.access = 2;
+	fadt.x_gpe0.access = 1;
 	fill_header(&fadt.h, "FACP", sizeof(fadt), 6);
 	return place(area, &fadt, sizeof(fadt));
 }

@@ -15,8 +15,23 @@
 #define OP_SCOPE      0x10
 #define OP_BUFFER     0x11
 #define OP_PACKAGE    0x12
+#define OP_METHOD     0x14
+#define OP_DUAL_NAME  0x2e
+#define OP_MULTI_NAME 0x2f
 #define OP_EXT        0x5b
+#define OP_EXT_REGION 0x80
+#define OP_EXT_FIELD  0x81
 #define OP_EXT_DEVICE 0x82
+#define OP_LOCAL0     0x60
+#define OP_STORE      0x70
+#define OP_AND        0x7b
+#define OP_NOTIFY     0x86
+#define OP_IF         0xa0
+#define OP_RETURN     0xa4
+
+#define METHOD_SERIALIZED 0x08
+#define REGION_IO         1
+#define FIELD_DWORDS      0x43 /* accesses of 32 bits; what is not written becomes zero */
 
 #define RES_IRQ_NO_FLAGS 0x22
 #define RES_IO           0x47
@@ -54,16 +69,44 @@ static void emit_byte(struct aml *aml, uint8_t byte)
 	emit(aml, &byte, 1);
 }
 
+static size_t segment_len(const char *name)
+{
+	return strcspn(name, ".");
+}
+
+static uint8_t count_segments(const char *name)
+{
+	uint8_t n = 1;
+
+	for (; *name; name++)
+		n += *name == '.';
+	return n;
+}
+
 void aml_name(struct aml *aml, const char *name)
 {
-	char seg[5] = "____";
+	uint8_t count = count_segments(name);
+	char seg[5];
+	size_t len;
 
 	if (*name == '\\') {
 		emit_byte(aml, '\\');
 		name++;
 	}
-	memcpy(seg, name, strnlen(name, 4));
-	emit(aml, seg, 4);
+	if (count == 2)
+		emit_byte(aml, OP_DUAL_NAME);
+	if (count > 2) {
+		emit_byte(aml, OP_MULTI_NAME);
+		emit_byte(aml, count);
+	}
+	for (; count; count--, name += len + 1) {
+		len = segment_len(name);
+		memcpy(seg, "____", sizeof(seg));
+		memcpy(seg, name, len < 4 ? len : 4);
+		emit(aml, seg, 4);
+		if (!name[len])
+			break;
+	}
 }
 
 void aml_integer(struct aml *aml, uint64_t value)
@@ -147,6 +190,96 @@ size_t aml_open_device(struct aml *aml, const char *name)
 	place = aml->len;
 	aml_name(aml, name);
 	return place;
+}
+
+size_t aml_open_method(struct aml *aml, const char *name, unsigned int args)
+{
+	size_t place;
+
+	emit_byte(aml, OP_METHOD);
+	place = aml->len;
+	aml_name(aml, name);
+	emit_byte(aml, (uint8_t)(args | METHOD_SERIALIZED));
+	return place;
+}
+
+static void emit_local(struct aml *aml, unsigned int local)
+{
+	emit_byte(aml, (uint8_t)(OP_LOCAL0 + local));
+}
+
+void aml_load(struct aml *aml, unsigned int local, const char *name)
+{
+	emit_byte(aml, OP_STORE);
+	aml_name(aml, name);
+	emit_local(aml, local);
+}
+
+void aml_store(struct aml *aml, const char *name, unsigned int local)
+{
+	emit_byte(aml, OP_STORE);
+	emit_local(aml, local);
+	aml_name(aml, name);
+}
+
+void aml_store_integer(struct aml *aml, const char *name, uint64_t value)
+{
+	emit_byte(aml, OP_STORE);
+	aml_integer(aml, value);
+	aml_name(aml, name);
+}
+
+size_t aml_open_if(struct aml *aml, unsigned int local, uint64_t mask)
+{
+	size_t place;
+
+	emit_byte(aml, OP_IF);
+	place = aml->len;
+	emit_byte(aml, OP_AND);
+	emit_local(aml, local);
+	aml_integer(aml, mask);
+	emit_byte(aml, 0); /* the result goes nowhere else */
+	return place;
+}
+
+void aml_notify(struct aml *aml, const char *name, uint64_t value)
+{
+	emit_byte(aml, OP_NOTIFY);
+	aml_name(aml, name);
+	aml_integer(aml, value);
+}
+
+void aml_return(struct aml *aml, uint64_t value)
+{
+	emit_byte(aml, OP_RETURN);
+	aml_integer(aml, value);
+}
+
+void aml_ports(struct aml *aml, const char *name, uint16_t base, uint8_t len)
+{
+	emit_byte(aml, OP_EXT);
+	emit_byte(aml, OP_EXT_REGION);
+	aml_name(aml, name);
+	emit_byte(aml, REGION_IO);
+	aml_integer(aml, base);
+	aml_integer(aml, len);
+}
+
+void aml_registers(struct aml *aml, const char *region, const char *const *names,
+		   unsigned int count)
+{
+	size_t place;
+
+	emit_byte(aml, OP_EXT);
+	emit_byte(aml, OP_EXT_FIELD);
+	place = aml->len;
+	aml_name(aml, region);
+	emit_byte(aml, FIELD_DWORDS);
+	for (; count; count--) {
+		aml_name(aml, *names++);
+		emit_byte(aml, 32); /* bits, in the encoding of lengths */
+	}
+	aml_close(aml, place);
 }
 
 size_t aml_open_package(struct aml *aml, uint8_t elements)

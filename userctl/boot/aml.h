@@ -34,7 +34,10 @@ void aml_init(struct aml *aml);
  */
 bool aml_done(const struct aml *aml);
 
-/* A name of at most 4 characters, padded with underscores; a leading backslash means the root. */
+/*
+ * A name of at most 4 characters, padded with underscores; a leading backslash means the root, dots
+ * lie between the names of a path.
+ */
 void aml_name(struct aml *aml, const char *name);
 void aml_integer(struct aml *aml, uint64_t value);
 void aml_string(struct aml *aml, const char *text);
@@ -53,6 +56,26 @@ size_t aml_open_scope(struct aml *aml, const char *name);
 size_t aml_open_device(struct aml *aml, const char *name);
 size_t aml_open_package(struct aml *aml, uint8_t elements);
 void aml_close(struct aml *aml, size_t place);
+
+/* Method (name, args, Serialized) { ... } */
+size_t aml_open_method(struct aml *aml, const char *name, unsigned int args);
+
+/* Within a method: local = name; name = local; name = value. Locals are 0 to 7. */
+void aml_load(struct aml *aml, unsigned int local, const char *name);
+void aml_store(struct aml *aml, const char *name, unsigned int local);
+void aml_store_integer(struct aml *aml, const char *name, uint64_t value);
+
+/* If (local & mask) { ... } */
+size_t aml_open_if(struct aml *aml, unsigned int local, uint64_t mask);
+void aml_notify(struct aml *aml, const char *name, uint64_t value);
+void aml_return(struct aml *aml, uint64_t value);
+
+/* OperationRegion (name, SystemIO, base, len) */
+void aml_ports(struct aml *aml, const char *name, uint16_t base, uint8_t len);
+
+/* Field (region, DWordAcc, NoLock, WriteAsZeros): registers of 32 bits, one after the other. */
+void aml_registers(struct aml *aml, const char *region, const char *const *names,
+		   unsigned int count);
 
 /* Name (_CRS, ResourceTemplate () { ... }): descriptors between open and close. */
 struct aml_resources {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Registers: ACPI Specification 6.4, section 4.8.3 (fixed hardware feature). */
+/* Registers: ACPI Specification 6.4, 4.8.3 (fixed hardware) and 4.8.4 (general-purpose events). */
 #include "acpi_pm.h"
 
 #include <stdbool.h>
@@ -37,16 +37,18 @@ static uint64_t monotonic_ns(void)
 
 static void update_sci(struct acpi_pm *pm)
 {
-	irq_drive(&pm->sci, pm->status & pm->enable);
+	irq_drive(&pm->sci, (pm->status & pm->enable) || (pm->gpe_status & pm->gpe_enable));
 }
 
 /* The register block as bytes, so that accesses of every size and offset work. */
 static uint8_t read_byte(const struct acpi_pm *pm, unsigned int off, uint32_t timer)
 {
-	uint64_t regs = (uint64_t)pm->status | (uint64_t)pm->enable << 16 |
-			(uint64_t)pm->control << 32;
+	uint64_t low = (uint64_t)pm->status | (uint64_t)pm->enable << 16 |
+		       (uint64_t)pm->control << 32;
+	uint64_t high = (uint64_t)timer | (uint64_t)pm->gpe_status << 32 |
+			(uint64_t)pm->gpe_enable << 40;
 
-	return (uint8_t)(off < 8 ? regs >> (8 * off) : timer >> (8 * (off - 8)));
+	return (uint8_t)(off < 8 ? low >> (8 * off) : high >> (8 * (off - 8)));
 }
 
 static uint64_t pm_read(void *dev, uint64_t off, unsigned int size)
@@ -85,6 +87,12 @@ static void write_byte(struct acpi_pm *pm, unsigned int off, uint8_t val)
 		merge_byte(&pm->control, off - 4, val);
 		/* ACPI mode is permanent here: there is no SMI command port to leave it. */
 		pm->control |= CNT_SCI_EN;
+		break;
+	case 12:
+		pm->gpe_status &= (uint8_t)~val;
+		break;
+	case 13:
+		pm->gpe_enable = val;
 		break;
 	default:
 		break;
@@ -178,6 +186,14 @@ void acpi_pm_power_button(struct acpi_pm *pm)
 {
 	pthread_mutex_lock(&pm->lock);
 	pm->status |= PM1_PWRBTN;
+	update_sci(pm);
+	pthread_mutex_unlock(&pm->lock);
+}
+
+void acpi_pm_event(struct acpi_pm *pm, unsigned int number)
+{
+	pthread_mutex_lock(&pm->lock);
+	pm->gpe_status |= (uint8_t)(1u << number);
 	update_sci(pm);
 	pthread_mutex_unlock(&pm->lock);
 }

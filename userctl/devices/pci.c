@@ -290,6 +290,18 @@ void pci_detach(struct pci_device *dev)
 	pci_lower(dev);
 }
 
+uint32_t pci_slots_taken(struct pci_bus *bus)
+{
+	uint32_t slots = 0;
+	unsigned int slot;
+
+	pthread_rwlock_rdlock(&bus->lock);
+	for (slot = 1; slot < PCI_SLOTS; slot++)
+		slots |= bus->slot[slot] ? 1u << slot : 0;
+	pthread_rwlock_unlock(&bus->lock);
+	return slots;
+}
+
 /* ---- BARs ---- */
 
 uint64_t pci_bar_address(const struct pci_device *dev, unsigned int n)

@@ -207,6 +207,9 @@ int pci_attach(struct pci_bus *bus, struct pci_device *dev);
 /* Take it out: no access reaches it any more when this returns. */
 void pci_detach(struct pci_device *dev);
 
+/* Slots with a device, a bit each; the bridge apart. */
+uint32_t pci_slots_taken(struct pci_bus *bus);
+
 /**
  * pci_bar_address() - where the guest has put a BAR
  * @dev: the device

@@ -83,6 +83,23 @@ static void reset(struct virtio *v)
 	pci_lower(&v->pci);
 }
 
+void virtio_reset(struct virtio *v)
+{
+	pthread_mutex_lock(&v->lock);
+	reset(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
+bool virtio_untouched(struct virtio *v)
+{
+	bool untouched;
+
+	pthread_mutex_lock(&v->lock);
+	untouched = !v->status;
+	pthread_mutex_unlock(&v->lock);
+	return untouched;
+}
+
 static void fill_queue(struct virtio *v, struct virtio_pci_common_cfg *cfg)
 {
 	const struct virtqueue *vq = selected(v);

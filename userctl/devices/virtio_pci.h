@@ -130,6 +130,18 @@ int virtio_start(struct virtio *v);
 /* End it; nothing of the device runs any more. */
 void virtio_end(struct virtio *v);
 
+/**
+ * virtio_reset() - as when the guest resets it
+ * @v: the device
+ *
+ * For one that has left its bus: nothing is under way any more when this returns, and no doorbell,
+ * no interrupt line is left behind.
+ */
+void virtio_reset(struct virtio *v);
+
+/* Whether no driver of the guest has begun with the device, or it has reset it. */
+bool virtio_untouched(struct virtio *v);
+
 /* What virtio_init() made; the end of @ops->destroy. */
 void virtio_destroy(struct virtio *v);
 

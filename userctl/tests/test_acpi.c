@@ -6,6 +6,7 @@
 #include "../boot/memmap.h"
 #include "../devices/acpi_pm.h"
 #include "../devices/pci.h"
+#include "../devices/pci_hotplug.h"
 #include "tap.h"
 
 static struct guest_mem mem;
@@ -114,6 +115,9 @@ static void fixed_description(void)
 	CHECK_EQ(get64(fadt + 148 + 4), ACPI_PM1_EVT);
 	CHECK_EQ(get64(fadt + 172 + 4), ACPI_PM1_CNT);
 	CHECK_EQ(get64(fadt + 208 + 4), ACPI_PM_TMR);
+	CHECK_EQ(get32(fadt + 80), ACPI_GPE0);
+	CHECK_EQ(fadt[92], 2);
+	CHECK_EQ(get64(fadt + 220 + 4), ACPI_GPE0);
 	CHECK_EQ(get64(fadt + 116 + 4), RESET_PORT);
 	CHECK_EQ(fadt[128], RESET_VALUE);
 	CHECK_EQ(get32(fadt + 112) & (1 << 4), 0); /* the power button is a fixed one */
@@ -187,14 +191,14 @@ static void other_places(void)
 	CHECK(!memcmp(guest_mem_ptr(&mem, area.start, 36), "RSD PTR ", 8));
 	CHECK(find(area.start, "FACP") > area.start);
 	CHECK(find(area.start, "MCFG") > area.start);
-	for (len = 64; len < 4096; len += 64) {
+	for (len = 64; len < 8192; len += 64) {
 		area.end = area.start + len;
-		memset(mem.base + area.end, 0x5a, 4096);
+		memset(mem.base + area.end, 0x5a, 8192);
 		if (!acpi_tables_build(&mem, &area, &err))
 			break;
 		CHECK_EQ(mem.base[area.end], 0x5a);
 	}
-	CHECK(len > 1024 && len < 4096);
+	CHECK(len > 4096 && len < 8192);
 	CHECK_EQ(mem.base[area.end], 0x5a);
 	guest_mem_free(&mem);
 }
@@ -242,13 +246,30 @@ static const uint8_t *skip_object(const uint8_t *p)
 	}
 }
 
+/* What holds no devices: an object of a name, a method, a region, its fields; NULL: none. */
+static const uint8_t *skip_leaf(const uint8_t *p)
+{
+	const uint8_t *body;
+
+	if (p[0] == 0x08)
+		return skip_object(skip_name(p + 1));
+	if (p[0] == 0x14)
+		return package_end(p + 1, &body);
+	if (p[0] == 0x5b && p[1] == 0x80)
+		return skip_object(skip_object(skip_name(p + 2) + 1));
+	if (p[0] == 0x5b && p[1] == 0x81)
+		return package_end(p + 2, &body);
+	return NULL;
+}
+
 static bool walk_terms(const uint8_t *p, const uint8_t *end, unsigned int *devices)
 {
-	const uint8_t *body, *stop;
+	const uint8_t *body, *stop, *next;
 
 	while (p && p < end) {
-		if (*p == 0x08) {
-			p = skip_object(skip_name(p + 1));
+		next = skip_leaf(p);
+		if (next) {
+			p = next;
 			continue;
 		}
 		if (*p != 0x10 && (p[0] != 0x5b || p[1] != 0x82))
@@ -300,11 +321,65 @@ static void pci_bus(void)
 	CHECK_EQ(get32(mcfg + 52), 0);
 	dsdt = table(get32((const uint8_t *)table(find(rsdp, "FACP"), "FACP") + 40), "DSDT");
 	CHECK(walk_terms(dsdt + 36, dsdt + get32(dsdt + 4), &devices));
-	CHECK_EQ(devices, 5);
+	CHECK_EQ(devices, 5 + PCI_SLOTS - 1);
 	CHECK(memmem(dsdt, get32(dsdt + 4), window, sizeof(window)));
 	CHECK(memmem(dsdt, get32(dsdt + 4), buses, sizeof(buses)));
 	CHECK(memmem(dsdt, get32(dsdt + 4), ecam, sizeof(ecam)));
 	CHECK(memmem(dsdt, get32(dsdt + 4), route, sizeof(route)));
+	guest_mem_free(&mem);
+}
+
+static bool has(const uint8_t *dsdt, const void *code, size_t len)
+{
+	return memmem(dsdt, get32(dsdt + 4), code, len);
+}
+
+#define HAS(dsdt, ...)                                         \
+	do {                                                   \
+		static const uint8_t code[] = { __VA_ARGS__ }; \
+		CHECK(has(dsdt, code, sizeof(code)));          \
+	} while (0)
+
+/* With AML_DUMP, a file's name, the tables can be given to a disassembler. */
+static void dump(const uint8_t *dsdt)
+{
+	const char *name = getenv("AML_DUMP");
+	FILE *out = name ? fopen(name, "w") : NULL;
+
+	if (!out)
+		return;
+	CHECK_EQ(fwrite(dsdt, get32(dsdt + 4), 1, out), 1);
+	fclose(out);
+}
+
+/* The registers of devices/pci_hotplug.h, the event's method, and those of a slot. */
+static void pci_slots(void)
+{
+	const uint8_t *dsdt;
+	uint64_t rsdp;
+
+	with_pci = true;
+	rsdp = build(1);
+	with_pci = false;
+	dsdt = table(get32((const uint8_t *)table(find(rsdp, "FACP"), "FACP") + 40), "DSDT");
+	/* OperationRegion (HPRG, SystemIO, 0x620, 12), Field (HPRG, ...) of three double words */
+	HAS(dsdt, 0x5b, 0x80, 'H', 'P', 'R', 'G', 1, 0x0b, 0x20, 0x06, 0x0a, 12);
+	HAS(dsdt, 'H', 'P', 'R', 'G', 0x43, 'H', 'P', 'I', 'N', 32, 'H', 'P', 'R', 'M', 32, 'H',
+	    'P', 'S', 'L', 32);
+	/* Method (_E01) { \_SB.PCI0.HPEV () } */
+	HAS(dsdt, '_', 'E', '0', '1', 0x08, '\\', 0x2f, 3, '_', 'S', 'B', '_', 'P', 'C', 'I', '0',
+	    'H', 'P', 'E', 'V');
+	/* Local0 = HPIN; HPIN = Local0; If (Local0 & 2) { Notify (SL01, 1) } */
+	HAS(dsdt, 0x70, 'H', 'P', 'I', 'N', 0x60, 0x70, 0x60, 'H', 'P', 'I', 'N', 0xa0, 0x0c, 0x7b,
+	    0x60, 0x0a, 2, 0, 0x86, 'S', 'L', '0', '1', 0x01);
+	/* If (Local1 & 0x80000000) { Notify (SL1F, 3) } */
+	HAS(dsdt, 0x7b, 0x61, 0x0c, 0, 0, 0, 0x80, 0, 0x86, 'S', 'L', '1', 'F', 0x0a, 3);
+	/* Slot 2: its address, its number, whether it is taken, and taking it out. */
+	HAS(dsdt, '_', 'A', 'D', 'R', 0x0c, 0, 0, 2, 0, 0x08, '_', 'S', 'U', 'N', 0x0a, 2);
+	HAS(dsdt, '_', 'S', 'T', 'A', 0x08, 0x70, 'H', 'P', 'S', 'L', 0x60, 0xa0, 0x09, 0x7b, 0x60,
+	    0x0a, 4, 0, 0xa4, 0x0a, 0x0f, 0xa4, 0);
+	HAS(dsdt, '_', 'E', 'J', '0', 0x09, 0x70, 0x0a, 4, 'H', 'P', 'S', 'L');
+	dump(dsdt);
 	guest_mem_free(&mem);
 }
 
@@ -355,5 +430,5 @@ static void builder_overflow(void)
 }
 
 TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processor_limits),
-	 TEST(other_places), TEST(definition_block), TEST(pci_bus), TEST(package_lengths),
-	 TEST(builder_overflow));
+	 TEST(other_places), TEST(definition_block), TEST(pci_bus), TEST(pci_slots),
+	 TEST(package_lengths), TEST(builder_overflow));

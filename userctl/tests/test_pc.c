@@ -173,6 +173,34 @@ static void power_button(void)
 	stop();
 }
 
+/* A general-purpose event is one's as the button is: known, enabled, acknowledged. */
+static void events(void)
+{
+	start();
+	acpi_pm_event(&pm, ACPI_GPE_PCI);
+	CHECK(!sci);
+	CHECK_EQ(acpi_pm_ops.read(&pm, 12, 2), 1 << ACPI_GPE_PCI);
+	acpi_pm_ops.write(&pm, 13, 1 << ACPI_GPE_PCI, 1);
+	CHECK(sci);
+	/* The button beside it. */
+	acpi_pm_power_button(&pm);
+	acpi_pm_ops.write(&pm, 2, 0x100, 2);
+	acpi_pm_ops.write(&pm, 12, 0xff & ~(1 << ACPI_GPE_PCI), 1);
+	CHECK_EQ(acpi_pm_ops.read(&pm, 12, 1), 1 << ACPI_GPE_PCI);
+	acpi_pm_ops.write(&pm, 12, 1 << ACPI_GPE_PCI, 1);
+	CHECK_EQ(acpi_pm_ops.read(&pm, 12, 4), 1 << ACPI_GPE_PCI << 8);
+	CHECK(sci);
+	acpi_pm_ops.write(&pm, 0, 0x100, 2);
+	CHECK(!sci);
+	acpi_pm_event(&pm, 7);
+	CHECK(!sci);
+	acpi_pm_event(&pm, ACPI_GPE_PCI);
+	CHECK(sci);
+	acpi_pm_ops.write(&pm, 12, 0, 4);
+	CHECK(!sci);
+	stop();
+}
+
 static void timer_rate(void)
 {
 	uint32_t a, b;
@@ -193,5 +221,5 @@ static void timer_rate(void)
 }
 
 TAP_MAIN(TEST(keyboard_controller_probe), TEST(keyboard_controller_reset), TEST(reset_registers),
-	 TEST(power_off_by_s5_only), TEST(power_off_bytewise), TEST(power_button),
+	 TEST(power_off_by_s5_only), TEST(power_off_bytewise), TEST(power_button), TEST(events),
 	 TEST(timer_rate));
