@@ -343,7 +343,8 @@ def fleet(run):
 def stock_guest(folder):
     """Debian's kernel as a guest, and its initrd with drivers; paths on this machine."""
     kernel = kernels.Kernel('stock')
-    modules = kernel.module_closure(['virtio_pci', '9pnet_virtio', '9p', 'pvpanic-pci'])
+    modules = kernel.module_closure(['virtio_pci', 'virtio_blk', 'virtio_net', '9pnet_virtio', '9p',
+                                     'pvpanic-pci'])
     names = os.path.join(folder, 'modules')
     with open(names, 'w', encoding='ascii') as f:
         f.write(''.join(f'/{os.path.basename(m)}\n' for m in modules))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device_text.h"
 #include "devices/virtio_vsock.h"
 #include "machine/peripherals.h"
 #include "units.h"
@@ -15,6 +16,7 @@ enum {
 	OPT_CONSOLE,
 	OPT_DISK,
 	OPT_NET,
+	OPT_PCI,
 	OPT_PORT,
 	OPT_PVPANIC,
 	OPT_RNG,
@@ -34,6 +36,7 @@ static const struct argp_option options[] = {
 	  "virtio port, which is a Unix socket that vmctl listens at; repeatable", 0 },
 	{ "share", OPT_SHARE, "TAG=FOLDER[,ro]", 0,
 	  "folder that the guest mounts by 9P; repeatable", 0 },
+	{ "pci", OPT_PCI, NULL, 0, "a PCI bus, even without a device: for vmctl attach", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "source of entropy", 0 },
 	{ "balloon", OPT_BALLOON, "SIZE", OPTION_ARG_OPTIONAL,
 	  "balloon; how much memory the guest is asked to give back (default: none)", 0 },
@@ -42,93 +45,22 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-/* Cut ",ro" off the end. */
-static bool cut_readonly(char *arg)
-{
-	size_t len = strlen(arg);
-
-	if (len <= 3 || strcmp(arg + len - 3, ",ro"))
-		return false;
-	arg[len - 3] = '\0';
-	return true;
-}
-
 static int parse_disk(struct peripherals_config *cfg, char *arg, struct error *err)
 {
-	bool readonly = cut_readonly(arg);
-
 	if (cfg->disks == DISKS_MAX)
 		return fault(err, EX_USAGE, "at most %d disks can be given", DISKS_MAX);
-	cfg->disk[cfg->disks++] = (struct disk_config){ arg, readonly };
+	if (disk_parse(&cfg->disk[cfg->disks], arg, err))
+		return -1;
+	cfg->disks++;
 	return 0;
-}
-
-/* "HOST:GUEST" */
-static int parse_forward(struct net_config *net, char *arg, struct error *err)
-{
-	char *colon = strchr(arg, ':');
-	unsigned long host, guest;
-
-	if (net->tap)
-		return fault(err, EX_USAGE, "net tap: ports are forwarded by net user only");
-	if (net->forwards == NET_FORWARDS)
-		return fault(err, EX_USAGE, "net user: at most %d ports can be forwarded",
-			     NET_FORWARDS);
-	if (colon)
-		*colon++ = '\0';
-	if (!colon || count_parse(arg, 1, 65535, &host) || count_parse(colon, 1, 65535, &guest))
-		return fault(err, EX_USAGE, "net user: forward must be HOSTPORT:GUESTPORT");
-	net->forward[net->forwards++] = (struct net_forward){ (uint16_t)host, (uint16_t)guest };
-	return 0;
-}
-
-/* Six bytes in hexadecimal; the address of one card, not of a group. */
-static int parse_mac(struct net_config *net, const char *arg, struct error *err)
-{
-	unsigned int b[6], i;
-	int end = 0;
-
-	if (sscanf(arg, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		   &end) < 6 ||
-	    arg[end] || (b[0] & 1))
-		return fault(err, EX_USAGE,
-			     "net: mac must be six bytes such as 02:00:00:00:00:01, not \"%s\"",
-			     arg);
-	for (i = 0; i < 6; i++)
-		net->mac[i] = (uint8_t)b[i];
-	net->has_mac = true;
-	return 0;
-}
-
-static int parse_net_word(struct net_config *net, char *word, struct error *err)
-{
-	if (!strncmp(word, "forward=", 8))
-		return parse_forward(net, word + 8, err);
-	if (!strncmp(word, "mac=", 4))
-		return parse_mac(net, word + 4, err);
-	return fault(err, EX_USAGE, "net: \"%s\" is neither forward= nor mac=", word);
 }
 
 static int parse_net(struct peripherals_config *cfg, char *arg, struct error *err)
 {
-	struct net_config *net = &cfg->net[cfg->nets];
-	char *save, *word = strtok_r(arg, ",", &save);
-
 	if (cfg->nets == NETS_MAX)
 		return fault(err, EX_USAGE, "at most %d network cards can be given", NETS_MAX);
-	memset(net, 0, sizeof(*net));
-	net->tap = word && !strncmp(word, "tap", 3) && (!word[3] || word[3] == '=');
-	if (!word || (!net->tap && strcmp(word, "user")))
-		return fault(err, EX_USAGE, "net must be user or tap[=NAME], not \"%s\"",
-			     word ? word : "");
-	if (net->tap && word[3])
-		net->ifname = word + 4;
-	if (net->ifname && !*net->ifname)
-		return fault(err, EX_USAGE, "net tap: the name of the interface is empty");
-	while ((word = strtok_r(NULL, ",", &save))) {
-		if (parse_net_word(net, word, err))
-			return -1;
-	}
+	if (net_parse(&cfg->net[cfg->nets], arg, err))
+		return -1;
 	cfg->nets++;
 	return 0;
 }
@@ -209,6 +141,9 @@ int run_device_option(struct peripherals_config *cfg, int key, char *arg, struct
 		return parse_disk(cfg, arg, err);
 	case OPT_NET:
 		return parse_net(cfg, arg, err);
+	case OPT_PCI:
+		cfg->bus = true;
+		return 0;
 	case OPT_PORT:
 		return parse_port(cfg, arg, err);
 	case OPT_PVPANIC:

@@ -17,6 +17,8 @@ static const struct verb verbs[] = {
 	{ "reset", "NAME|ID", "reset a VM", cmd_reset },
 	{ "console", "NAME|ID", "attach to a VM's console", cmd_console },
 	{ "set", "NAME|ID OPTION...", "change what a VM may use", cmd_set },
+	{ "attach", "NAME|ID [KIND DEVICE]", "add a disk or a network card", cmd_attach },
+	{ "detach", "NAME|ID DEVICE", "take one out", cmd_detach },
 	{ "wait", "NAME|ID", "wait for a VM's end", cmd_wait },
 	{ "rename", "NAME|ID NAME", "give a VM another name", cmd_rename },
 	{ "stats", "NAME|ID [--json]", "print a VM's counters", cmd_stats },

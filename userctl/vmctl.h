@@ -46,6 +46,8 @@ int cmd_console(int argc, char **argv);
 int cmd_set(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_rename(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_trace(int argc, char **argv);

@@ -105,14 +105,74 @@ static json_t *grow_disk(struct machine *m, const json_t *request, struct error 
 	if (get_bytes(request, &bytes, err))
 		return NULL;
 	if (!json_is_integer(index) || json_integer_value(index) < 0 ||
-	    json_integer_value(index) >= cfg->disks) {
-		fault(err, 1, "there is no such disk; the VM has %u, from 0 on", cfg->disks);
+	    json_integer_value(index) >= cfg->disks || !cfg->disk[json_integer_value(index)].path) {
+		fault(err, 1, "there is no such disk; vmctl attach NAME lists those there are");
 		return NULL;
 	}
 	if (grow_image(&cfg->disk[json_integer_value(index)], bytes, err))
 		return NULL;
 	peripherals_resize(m);
 	return done();
+}
+
+static json_t *attach_device(struct machine *m, const json_t *request, struct error *err)
+{
+	const char *kind = json_string_value(json_object_get(request, "device"));
+	const char *spec = json_string_value(json_object_get(request, "spec"));
+	const struct virtio *v;
+
+	if (!kind || !spec) {
+		fault(err, 1, "\"device\" and \"spec\" must say what to attach");
+		return NULL;
+	}
+	v = hotplug_attach(m, kind, spec, err);
+	return v ? json_pack("{s:s, s:i}", "id", v->name, "slot", (int)v->pci.slot) : NULL;
+}
+
+static json_t *detach_device(struct machine *m, const json_t *request, struct error *err)
+{
+	const char *id = json_string_value(json_object_get(request, "id"));
+
+	if (!id) {
+		fault(err, 1, "\"id\" must say what to detach");
+		return NULL;
+	}
+	return hotplug_detach(m, id, err) ? NULL : done();
+}
+
+static json_t *disk_json(const struct virtio *v, const struct disk_config *cfg)
+{
+	return json_pack("{s:s, s:s, s:i, s:s, s:b, s:b}", "id", v->name, "device", "disk", "slot",
+			 (int)v->pci.slot, "file", cfg->path, "readonly", cfg->readonly, "leaving",
+			 cfg->leaving);
+}
+
+static json_t *net_json(const struct virtio *v, const struct net_config *cfg)
+{
+	return json_pack("{s:s, s:s, s:i, s:s, s:s?, s:b}", "id", v->name, "device", "nic", "slot",
+			 (int)v->pci.slot, "network", cfg->tap ? "tap" : "user", "interface",
+			 cfg->ifname, "leaving", cfg->leaving);
+}
+
+/* What can be detached. */
+static json_t *devices(struct machine *m, const json_t *request, struct error *err)
+{
+	const struct peripherals_config *cfg = &m->cfg->peripherals;
+	const struct peripherals *p = &m->peripherals;
+	json_t *all = json_array();
+	unsigned int i;
+
+	(void)request;
+	(void)err;
+	for (i = 0; i < DISKS_MAX; i++) {
+		if (p->disk[i])
+			json_array_append_new(all, disk_json(p->disk[i], &cfg->disk[i]));
+	}
+	for (i = 0; i < NETS_MAX; i++) {
+		if (p->net[i])
+			json_array_append_new(all, net_json(p->net[i], &cfg->net[i]));
+	}
+	return json_pack("{s:o}", "devices", all);
 }
 
 static json_t *info(struct machine *m, const json_t *request, struct error *err)
@@ -165,6 +225,9 @@ json_t *control_command(struct machine *m, const char *cmd, const json_t *reques
 		{ "quit", quit },
 		{ "memory", memory },
 		{ "disk", grow_disk },
+		{ "attach", attach_device },
+		{ "detach", detach_device },
+		{ "devices", devices },
 		{ "info", info },
 		{ "stats", stats },
 	};

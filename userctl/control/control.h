@@ -37,6 +37,9 @@ int control_log_fd(const struct control *c);
 int control_attach(struct control *c, struct machine *m, struct error *err);
 void control_detach(struct control *c);
 
+/* A device has gone: those who asked for that are told. */
+void control_detached(struct control *c, const char *id);
+
 /* The VM has ended with this exit status: those who wait are told. */
 void control_close(struct control *c, int status);
 

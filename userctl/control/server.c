@@ -28,6 +28,7 @@
  * @next: of the list
  * @console: it is no longer asked but a console
  * @waits: it wants to know how the VM ends
+ * @leaving: device whose end it wants to know of, or ""
  * @len: bytes in @line
  * @line: a request, as far as it has come
  */
@@ -36,6 +37,7 @@ struct peer {
 	struct control *c;
 	struct peer *next;
 	bool console, waits;
+	char leaving[VIRTIO_NAME_MAX];
 	size_t len;
 	char line[CONTROL_LINE];
 };
@@ -135,14 +137,18 @@ static int rename_vm(struct control *c, const json_t *request, struct error *err
 	return 0;
 }
 
-static int count_waiters(const struct control *c)
+/* Who waits for something to end. */
+static void add_waiters(const struct control *c, json_t *info)
 {
+	int machine = 0, device = 0;
 	const struct peer *p;
-	int count = 0;
 
-	for (p = c->peers; p; p = p->next)
-		count += p->waits;
-	return count;
+	for (p = c->peers; p; p = p->next) {
+		machine += p->waits;
+		device += p->leaving[0] != '\0';
+	}
+	json_object_set_new(info, "waiters", json_integer(machine));
+	json_object_set_new(info, "detaching", json_integer(device));
 }
 
 /* What concerns the connection or the socket, and then the machine. */
@@ -162,8 +168,12 @@ static json_t *own_command(struct peer *p, const char *cmd, const json_t *reques
 	if (!strcmp(cmd, "rename"))
 		return rename_vm(p->c, request, err) ? NULL : json_object();
 	answer = control_command(p->c->m, cmd, request, err);
+	/* The event comes later, from the loop. */
+	if (answer && !strcmp(cmd, "detach"))
+		snprintf(p->leaving, sizeof(p->leaving), "%s",
+			 json_string_value(json_object_get(request, "id")));
 	if (answer && !strcmp(cmd, "info"))
-		json_object_set_new(answer, "waiters", json_integer(count_waiters(p->c)));
+		add_waiters(p->c, answer);
 	return answer;
 }
 
@@ -440,6 +450,21 @@ void control_detach(struct control *c)
 	for (p = c->peers; p; p = p->next)
 		loop_unwatch(&c->m->loop, &p->src);
 	c->m = NULL;
+}
+
+void control_detached(struct control *c, const char *id)
+{
+	struct peer *p, *next;
+
+	for (p = c->peers; p; p = next) {
+		next = p->next;
+		if (p->console || strcmp(p->leaving, id))
+			continue;
+		p->leaving[0] = '\0';
+		if (peer_answer(p, json_pack("{s:b, s:s, s:s}", "ok", 1, "event", "detached", "id",
+					     id)))
+			peer_drop(p);
+	}
 }
 
 void control_close(struct control *c, int status)

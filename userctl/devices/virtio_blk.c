@@ -369,8 +369,9 @@ static int check_image(const char *path, int fd, bool readonly, uint64_t *bytes,
 	if (image_size(path, fd, bytes, err))
 		return -1;
 	if (lock_image(fd, readonly))
-		return fault(err, EX_TEMPFAIL, "disk %s: another process uses it%s", path,
-			     readonly ? " and may write it" : "");
+		return fault(err, EX_TEMPFAIL,
+			     "disk %s: another process uses it%s: end that one, or both take ,ro",
+			     path, readonly ? " and may write it" : "");
 	return 0;
 }
 
@@ -378,6 +379,10 @@ static int open_image(const char *path, bool readonly, uint64_t *bytes, struct e
 {
 	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
+	if (fd < 0 && errno == ENOENT)
+		return fault(err, EX_NOINPUT,
+			     "disk %s: No such file or directory; \"truncate -s 10G\" makes one",
+			     path);
 	if (fd < 0)
 		return fault_errno(err, EX_NOINPUT, errno, "disk %s", path);
 	if (!check_image(path, fd, readonly, bytes, err))

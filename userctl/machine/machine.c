@@ -242,7 +242,7 @@ static int setup_events(struct machine *m, struct error *err)
 	return 0;
 }
 
-int machine_create(struct machine *m, const struct machine_config *cfg, struct error *err)
+int machine_create(struct machine *m, struct machine_config *cfg, struct error *err)
 {
 	memset(m, 0, sizeof(*m));
 	m->cfg = cfg;

@@ -146,7 +146,7 @@ struct given {
  * @vcpu_count: how many exist
  */
 struct machine {
-	const struct machine_config *cfg;
+	struct machine_config *cfg;
 	struct vmm_vm vm;
 	uint64_t id;
 	struct guest_mem mem;
@@ -184,14 +184,14 @@ struct machine {
 /**
  * machine_create() - build a machine, ready to run
  * @m: filled in; to be destroyed on failure too
- * @cfg: what the user asked for; must outlive @m
+ * @cfg: what the user asked for; must outlive @m, which changes its peripherals if the user does
  * @err: why not
  *
  * Files are checked before the hypervisor is, so that a wrong file is told apart everywhere.
  *
  * Return: 0 or -1.
  */
-int machine_create(struct machine *m, const struct machine_config *cfg, struct error *err);
+int machine_create(struct machine *m, struct machine_config *cfg, struct error *err);
 void machine_destroy(struct machine *m);
 
 /**

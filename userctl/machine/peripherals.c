@@ -90,7 +90,7 @@ static int add_bus(struct machine *m, struct error *err)
 	    claim(m, &m->mmio, 1, PCI_WINDOW_BASE, PCI_WINDOW_SIZE, &pci_window_ops, err) ||
 	    claim(m, &m->mmio, 2, PCI_ECAM_BASE, PCI_ECAM_SIZE, &pci_ecam_ops, err))
 		return -1;
-	return 0;
+	return hotplug_add(m, err);
 }
 
 /* Put a device, which may be NULL for one that could not be made, on the bus. */
@@ -108,20 +108,31 @@ static int attach(struct machine *m, struct virtio *v, struct error *err)
 	return 0;
 }
 
+int peripherals_add_disk(struct machine *m, unsigned int index, struct error *err)
+{
+	const struct disk_config *cfg = &m->cfg->peripherals.disk[index];
+	struct virtio *v;
+	char name[16];
+
+	snprintf(name, sizeof(name), "disk%u", index);
+	v = virtio_blk_create(name, cfg->path, cfg->readonly, &m->mem, err);
+	if (attach(m, v, err))
+		return -1;
+	m->peripherals.disk[index] = v;
+	return 0;
+}
+
 static int add_disks(struct machine *m, struct error *err)
 {
 	const struct peripherals_config *cfg = &m->cfg->peripherals;
-	struct peripherals *p = &m->peripherals;
-	struct virtio *v;
-	char name[16];
 	unsigned int i;
 
 	for (i = 0; i < cfg->disks; i++) {
-		snprintf(name, sizeof(name), "disk%u", i);
-		v = virtio_blk_create(name, cfg->disk[i].path, cfg->disk[i].readonly, &m->mem, err);
-		if (attach(m, v, err))
+		if (!cfg->disk[i].path)
+			continue;
+		if (peripherals_add_disk(m, i, err))
 			return -1;
-		p->disk[i] = v;
+		hotplug_own(m, m->peripherals.disk[i], false);
 	}
 	return 0;
 }
@@ -140,24 +151,35 @@ static void make_mac(const struct machine *m, unsigned int index, uint8_t *mac)
 	mac[5] = (uint8_t)index;
 }
 
-static int add_nets(struct machine *m, struct error *err)
+int peripherals_add_net(struct machine *m, unsigned int index, struct error *err)
 {
-	const struct net_config *cfg = m->cfg->peripherals.net;
+	const struct net_config *cfg = &m->cfg->peripherals.net[index];
 	struct net_cable *cable;
+	struct virtio *v;
 	char name[16];
 	uint8_t mac[6];
+
+	make_mac(m, index, mac);
+	snprintf(name, sizeof(name), "net%u", index);
+	cable = cfg->tap ? net_tap(cfg->ifname, err) : net_user(cfg->forward, cfg->forwards, err);
+	v = virtio_net_create(name, cfg->has_mac ? cfg->mac : mac, cable, &m->mem, err);
+	if (attach(m, v, err))
+		return -1;
+	m->peripherals.net[index] = v;
+	return 0;
+}
+
+static int add_nets(struct machine *m, struct error *err)
+{
+	const struct peripherals_config *cfg = &m->cfg->peripherals;
 	unsigned int i;
 
-	for (i = 0; i < m->cfg->peripherals.nets; i++, cfg++) {
-		make_mac(m, i, mac);
-		snprintf(name, sizeof(name), "net%u", i);
-		cable = cfg->tap ? net_tap(cfg->ifname, err)
-				 : net_user(cfg->forward, cfg->forwards, err);
-		if (attach(m,
-			   virtio_net_create(name, cfg->has_mac ? cfg->mac : mac, cable, &m->mem,
-					     err),
-			   err))
+	for (i = 0; i < cfg->nets; i++) {
+		if (!cfg->net[i].given)
+			continue;
+		if (peripherals_add_net(m, i, err))
 			return -1;
+		hotplug_own(m, m->peripherals.net[i], false);
 	}
 	return 0;
 }
@@ -270,8 +292,8 @@ bool peripherals_wanted(const struct machine_config *cfg)
 {
 	const struct peripherals_config *p = &cfg->peripherals;
 
-	return cfg->firmware || p->disks || p->nets || p->ports || p->shares || p->hvc || p->rng ||
-	       p->pvpanic || p->balloon || p->vsock_cid;
+	return cfg->firmware || p->bus || p->disks || p->nets || p->ports || p->shares || p->hvc ||
+	       p->rng || p->pvpanic || p->balloon || p->vsock_cid;
 }
 
 int peripherals_add(struct machine *m, struct error *err)
@@ -288,6 +310,8 @@ int peripherals_start(struct machine *m, struct error *err)
 	unsigned int i;
 	int ret;
 
+	if (hotplug_start(m, err))
+		return -1;
 	for (i = 0; i < PCI_SLOTS; i++) {
 		v = m->peripherals.dev[i];
 		ret = v ? virtio_start(v) : 0;
@@ -313,6 +337,8 @@ void peripherals_remove(struct machine *m)
 	struct peripherals *p = &m->peripherals;
 	unsigned int i;
 
+	if (p->has_pci)
+		hotplug_remove(m);
 	for (i = 0; i < PCI_SLOTS; i++) {
 		if (p->dev[i])
 			p->dev[i]->ops->destroy(p->dev[i]);
@@ -321,6 +347,7 @@ void peripherals_remove(struct machine *m)
 		pci_device_destroy(&p->pvpanic.pci);
 	if (!p->has_pci)
 		return;
+	pci_hotplug_destroy(&p->hotplug);
 	pthread_mutex_destroy(&p->routes.lock);
 	pci_bus_destroy(&p->pci);
 }

@@ -10,12 +10,14 @@
 
 #include "../devices/bus.h"
 #include "../devices/pci.h"
+#include "../devices/pci_hotplug.h"
 #include "../devices/pvpanic.h"
 #include "../devices/virtio_9p.h"
 #include "../devices/virtio_console.h"
 #include "../devices/virtio_net.h"
 #include "../devices/virtio_ports.h"
 #include "../error.h"
+#include "loop.h"
 
 #define DISKS_MAX  8
 #define NETS_MAX   8
@@ -29,12 +31,16 @@ struct machine_config;
 
 /**
  * struct disk_config - a disk that the user asked for
- * @path: image
+ * @path: image; NULL: this one was taken out
  * @readonly: the guest may not write
+ * @text: what @path lies in, to be freed, or NULL
+ * @leaving: the guest has been asked to let it go
  */
 struct disk_config {
 	const char *path;
 	bool readonly;
+	char *text;
+	bool leaving;
 };
 
 /**
@@ -45,6 +51,9 @@ struct disk_config {
  * @has_mac: the user gave that
  * @forward: ports of the host that lead to the guest
  * @forwards: how many
+ * @given: there is one; it was not taken out
+ * @text: what @ifname lies in, to be freed, or NULL
+ * @leaving: the guest has been asked to let it go
  */
 struct net_config {
 	bool tap;
@@ -53,6 +62,9 @@ struct net_config {
 	bool has_mac;
 	struct net_forward forward[NET_FORWARDS];
 	unsigned int forwards;
+	bool given;
+	char *text;
+	bool leaving;
 };
 
 /**
@@ -67,11 +79,12 @@ struct share_config {
 };
 
 /**
- * struct peripherals_config - what the user asked for
+ * struct peripherals_config - what the user asked for; attach and detach change it
+ * @bus: there is a bus, even without a device
  * @disk: disks
- * @disks: how many
+ * @disks: those beyond are none
  * @net: network cards
- * @nets: how many
+ * @nets: those beyond are none
  * @port: ports of the console
  * @ports: how many
  * @share: shared folders
@@ -84,6 +97,7 @@ struct share_config {
  * @vsock_cid: its address for sockets, 0 for none
  */
 struct peripherals_config {
+	bool bus;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
 	struct net_config net[NETS_MAX];
@@ -117,8 +131,11 @@ struct msi_routes {
  * @has_pci: there is one
  * @range: its claims on ports and memory
  * @routes: interrupts
+ * @hotplug: registers by which devices come and go
+ * @ejected: eventfd: some of them have gone
  * @dev: devices, by slot
- * @disk: those that are disks
+ * @disk: those that are disks, by the number in the configuration
+ * @net: likewise network cards
  * @console: the virtio console, or NULL
  * @balloon: the balloon, or NULL
  * @pvpanic: the device that is told of panics
@@ -127,10 +144,12 @@ struct msi_routes {
 struct peripherals {
 	struct pci_bus pci;
 	bool has_pci;
-	struct bus_range range[3];
+	struct bus_range range[4];
 	struct msi_routes routes;
+	struct pci_hotplug hotplug;
+	struct loop_source ejected;
 	struct virtio *dev[PCI_SLOTS];
-	struct virtio *disk[DISKS_MAX];
+	struct virtio *disk[DISKS_MAX], *net[NETS_MAX];
 	struct virtio *console, *balloon;
 	struct pvpanic pvpanic;
 	bool has_pvpanic;
@@ -145,11 +164,50 @@ int peripherals_start(struct machine *m, struct error *err);
 void peripherals_stop(struct machine *m);
 void peripherals_remove(struct machine *m);
 
+/* One disk or network card of the configuration, onto the bus. */
+int peripherals_add_disk(struct machine *m, unsigned int index, struct error *err);
+int peripherals_add_net(struct machine *m, unsigned int index, struct error *err);
+
 /* Look for disks whose images have another size by now. */
 void peripherals_resize(struct machine *m);
 
 /* Counters of theirs, a line "NAME VALUE" each. */
 void peripherals_stats(struct machine *m, FILE *out);
+
+/* hotplug.c: the registers; main thread only. */
+int hotplug_add(struct machine *m, struct error *err);
+int hotplug_start(struct machine *m, struct error *err);
+void hotplug_remove(struct machine *m);
+
+/* The device can be taken out; @announce: the guest is told that it has come. */
+void hotplug_own(struct machine *m, struct virtio *v, bool announce);
+
+/**
+ * hotplug_attach() - put a device into a running machine
+ * @m: the machine
+ * @kind: "disk" or "nic"
+ * @spec: as --disk and --net have them
+ * @err: status 1
+ *
+ * It stays in the configuration, so that it is there after a restart.
+ *
+ * Return: the device, whose name is what hotplug_detach() takes; NULL on errors
+ */
+struct virtio *hotplug_attach(struct machine *m, const char *kind, const char *spec,
+			      struct error *err);
+
+/**
+ * hotplug_detach() - ask the guest to let a device go
+ * @m: the machine
+ * @id: name of a disk or a network card
+ * @err: status 1
+ *
+ * control_detached() is told when it has gone: when the guest has let it go, at once if the guest
+ * does not know of it, or at the latest when the machine is reset.
+ *
+ * Return: 0 or -1.
+ */
+int hotplug_detach(struct machine *m, const char *id, struct error *err);
 
 /* routes.c */
 int msi_route(struct machine *m, int number, int fd, uint64_t addr, uint32_t data);

@@ -143,6 +143,13 @@ expect 64 "set what" "set of nothing" -- set a
 expect 64 "disk must be N=SIZE" "a disk's size that is none" -- set a --disk 1
 expect 64 "memory: \"much\" is not a size" "memory that is none" -- set a --memory much
 expect 64 "which name" "rename to nothing" -- rename a
+expect 64 "which VM" "attach to nothing" -- attach
+expect 64 "a disk or a nic, not \"floppy\"" "attach of what is neither" -- attach a floppy b
+expect 64 "attach which disk? FILE" "attach of no disk" -- attach a disk
+expect 64 "attach which nic? user or tap" "attach of no network" -- attach a nic
+expect 64 "unexpected argument" "attach of two" -- attach a disk b c
+expect 64 "detach what? vmctl attach a lists" "detach of nothing" -- detach a
+expect 64 "timeout must be 0 to" "detach within no time" -- detach a disk0 --timeout soon
 expect 64 "takes none" "top of one" -- top a
 expect 64 "needs a terminal" "top to a file" -- top
 expect 64 "cpu-limit must be 1 to" "a limit of nothing" -- run --kernel "$kernel" --cpu-limit 0

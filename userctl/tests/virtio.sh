@@ -219,6 +219,86 @@ if asked kill; then
 	done
 fi
 
+# ctl WHAT STATUS PATTERNS ARGUMENT...: another vmctl beside the guest.
+ctl() {
+	title=$1 want=$2
+	printf '%s' "${3:+$3
+}" >"$tmp/want"
+	shift 3
+	timeout 120 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	verdict "$title"
+}
+
+# logged COUNT PATTERN: so many lines of what the guest called hot has said match.
+logged() {
+	[ "$(grep -c -e "$2" "$VMM_RUN/hot.log")" -ge "$1" ]
+}
+
+# guest_says PATTERN [COUNT]: the guest does so, in time.
+guest_says() {
+	: >"$tmp/want"
+	want=0 got=0
+	await logged "${2:-1}" "$1" || got=1
+	cp "$VMM_RUN/hot.log" "$tmp/out"
+	verdict "$1${2:+, $2 times}"
+}
+
+# hot_disk COUNT: a disk comes, is read and written, and goes.
+hot_disk() {
+	head -c 1048576 /dev/urandom >"$tmp/hot"
+	sum=$(sha256sum <"$tmp/hot" | cut -d' ' -f1)
+	await logged "$1" "guest: waits for a disk"
+	(cd "$tmp" && exec "$VMCTL" attach hot disk hot) >"$tmp/out" 2>&1
+	got=$? want=0
+	echo "^disk0\$" >"$tmp/want"
+	verdict "attach of a disk, $1"
+	guest_says "guest: read $sum"
+	guest_says "guest: written" "$1"
+	ctl "it is locked" 1 "disk $tmp/hot: another process uses it: end that" \
+		attach hot disk "$tmp/hot"
+	ctl "it is listed" 0 "^disk0  *1  $tmp/hot\$" attach hot
+	ctl "detach of a disk, $1" 0 "" detach hot disk0
+	guest_says "guest: went vda" "$1"
+	# What was written and flushed: the first half again.
+	dd if="$tmp/hot" bs=524288 count=1 2>/dev/null >"$tmp/half"
+	cat "$tmp/half" "$tmp/half" | cmp -s - "$tmp/hot"
+	got=$? want=0
+	: >"$tmp/want"
+	verdict "the image of the disk that has gone, $1"
+	vm "which is free again, $1" 0 "^multiboot" --kernel "$mb" --append off --disk "$tmp/hot"
+}
+
+# Debian's kernel has ACPI hotplug, the small one has not.
+if asked hotplug && [ -n "${STOCK:-}" ]; then
+	export VMM_RUN="$tmp/run"
+	mkdir -p "$tmp/www"
+	head -c 300000 /dev/urandom >"$tmp/www/file"
+	httpd -f -p 8000 -h "$tmp/www" &
+	server=$!
+	ctl "a VM with no device" 0 "" start hot --kernel "$STOCK/vmlinuz" --memory 256M --pci \
+		--initrd "$STOCK/virtio-stock.gz" --on-reset exit \
+		--append "$quiet task=hotplug server=10.0.2.2:8000"
+	hot_disk 1
+	# In the slot that the first one has left.
+	hot_disk 2
+	await logged 1 "guest: waits for a card"
+	ctl "attach of a card" 0 '^{"id":"net0","slot":1}$' attach --json hot nic user
+	guest_says "guest: file $(sha256sum <"$tmp/www/file" | cut -d' ' -f1)"
+	await logged 1 "guest: has fetched"
+	ctl "detach of a card" 0 '^{"id":"net0"}$' detach --json hot net0
+	guest_says "guest: went eth0"
+	guest_says "guest: slots 31"
+	ended() {
+		! "$VMCTL" show hot >/dev/null 2>&1
+	}
+	await ended
+	got=$? want=0
+	: >"$tmp/want"
+	verdict "the end of its guest"
+	kill $server
+fi
+
 # Debian's kernel, whose drivers are modules, has some that the small one has not.
 if asked stock && [ -n "${STOCK:-}" ]; then
 	mkdir "$tmp/ro" "$tmp/rw"

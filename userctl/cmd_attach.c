@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vmctl attach, detach: disks and network cards of VMs that vmctl start has started. */
+#include <argp.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/client.h"
+#include "fleet_verbs.h"
+#include "units.h"
+#include "vmctl.h"
+
+#define DETACH_TIMEOUT 30
+#define TIMEOUT_MAX    86400
+
+enum { OPT_JSON = 0x100, OPT_TIMEOUT };
+
+/**
+ * struct ask - what a command line asks for
+ * @word: arguments: the VM, what it is about, and the rest of that
+ * @words: how many
+ * @most: that there can be
+ * @json: print JSON
+ * @timeout: seconds
+ */
+struct ask {
+	const char *word[3];
+	unsigned int words, most;
+	bool json;
+	unsigned int timeout;
+};
+
+static const struct argp_option attach_options[] = {
+	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+static const struct argp_option detach_options[] = {
+	{ "json", OPT_JSON, NULL, 0, "print JSON", 0 },
+	{ "timeout", OPT_TIMEOUT, "SECONDS", 0, "how long to wait for the guest (default: 30)", 0 },
+	{ 0 },
+};
+
+static int parse_timeout(struct ask *a, const char *arg)
+{
+	unsigned long seconds;
+	struct error err;
+
+	if (!count_parse(arg, 0, TIMEOUT_MAX, &seconds)) {
+		a->timeout = (unsigned int)seconds;
+		return 0;
+	}
+	fault(&err, EX_USAGE, "timeout must be 0 to %d seconds, not \"%s\"", TIMEOUT_MAX, arg);
+	exit(report(&err));
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct ask *a = state->input;
+
+	switch (key) {
+	case OPT_JSON:
+		a->json = true;
+		return 0;
+	case OPT_TIMEOUT:
+		return parse_timeout(a, arg);
+	case ARGP_KEY_ARG:
+		if (a->words == a->most)
+			argp_error(state, "unexpected argument \"%s\"", arg);
+		a->word[a->words++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->words)
+			argp_error(state, "which VM? Its name or its id is needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int parse(struct ask *a, const struct argp_option *options, const char *args, int argc,
+		 char **argv)
+{
+	const struct argp argp = {
+		.options = options,
+		.parser = parse_opt,
+		.args_doc = args,
+		.doc = "\vvmctl(8) describes it.\n",
+	};
+
+	return argp_parse(&argp, argc, argv, 0, NULL, a) ? EX_USAGE : 0;
+}
+
+static int connect_to(const struct target *t, struct error *err)
+{
+	return control_connect(t->vm.owner, t->vm.name[0] ? t->vm.name : "-", err);
+}
+
+/* ---- attach ---- */
+
+static void print_device(const json_t *device)
+{
+	const char *what = json_string_value(json_object_get(device, "file"));
+	const char *interface = json_string_value(json_object_get(device, "interface"));
+
+	if (!what)
+		what = json_string_value(json_object_get(device, "network"));
+	printf("%-6s %4d  %s%s%s%s%s\n", json_string_value(json_object_get(device, "id")),
+	       (int)json_integer_value(json_object_get(device, "slot")), what, interface ? " " : "",
+	       interface ? interface : "",
+	       json_is_true(json_object_get(device, "readonly")) ? ", read-only" : "",
+	       json_is_true(json_object_get(device, "leaving")) ? ", asked to go" : "");
+}
+
+static int list_devices(const struct ask *a, int fd, struct error *err)
+{
+	json_t *answer = control_request(fd, json_pack("{s:s}", "cmd", "devices"), err);
+	json_t *devices = json_object_get(answer, "devices"), *device;
+	size_t i;
+
+	if (!answer)
+		return -1;
+	if (a->json) {
+		print_json(json_incref(devices));
+	} else {
+		printf("%-6s %4s  %s\n", "ID", "SLOT", "WHAT");
+		json_array_foreach(devices, i, device) print_device(device);
+	}
+	json_decref(answer);
+	return 0;
+}
+
+/* The VM's process may be in another folder. */
+static char *absolute(const char *path, struct error *err)
+{
+	char *folder, *full = NULL;
+
+	if (path[0] == '/' || !path[0])
+		return strdup(path);
+	folder = getcwd(NULL, 0);
+	if (!folder || asprintf(&full, "%s/%s", folder, path) < 0) {
+		fault_errno(err, EX_OSERR, errno, "this folder's path");
+		full = NULL;
+	}
+	free(folder);
+	return full;
+}
+
+static int attach(const struct ask *a, int fd, struct error *err)
+{
+	bool disk = !strcmp(a->word[1], "disk");
+	char *spec = disk ? absolute(a->word[2], err) : strdup(a->word[2]);
+	json_t *answer;
+
+	if (!spec)
+		return -1;
+	answer = control_request(fd,
+				 json_pack("{s:s, s:s, s:s}", "cmd", "attach", "device", a->word[1],
+					   "spec", spec),
+				 err);
+	free(spec);
+	if (!answer)
+		return -1;
+	if (a->json) {
+		json_object_del(answer, "ok");
+		print_json(json_incref(answer));
+	} else {
+		puts(json_string_value(json_object_get(answer, "id")));
+	}
+	json_decref(answer);
+	return 0;
+}
+
+/* What is wrong before the VM is asked. */
+static int check_attach(const struct ask *a)
+{
+	struct error err;
+
+	if (a->words == 1)
+		return 0;
+	if (strcmp(a->word[1], "disk") && strcmp(a->word[1], "nic"))
+		fault(&err, EX_USAGE, "what can be attached is a disk or a nic, not \"%s\"",
+		      a->word[1]);
+	else if (a->words == 2)
+		fault(&err, EX_USAGE, "attach which %s? %s", a->word[1],
+		      a->word[1][0] == 'd' ? "FILE or FILE,ro is needed"
+					   : "user or tap=INTERFACE is needed");
+	else
+		return 0;
+	return report(&err);
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	struct ask a = { .most = 3 };
+	struct error err;
+	struct target t;
+	int status, fd;
+
+	if (parse(&a, attach_options, "NAME|ID [disk FILE[,ro]|nic NETWORK]", argc, argv))
+		return EX_USAGE;
+	status = check_attach(&a);
+	if (status)
+		return status;
+	status = target_find(&t, a.word[0]);
+	if (status)
+		return status;
+	fd = connect_to(&t, &err);
+	if (fd < 0 || (a.words == 1 ? list_devices(&a, fd, &err) : attach(&a, fd, &err)))
+		status = report(&err);
+	if (fd >= 0)
+		close(fd);
+	target_close(&t);
+	return status;
+}
+
+/* ---- detach ---- */
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* 1: there is a line, 0: not in time, -1: *err. */
+static int await_line(int fd, int64_t until, struct error *err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left;
+	int ret;
+
+	do {
+		left = until - now_ms();
+		ret = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? fault_errno(err, EX_OSERR, errno, "control socket") : ret;
+}
+
+/* What comes next can be that the VM has ended, and the device with it. */
+static int await_gone(const struct ask *a, const struct target *t, int fd, struct error *err)
+{
+	int ret = await_line(fd, now_ms() + (int64_t)a->timeout * 1000, err);
+	json_t *line;
+
+	if (ret < 0)
+		return -1;
+	if (!ret)
+		return fault(err, 1,
+			     "VM %s has not let go of %s within %u s (no ACPI hotplug?): %s",
+			     t->vm.name, a->word[1], a->timeout, "a reset takes it out");
+	line = control_read(fd, err);
+	json_decref(line);
+	return line ? 0 : -1;
+}
+
+static int detach(const struct ask *a, const struct target *t, int fd, struct error *err)
+{
+	json_t *request, *answer;
+
+	if (t->vm.state == VMM_VM_PAUSED)
+		return fault(err, 1,
+			     "VM %s is paused, and its guest can let go of nothing: resume it",
+			     t->vm.name);
+	request = json_pack("{s:s, s:s}", "cmd", "detach", "id", a->word[1]);
+	answer = control_request(fd, request, err);
+	if (!answer)
+		return -1;
+	json_decref(answer);
+	if (await_gone(a, t, fd, err))
+		return -1;
+	if (a->json)
+		print_json(json_pack("{s:s}", "id", a->word[1]));
+	return 0;
+}
+
+int cmd_detach(int argc, char **argv)
+{
+	struct ask a = { .most = 2, .timeout = DETACH_TIMEOUT };
+	struct error err;
+	struct target t;
+	int status, fd;
+
+	if (parse(&a, detach_options, "NAME|ID DEVICE", argc, argv))
+		return EX_USAGE;
+	if (a.words < 2) {
+		fault(&err, EX_USAGE, "detach what? vmctl attach %s lists what there is",
+		      a.word[0]);
+		return report(&err);
+	}
+	status = target_find(&t, a.word[0]);
+	if (status)
+		return status;
+	fd = connect_to(&t, &err);
+	if (fd < 0 || detach(&a, &t, fd, &err))
+		status = report(&err);
+	if (fd >= 0)
+		close(fd);
+	target_close(&t);
+	return status;
+}
