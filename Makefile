@@ -109,7 +109,7 @@ lint:
 .PHONY: fuzz fuzz-ioctl
 KERNEL ?= debug
 fuzz-ioctl: build-fuzz-ioctl
-	@selftests/hosts/run-host $(or $(HOST),svm) --kernel $(KERNEL) --insmod --smp 2 \
+	@selftests/hosts/run-host $(or $(HOST),svm) --kernel $(KERNEL) --insmod --smp $(if $(filter debug,$(KERNEL)),1,2) \
 		--timeout $(shell echo $$(($(or $(FUZZ_SECONDS),1000000000) + 300))) \
 		--file $B/fuzz-ioctl/ioctl_fuzz -- 'VMM_DEV=/dev/vmm /ioctl_fuzz' \
 		$(if $(FUZZ_REPLAY),-n 20 -r $(FUZZ_REPLAY),-t $(or $(FUZZ_SECONDS),0)) \

@@ -30,7 +30,7 @@
  */
 static bool swap_out(struct vm *vm, u8 *p, u64 n)
 {
-	u64 before = vmstat("pswpout "), i;
+	u64 before = vm_event("pswpout "), i;
 	u8 *at = p + n % HUGE * (2 * MiB);
 
 	(void)vm;
@@ -38,7 +38,7 @@ static bool swap_out(struct vm *vm, u8 *p, u64 n)
 		OK(madvise(at + i, SWAP_STEP, MADV_PAGEOUT));
 		OK(madvise(at + i, SWAP_STEP, MADV_PAGEOUT));
 	}
-	return vmstat("pswpout ") > before;
+	return vm_event("pswpout ") > before;
 }
 
 CASE(swap, .timeout = 180)

@@ -35,7 +35,7 @@ static void smear(u8 pattern)
 		for (i = 0; i < served_count; i++) {
 			const struct ioctl_info *row = &served_ioctls[i];
 
-			/* The pattern as a number of elements is refused, which is before any copy. */
+			/* The pattern as a number of elements is refused before any copy. */
 			if (row->elem)
 				*(u32 *)arg = 32;
 			if (row->kind == ARG_IN || row->kind == ARG_INOUT)

@@ -120,30 +120,41 @@ static u64 *spool(u64 **at)
 	return *at;
 }
 
+static void note(u64 **at, u64 val)
+{
+	*spool(at) = val;
+	(*at)++;
+}
+
 /* Everything that reads memory and that an interpreter may have to do. */
 static void read_by_all(volatile u64 *p, u64 **at)
 {
 	u64 i, si, di, cx, v = 0, zero = 0;
 
 	for (i = 0; i < WORDS; i++)
-		*spool(at) = p[i], (*at)++;
+		note(at, p[i]);
 	for (i = 0; i < WORDS * 8; i++)
-		*(u8 *)spool(at) = ((volatile u8 *)p)[i], (*at)++;
-	si = (u64)p, di = (u64)spool(at), cx = WORDS;
+		note(at, ((volatile u8 *)p)[i]);
+	si = (u64)p;
+	di = (u64)spool(at);
+	cx = WORDS;
 	asm volatile("rep movsq" : "+S"(si), "+D"(di), "+c"(cx) : : "memory");
 	*at = (u64 *)di;
 	si = (u64)p;
 	asm volatile("lodsq" : "=a"(v), "+S"(si) : : "memory");
-	*spool(at) = v, (*at)++;
+	note(at, v);
 	asm volatile("movzwl (%1), %k0" : "=r"(v) : "r"(p));
-	*spool(at) = v, (*at)++;
+	note(at, v);
 	asm volatile("movslq (%1), %0" : "=r"(v) : "r"(p));
-	*spool(at) = v, (*at)++;
+	note(at, v);
 	asm volatile("xor (%1), %0" : "+r"(v) : "r"(p) : "cc");
-	*spool(at) = v, (*at)++;
-	si = (u64)p, cx = 2 * WORDS;
+	note(at, v);
+	si = (u64)p;
+	cx = 2 * WORDS;
 	asm volatile("rep outsl" : "+S"(si), "+c"(cx) : "d"(WILD_PORT) : "memory");
-	si = (u64)p, di = (u64)&zero, cx = 1;
+	si = (u64)p;
+	di = (u64)&zero;
+	cx = 1;
 	asm volatile("repe cmpsq" : "+S"(si), "+D"(di), "+c"(cx) : : "memory", "cc");
 	asm volatile("push (%0); pop %1" : : "r"(p), "r"(v) : "memory");
 }
@@ -156,15 +167,17 @@ static void write_by_all(volatile u64 *p, u64 **at)
 	p[0] = v;
 	((volatile u8 *)p)[1] = v;
 	asm volatile("lock xadd %0, (%1)" : "+r"(v) : "r"(p) : "memory", "cc");
-	*spool(at) = v, (*at)++;
+	note(at, v);
 	asm volatile("xchg %0, (%1)" : "+r"(v) : "r"(p) : "memory");
-	*spool(at) = v, (*at)++;
+	note(at, v);
 	asm volatile("addq $1, (%0)" : : "r"(p) : "memory", "cc");
 	asm volatile("lock cmpxchg %1, (%2)" : "+a"(v) : "r"(v), "r"(p) : "memory", "cc");
-	*spool(at) = v, (*at)++;
-	di = (u64)p, cx = WORDS;
+	note(at, v);
+	di = (u64)p;
+	cx = WORDS;
 	asm volatile("rep stosq" : "+D"(di), "+c"(cx) : "a"(v) : "memory");
-	di = (u64)p, cx = WORDS;
+	di = (u64)p;
+	cx = WORDS;
 	asm volatile("rep insl" : "+D"(di), "+c"(cx) : "d"(WILD_PORT) : "memory");
 }
 
@@ -393,9 +406,11 @@ CASE(memory, .timeout = 120)
 	struct world w = world_new();
 	u64 *spare = gpa_hva(w.vm, FREE_BASE + 2 * MiB), i;
 
-	spare[0] = spare[77] = spare[5000] = secret(1);
+	for (i = 0; i < 3; i++)
+		spare[i * 777] = secret(1);
 	search(w.vm, w.v, 3);
-	spare[0] = spare[77] = spare[5000] = 0;
+	for (i = 0; i < 3; i++)
+		spare[i * 777] = 0;
 	search(w.vm, w.v, 0);
 
 	vcpu_call(w.v, guest_trespass, w.count);

@@ -54,29 +54,32 @@ _Static_assert(offsetof(struct owner, gpr) == 8192, "assembly");
 _Static_assert(offsetof(struct owner, mask) == 8384, "assembly");
 _Static_assert(offsetof(struct owner, ret) == 8400, "assembly");
 
-#define EACH_GPR(op, base)                                                                    \
-	op("rbx", base "+0") op("rbp", base "+8") op("r12", base "+16") op("r13", base "+24") \
-		op("r14", base "+32") op("r15", base "+40") op("r8", base "+48")              \
-			op("r9", base "+56") op("r10", base "+64") op("rsi", base "+72")      \
-				op("rdi", base "+80")
+/* clang-format off */
+#define EACH_GPR(op, base)                                                                \
+	op("rbx", base "+0") op("rbp", base "+8") op("r12", base "+16")                   \
+	op("r13", base "+24") op("r14", base "+32") op("r15", base "+40")                 \
+	op("r8", base "+48") op("r9", base "+56") op("r10", base "+64")                   \
+	op("rsi", base "+72") op("rdi", base "+80")
+/* clang-format on */
 #define LOAD(reg, at)  "mov " at "(%rax), %" reg "\n"
 #define STORE(reg, at) "mov %" reg ", " at "(%rax)\n"
 
 /* void NAME(struct owner *, u64 argument of the middle) */
-#define POISONED(name, before, middle)                                                                        \
-	void name(struct owner *o, u64 arg);                                                                  \
-	asm(".pushsection .text\n" #name ":\n"                                                                \
-	    "push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15; push %rsi\n"                   \
-	    "push %rdi\n"                                                                                     \
-	    "mov " OWNER_MASK "(%rdi), %eax\n xor %edx, %edx\n xrstor64 (%rdi)\n"                             \
-	    "mov %rdi, %rax\n" EACH_GPR(LOAD, OWNER_GPR) before middle                                        \
-	    "mov %rax, %rcx\n pop %rax\n mov %rcx, " OWNER_RET "(%rax)\n" EACH_GPR(                           \
-		    STORE,                                                                                    \
-		    OWNER_GPR2) "mov %rax, %rcx\n"                                                            \
-				"mov " OWNER_MASK                                                             \
-				"(%rcx), %eax\n xor %edx, %edx\n xsave64 " OWNER_OUT "(%rcx)\n"               \
-				"pop %rsi; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n" \
-				".popsection")
+/* clang-format off */
+#define POISONED(name, before, middle)                                                    \
+	void name(struct owner *o, u64 arg);                                              \
+	asm(".pushsection .text\n" #name ":\n"                                            \
+	    "push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"          \
+	    "push %rsi; push %rdi\n"                                                      \
+	    "mov " OWNER_MASK "(%rdi), %eax\n xor %edx, %edx\n xrstor64 (%rdi)\n"         \
+	    "mov %rdi, %rax\n" EACH_GPR(LOAD, OWNER_GPR) before middle                    \
+	    "mov %rax, %rcx\n pop %rax\n mov %rcx, " OWNER_RET "(%rax)\n"                 \
+	    EACH_GPR(STORE, OWNER_GPR2) "mov %rax, %rcx\n"                                \
+	    "mov " OWNER_MASK "(%rcx), %eax\n xor %edx, %edx\n"                           \
+	    "xsave64 " OWNER_OUT "(%rcx)\n"                                               \
+	    "pop %rsi; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n" \
+	    ".popsection")
+/* clang-format on */
 
 /* The host: KVM_RUN of the file in arg. Two of the registers are its arguments. */
 POISONED(poisoned_run, "mov 8(%rsp), %rdi\n mov $0xae80, %esi\n xor %edx, %edx\n mov $16, %eax\n",

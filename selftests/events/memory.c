@@ -83,7 +83,7 @@ static u64 group_event(const char *name)
 
 static bool press(struct vm *vm, u8 *p, u64 n)
 {
-	u64 out = vmstat("pswpout "), in = vmstat("pswpin ");
+	u64 out = vm_event("pswpout "), in = vm_event("pswpin ");
 
 	(void)vm;
 	(void)p;
@@ -91,7 +91,7 @@ static bool press(struct vm *vm, u8 *p, u64 n)
 	/* The host looks for memory that it can have back; the guest takes it again. */
 	write_file(GROUP "/memory.reclaim", "128K");
 	host_sleep_ms(20);
-	return vmstat("pswpout ") > out && vmstat("pswpin ") > in;
+	return vm_event("pswpout ") > out && vm_event("pswpin ") > in;
 }
 
 CASE(memory_pressure, .timeout = 180)
@@ -191,14 +191,14 @@ CASE(cgroup_limit_by_guest, .timeout = 180)
 static bool collapse_and_split(struct vm *vm, u8 *p, u64 n)
 {
 	u8 *at = p + n % (COUNTING_BYTES / (2 * MiB)) * (2 * MiB);
-	u64 made = vmstat("thp_collapse_alloc "), split = vmstat("thp_split_pmd ");
+	u64 made = vm_event("thp_collapse_alloc "), split = vm_event("thp_split_pmd ");
 
 	(void)vm;
 	OK(madvise(at, 2 * MiB, MADV_HUGEPAGE));
 	madvise(at, 2 * MiB, MADV_COLLAPSE);
 	OK(mprotect(at + MiB, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC));
 	OK(mprotect(at + MiB, PAGE_SIZE, PROT_READ | PROT_WRITE));
-	return vmstat("thp_collapse_alloc ") > made && vmstat("thp_split_pmd ") > split;
+	return vm_event("thp_collapse_alloc ") > made && vm_event("thp_split_pmd ") > split;
 }
 
 CASE(huge_pages, .timeout = 180)
@@ -223,7 +223,7 @@ static void scatter(void)
 
 static bool compact(struct vm *vm, u8 *p, u64 n)
 {
-	u64 moved = vmstat("pgmigrate_success ");
+	u64 moved = vm_event("pgmigrate_success ");
 	int status;
 	pid_t pid;
 
@@ -236,15 +236,15 @@ static bool compact(struct vm *vm, u8 *p, u64 n)
 		scatter();
 	CHECK_EQ(OK(waitpid(pid, &status, 0)), pid);
 	CHECK_EQ(status, 0);
-	return vmstat("pgmigrate_success ") > moved;
+	return vm_event("pgmigrate_success ") > moved;
 }
 
 CASE(compaction, .timeout = 180)
 {
-	u64 runs = vmstat("compact_stall ") + vmstat("compact_isolated ");
+	u64 runs = vm_event("compact_stall ") + vm_event("compact_isolated ");
 
 	counting_under(compact);
-	CHECK(vmstat("compact_stall ") + vmstat("compact_isolated ") > runs);
+	CHECK(vm_event("compact_stall ") + vm_event("compact_isolated ") > runs);
 }
 
 /* Host-physical frame of a page. */
@@ -262,7 +262,7 @@ static u64 frame(const void *p)
 static bool migrate(struct vm *vm, u8 *p, u64 n)
 {
 	u8 *at = p + (n * 37 % COUNTING_PAGES) * PAGE_SIZE;
-	u64 moved = vmstat("pgmigrate_success "), before;
+	u64 moved = vm_event("pgmigrate_success "), before;
 
 	(void)vm;
 	OK(madvise(p, COUNTING_BYTES, MADV_NOHUGEPAGE));
@@ -274,7 +274,7 @@ static bool migrate(struct vm *vm, u8 *p, u64 n)
 		return false;
 	}
 	CHECK(frame(at) != before);
-	return vmstat("pgmigrate_success ") > moved;
+	return vm_event("pgmigrate_success ") > moved;
 }
 
 CASE(migration, .timeout = 180)
@@ -332,13 +332,13 @@ CASE(same_pages, .timeout = 180)
 			CHECK(host_now_ms() < until);
 			host_sleep_ms(5);
 		}
-		broken = vmstat("cow_ksm ");
+		broken = vm_event("cow_ksm ");
 		G(vm, turn) = i;
 		while (G(vm, seen) != i) {
 			CHECK(host_now_ms() < until);
 			host_sleep_ms(1);
 		}
-		CHECK(vmstat("cow_ksm ") > broken);
+		CHECK(vm_event("cow_ksm ") > broken);
 	}
 	G(vm, turn) = ~0ull;
 	vcpu_join(v);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What happens to clients while their guests count: stopped, traced, forked, replaced, passed on. */
+/* Clients that are stopped, traced, forked, replaced, or pass files on, while guests count. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

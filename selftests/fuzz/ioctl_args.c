@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a fuzzer's ioctls get as arguments, and its guests as code: values, structures, instructions. */
+/* What a fuzzer's ioctls get as arguments, and its guests as code. */
 #define _GNU_SOURCE
 #include <linux/vmm.h>
 #include <signal.h>
@@ -106,6 +106,7 @@ static void put(struct coder *c, const char *bytes, size_t n)
 	memcpy(c->at, bytes, n);
 	c->at += n;
 }
+
 #define PUT(c, s) put(c, s, sizeof(s) - 1)
 
 static void put32(struct coder *c, uint32_t v)
@@ -322,8 +323,10 @@ static void arg_routing(struct dice *d, struct kvm_irq_routing *r)
 		fill(d, e, sizeof(*e));
 		e->gsi = dice_one_in(d, 10) ? odd(d) : dice_below(d, 26);
 		e->type = dice_one_in(d, 10) ? odd(d) : 1 + dice_below(d, 2);
-		if (!dice_one_in(d, 10))
-			e->flags = e->pad = 0;
+		if (!dice_one_in(d, 10)) {
+			e->flags = 0;
+			e->pad = 0;
+		}
 		if (e->type == KVM_IRQ_ROUTING_IRQCHIP && !dice_one_in(d, 10)) {
 			e->u.irqchip.irqchip = dice_below(d, 3);
 			e->u.irqchip.pin = dice_below(d, e->u.irqchip.irqchip == 2 ? 24 : 8);

@@ -200,6 +200,19 @@ static void keep(enum file file, int fd)
 
 /* ---- steps ---- */
 
+static struct kvm_segment flat(uint16_t selector, uint8_t type)
+{
+	return (struct kvm_segment){
+		.limit = ~0u,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.s = 1,
+		.db = 1,
+		.g = 1,
+	};
+}
+
 static void set_up(struct dice *d, bool long_mode)
 {
 	struct kvm_regs regs = { .rip = CODE, .rsp = 0x8000, .rflags = 2 };
@@ -213,16 +226,10 @@ static void set_up(struct dice *d, bool long_mode)
 	s.cs.selector = 0;
 	if (long_mode) {
 		make_tables();
-		s.cs = (struct kvm_segment){
-			.limit = ~0u, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
-		};
-		s.ss = (struct kvm_segment){ .limit = ~0u,
-					     .selector = 16,
-					     .type = 3,
-					     .present = 1,
-					     .s = 1,
-					     .db = 1,
-					     .g = 1 };
+		s.cs = flat(8, 11);
+		s.cs.l = 1;
+		s.cs.db = 0;
+		s.ss = flat(16, 3);
 		s.ds = s.ss;
 		s.es = s.ss;
 		s.cr3 = TABLES;
@@ -491,9 +498,9 @@ struct op calls_draw(struct dice *d, unsigned int threads)
 	return op;
 }
 
-static struct op opening_call(struct dice *d, enum file file, unsigned long nr)
+static struct op opening_call(struct dice *d, enum file of, unsigned long nr)
 {
-	return (struct op){ OP_IOCTL, call_of(file, nr), 0, dice_next(d) };
+	return (struct op){ OP_IOCTL, call_of(of, nr), 0, dice_next(d) };
 }
 
 unsigned int calls_opening(struct dice *d, struct op *ops)

@@ -5,11 +5,11 @@
  *	ioctl_fuzz [-t SECONDS] [-n PROGRAMS] [-s SEED]
  *	ioctl_fuzz -r NAME [-n TIMES]	repeat one program
  *
- * A program is named by numbers: the seed that it was made of, then those of the changes that were
- * made to it ("7.1f.a3"). Where the kernel has KCOV a program that came somewhere new in the module
- * is kept, and changed further. Each runs in a process of its own, which ends by itself, by its own
- * hand or by ours. A complaint in the kernel's log, or a process that cannot be killed, ends it all,
- * with the names of the last programs.
+ * A program is named by numbers: the seed that it was made of, then those of the changes that
+ * were made to it ("7.1f.a3"). Where the kernel has KCOV a program that came somewhere new in the
+ * module is kept, and changed further. Each runs in a process of its own, which ends by itself, by
+ * its own hand or by ours. A complaint in the kernel's log, or a process that cannot be killed,
+ * ends it all, with the names of the last programs.
  *
  * The device is taken from VMM_DEV (default /dev/vmm). Output is TAP.
  */
@@ -49,12 +49,14 @@ struct name {
 };
 
 /* Shared with the processes that run programs. */
-static struct {
+struct shared {
 	struct tally tally;
 	uint32_t fresh; /* places that the last program was the first to reach */
 	uint32_t places;
 	uint8_t map[1 << MAP_BITS];
-} * shared;
+};
+
+static struct shared *shared;
 
 static struct name corpus[CORPUS];
 static unsigned int corpus_count;
@@ -320,7 +322,7 @@ static bool complained(void)
 	while (kmsg >= 0 && (n = read(kmsg, text, sizeof(text) - 1)) > 0) {
 		text[n] = 0;
 		for (i = 0; i < ARRAY_SIZE(words); i++)
-			found |= strstr(text, words[i]) != NULL;
+			found |= !!strstr(text, words[i]);
 	}
 	return found;
 }
@@ -350,13 +352,13 @@ static void report(void)
 
 	for (i = 0; i < calls_count(); i++)
 		worked += shared->tally.succeeded[i] > 0;
-	printf("# fuzz: %llu programs, %llu killed, %llu of these late; %llu ioctls, %llu succeeded, "
-	       "of %u kinds of %u; %llu VMs, %llu runs; %u places, %u programs kept\n",
+	printf("# fuzz: %llu programs, %llu killed, %llu of these late; %llu VMs, %llu runs\n",
 	       (unsigned long long)programs, (unsigned long long)killed,
-	       (unsigned long long)timeouts, (unsigned long long)shared->tally.calls,
-	       (unsigned long long)shared->tally.good, worked, calls_count(),
-	       (unsigned long long)shared->tally.vms, (unsigned long long)shared->tally.runs,
-	       shared->places, corpus_count);
+	       (unsigned long long)timeouts, (unsigned long long)shared->tally.vms,
+	       (unsigned long long)shared->tally.runs);
+	printf("# fuzz: %llu ioctls, %llu succeeded, of %u kinds of %u; %u places, %u kept\n",
+	       (unsigned long long)shared->tally.calls, (unsigned long long)shared->tally.good,
+	       worked, calls_count(), shared->places, corpus_count);
 	fflush(stdout);
 }
 
@@ -396,8 +398,7 @@ static int fuzz(uint64_t seed, long long seconds, uint64_t count)
 
 static int usage(const char *self)
 {
-	fprintf(stderr, "usage: %s [-t seconds] [-n programs] [-s seed] | -r name [-n times]\n",
-		self);
+	fprintf(stderr, "%s [-t seconds] [-n programs] [-s seed] | -r name [-n times]\n", self);
 	return 64;
 }
 

@@ -100,7 +100,7 @@ void counting_under(abuse_fn fn)
 	counting_stop(&c);
 }
 
-u64 vmstat(const char *name)
+u64 vm_event(const char *name)
 {
 	static char buf[16384];
 	int fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);

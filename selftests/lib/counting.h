@@ -43,7 +43,7 @@ typedef bool (*abuse_fn)(struct vm *vm, u8 *p, u64 n);
 /** counting_under() - count, and meanwhile @fn with n counting up, until it had enough effects. */
 void counting_under(abuse_fn fn);
 
-/** vmstat() - a line of /proc/vmstat; the name ends with its blank. */
-u64 vmstat(const char *name);
+/** vm_event() - a line of /proc/vmstat; the name ends with its blank. */
+u64 vm_event(const char *name);
 
 #endif
