@@ -74,7 +74,7 @@ demo:
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
 ## make check-scale      64 vCPUs in a VM, 100 VMs, more memory than the host has
-## make check-fuzz-ioctl   sequences of ioctls for two minutes, debug kernel (svm)
+## make check-fuzz-ioctl   sequences of ioctls for two minutes (svm)
 ## make check-host-events  memory, processors and clients that change while guests run (svm)
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel (vmx: 20, 100; slim)
 ## make check-guests       small multiboot and PVH kernels under vmctl
