@@ -352,7 +352,7 @@ static void report(void)
 
 	for (i = 0; i < calls_count(); i++)
 		worked += shared->tally.succeeded[i] > 0;
-	printf("# fuzz: %llu programs, %llu killed, %llu of these late; %llu VMs, %llu runs\n",
+	printf("# fuzz: %llu programs, %llu killed, %llu late; %llu VMs, %llu runs\n",
 	       (unsigned long long)programs, (unsigned long long)killed,
 	       (unsigned long long)timeouts, (unsigned long long)shared->tally.vms,
 	       (unsigned long long)shared->tally.runs);
