@@ -22,6 +22,7 @@ TOO_MUCH = {'svm2': {'host_mm': 'does not end on Bochs within minutes', **dict.f
 # Likewise where in-tree KVM takes part.
 TOO_MUCH_FOR_BOTH = {
     'svm': {'random_state': 'some states keep in-tree KVM in the kernel for ever',
+            'isolation.debug_registers': 'QEMU ends when in-tree KVM runs a traced client',
             'lapic.cr8_in_window': 'QEMU aborts: in-tree KVM has V_IRQ set at writes of CR8'},
     'vmx': dict.fromkeys(
         ('badinput', 'hostile', 'host_mm', 'limits', 'memory.delete_while_running',
