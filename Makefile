@@ -79,22 +79,23 @@ demo:
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel (vmx: 20, 100; slim)
 ## make check-guests       small multiboot and PVH kernels under vmctl
 ## make check-fleet        many VMs in the background: names, consoles, limits, events, ends
+## make check-security     who can do what: groups, other users, what a VM's process still can
 ## make check-virtio       vmctl's disks, network and other devices under a Linux guest
 ## make check-qemu         Debian's QEMU on vmm.ko's /dev/kvm, in the svm host
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet virtio qemu lifetime scale host-events fuzz-ioctl load abi-stock unit-debug abi-debug
+REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load: check-%:
+check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug

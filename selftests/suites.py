@@ -342,6 +342,23 @@ def fleet(run):
                        f'VMCTL=/vmctl GUESTS=/ VMM_DEV=/dev/vmm sh /fleet.sh {many}')
 
 
+@suite(svm=120, vmx=300, long=('vmx',))
+def security(run):
+    """Who can do what: users, groups, and the processes of VMs."""
+    run.make('userspace')
+    out = os.path.join(BUILD, 'userctl')
+    run.make('-C', 'userctl', 'OUTPUT=' + out, 'guests', out + '/tests/test_sandbox')
+    folder = os.path.join(out, 'tests/guests')
+    files = [os.path.join(folder, n) for n in ('multiboot.elf', 'pvh.elf', 'say', 'as-nobody')]
+    files += [os.path.join(out, 'vmctl'), os.path.join(out, 'tests/test_sandbox'),
+              *(os.path.join(TOP, 'userctl', n)
+                for n in ('70-vmm.rules', 'tests/lib.sh', 'tests/security.sh'))]
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '900',
+                        *[o for f in files for o in ('--file', f)]],
+                       'VMCTL=/vmctl GUESTS=/ RULES=/70-vmm.rules SANDBOX=/test_sandbox '
+                       'sh /security.sh')
+
+
 def stock_guest(folder):
     """Debian's kernel as a guest, and its initrd with drivers; paths on this machine."""
     kernel = kernels.Kernel('stock')

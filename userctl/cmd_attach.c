@@ -11,7 +11,11 @@
 #include <unistd.h>
 
 #include "control/client.h"
+#include "device_text.h"
+#include "devices/virtio_blk.h"
+#include "devices/virtio_net.h"
 #include "fleet_verbs.h"
+#include "machine/machine.h"
 #include "units.h"
 #include "vmctl.h"
 
@@ -151,18 +155,49 @@ static char *absolute(const char *path, struct error *err)
 	return full;
 }
 
+/*
+ * The VM's process opens no files any more: it is passed what the caller may open. -1 with a status
+ * of 0 is that there is nothing to open.
+ */
+static int open_device(bool disk, const char *spec, struct error *err)
+{
+	struct disk_config d = { 0 };
+	struct net_config net = { 0 };
+	char *text = strdup(spec);
+	int ret, file = -1;
+
+	err->status = 0;
+	if (!text)
+		return fault(err, EX_OSERR, "out of memory");
+	ret = disk ? disk_parse(&d, text, err) : net_parse(&net, text, err);
+	if (!ret && disk)
+		file = virtio_blk_open("disk", d.path, d.readonly, err);
+	else if (!ret && net.tap)
+		file = net_tap_open(net.ifname, err);
+	free(text);
+	/* What is wrong with a device has that status, whoever finds it. */
+	if (err->status)
+		err->status = 1;
+	return file;
+}
+
 static int attach(const struct ask *a, int fd, struct error *err)
 {
 	bool disk = !strcmp(a->word[1], "disk");
 	char *spec = disk ? absolute(a->word[2], err) : strdup(a->word[2]);
-	json_t *answer;
+	json_t *answer = NULL;
+	int file;
 
 	if (!spec)
 		return -1;
-	answer = control_request(fd,
-				 json_pack("{s:s, s:s, s:s}", "cmd", "attach", "device", a->word[1],
-					   "spec", spec),
-				 err);
+	file = open_device(disk, spec, err);
+	if (file >= 0 || !err->status)
+		answer = control_request_file(fd,
+					      json_pack("{s:s, s:s, s:s}", "cmd", "attach",
+							"device", a->word[1], "spec", spec),
+					      file, err);
+	if (file >= 0)
+		close(file);
 	free(spec);
 	if (!answer)
 		return -1;

@@ -9,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "devices/blk_ring.h"
+#include "files.h"
 #include "machine/machine.h"
+#include "sandbox/keeper.h"
 #include "run.h"
 #include "run_devices.h"
 #include "units.h"
@@ -28,8 +31,10 @@ enum {
 	OPT_GRACE,
 	OPT_MACHINE,
 	OPT_MODULE,
+	OPT_NO_SANDBOX,
 	OPT_ON_RESET,
 	OPT_STATS,
+	OPT_USER,
 };
 
 static const struct argp_option options[] = {
@@ -59,6 +64,11 @@ static const struct argp_option options[] = {
 	  "how long SIGTERM, SIGINT or SIGHUP wait for the guest to power off (default: 1)", 0 },
 	{ "stats", OPT_STATS, "FILE", OPTION_ARG_OPTIONAL,
 	  "print counters at the end, to FILE or standard error", 0 },
+	{ "user", OPT_USER, "USER", 0,
+	  "started by root: whom to run as, a name or UID[:GID] (default: vmm, if there is one)",
+	  0 },
+	{ "no-sandbox", OPT_NO_SANDBOX, NULL, 0,
+	  "let the VM's process do whatever its user may, for debugging", 0 },
 	{ 0 }
 };
 
@@ -194,6 +204,12 @@ static int parse_option(struct run_options *o, int key, char *arg)
 	case OPT_STATS:
 		o->stats = true;
 		o->stats_file = arg;
+		return 0;
+	case OPT_USER:
+		o->sandbox.user = arg;
+		return 0;
+	case OPT_NO_SANDBOX:
+		o->no_sandbox = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -341,18 +357,17 @@ static void print_stats(FILE *out, struct machine *m, double seconds)
 
 static int write_stats(const struct run_options *o, struct machine *m, double seconds)
 {
-	FILE *out = stderr;
+	FILE *out = o->stats_out;
 
-	if (!o->stats)
+	if (!out)
 		return 0;
-	if (o->stats_file)
-		out = fopen(o->stats_file, "we");
-	if (!out) {
-		fprintf(stderr, "vmctl: %s: %s\n", o->stats_file, strerror(errno));
-		return -1;
+	/* Those of the last machine count. */
+	if (out != stderr) {
+		rewind(out);
+		(void)!ftruncate(fileno(out), 0);
 	}
 	print_stats(out, m, seconds);
-	if (out != stderr && fclose(out)) {
+	if (out != stderr && fflush(out)) {
 		fprintf(stderr, "vmctl: %s: %s\n", o->stats_file, strerror(errno));
 		return -1;
 	}
@@ -394,6 +409,22 @@ static int conclude(const struct machine *m)
 	}
 }
 
+/* What is open now is what this machine has, and the ones after it. */
+static int close_sandbox(struct run_options *o, struct error *err)
+{
+	unsigned int spare = o->cfg.control ? DISKS_MAX - o->cfg.peripherals.disks : 0;
+	int ret;
+
+	if (o->no_sandbox || o->closed)
+		return 0;
+	o->closed = true;
+	files_seal();
+	ret = blk_ring_stock(spare);
+	if (ret)
+		return fault_errno(err, EX_OSERR, ret, "sandbox: io_uring");
+	return sandbox_close(err);
+}
+
 /* Whoever waits for the machine to be there is told once. */
 static void tell_ready(struct run_options *o)
 {
@@ -404,11 +435,10 @@ static void tell_ready(struct run_options *o)
 
 static int create(struct run_options *o, struct machine *m, struct error *err)
 {
-	int ret = machine_create(m, &o->cfg, err);
-
-	if (!ret)
-		tell_ready(o);
-	return ret;
+	if (machine_create(m, &o->cfg, err) || close_sandbox(o, err))
+		return -1;
+	tell_ready(o);
+	return 0;
 }
 
 static int run_once(struct run_options *o, struct error *err)
@@ -443,17 +473,91 @@ static int open_debug_port(struct run_options *o)
 	return 0;
 }
 
+/* Before anybody runs for whom it would be too late. */
+static int open_stats(struct run_options *o)
+{
+	if (!o->stats)
+		return 0;
+	o->stats_out = o->stats_file ? fopen(o->stats_file, "we") : stderr;
+	if (!o->stats_out)
+		return fault_errno(&o->err, EX_CANTCREAT, errno, "%s", o->stats_file);
+	return 0;
+}
+
+/* What has names is removed by who may, at the end. */
+static int start_keeper(struct run_options *o)
+{
+	const struct peripherals_config *p = &o->cfg.peripherals;
+	struct keeper_config keep = { .cpu_limit = o->restart ? o->cfg.cpu_limit : 0 };
+	unsigned int i;
+
+	if (o->cfg.control)
+		keep.path[keep.paths++] = control_socket(o->cfg.control);
+	for (i = 0; i < p->ports; i++)
+		keep.path[keep.paths++] = p->port[i].path;
+	if (!keep.paths && !keep.cpu_limit)
+		return 0;
+	return keeper_start(&keep, &o->err);
+}
+
+/* Who may not open the device is told the group by its name, which a user namespace hides. */
+static int check_device(struct run_options *o)
+{
+	int fd = vmm_open(o->cfg.device, &o->err);
+
+	if (fd < 0)
+		return o->err.status == EX_NOPERM ? -1 : 0;
+	close(fd);
+	return 0;
+}
+
+static int begin_sandbox(struct run_options *o)
+{
+	const struct peripherals_config *p = &o->cfg.peripherals;
+	struct sandbox_config *cfg = &o->sandbox;
+	unsigned int i;
+
+	if (o->no_sandbox)
+		return 0;
+	if (check_device(o))
+		return -1;
+	cfg->name = o->cfg.name;
+	for (i = 0; i < p->shares; i++) {
+		cfg->share[i] = p->share[i].path;
+		cfg->share_readonly[i] = p->share[i].readonly;
+	}
+	cfg->shares = p->shares;
+	for (i = 0; i < p->nets; i++)
+		cfg->network |= !p->net[i].tap;
+	if (o->restart)
+		files_keep_all();
+	return start_keeper(o) ? -1 : sandbox_prepare(cfg, &o->err);
+}
+
+/* Those that were kept for a next machine. */
+static void remove_ports(const struct run_options *o)
+{
+	const struct peripherals_config *p = &o->cfg.peripherals;
+	unsigned int i;
+
+	for (i = 0; i < p->ports; i++) {
+		if (files_kept("port", p->port[i].path))
+			keeper_unlink(p->port[i].path);
+	}
+}
+
 int run_vm(struct run_options *o)
 {
 	int status;
 
-	if (open_debug_port(o))
+	if (open_debug_port(o) || open_stats(o) || begin_sandbox(o))
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, o->cfg.name);
 	do {
 		status = run_once(o, &o->err);
 	} while (status == EXIT_RESET && o->restart);
+	remove_ports(o);
 	if (o->cfg.debug)
 		fclose(o->cfg.debug);
 	return status;

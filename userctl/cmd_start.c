@@ -15,11 +15,12 @@
 
 /* struct starter - who waits for the VM to be there */
 struct starter {
-	int fd; /* gets a struct error, with status 0 if there is none; or -1 */
+	int fd;      /* gets a struct error, with status 0 if there is none; or -1 */
+	int systemd; /* socket of systemd, or -1 */
 };
 
-/* All that systemd's protocol asks for (sd_notify(3)): a datagram to the socket that it names. */
-static void notify_systemd(void)
+/* All that its protocol asks for (sd_notify(3)): a datagram to the socket that it names. */
+static int connect_systemd(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -27,15 +28,17 @@ static void notify_systemd(void)
 	int fd;
 
 	if (!len || len >= sizeof(addr.sun_path))
-		return;
+		return -1;
 	memcpy(addr.sun_path, path, len);
 	if (path[0] == '@')
 		addr.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	(void)!sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-	if (fd >= 0)
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr,
+			       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len))) {
 		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 static void tell(struct starter *s, const struct error *err)
@@ -50,16 +53,18 @@ static void tell(struct starter *s, const struct error *err)
 static void ready(void *opaque)
 {
 	const struct error none = { 0 };
+	struct starter *s = opaque;
 
-	tell(opaque, &none);
-	notify_systemd();
+	tell(s, &none);
+	if (s->systemd >= 0)
+		(void)!send(s->systemd, "READY=1", 7, MSG_NOSIGNAL);
 }
 
 /* In the process that is the VM, until its end. */
 static int serve(struct run_options *o, int fd)
 {
 	struct control *c = control_open(o->cfg.name, &o->err);
-	struct starter s = { fd };
+	struct starter s = { fd, connect_systemd() };
 	int status = -1;
 
 	if (c) {

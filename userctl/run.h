@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "machine/machine.h"
+#include "sandbox/sandbox.h"
 
 /**
  * struct run_options - a machine that shall run
@@ -16,6 +17,10 @@
  * @restart: build the machine anew after a reset
  * @stats: print statistics at the end
  * @stats_file: where to, NULL for standard error
+ * @stats_out: the same, opened
+ * @no_sandbox: the VM's process may do what its user may
+ * @closed: the sandbox is
+ * @sandbox: what else it may
  * @ready: called when the machine is about to run, or NULL
  * @opaque: passed to @ready
  * @err: what is wrong
@@ -27,6 +32,9 @@ struct run_options {
 	bool restart;
 	bool stats;
 	const char *stats_file;
+	FILE *stats_out;
+	bool no_sandbox, closed;
+	struct sandbox_config sandbox;
 	void (*ready)(void *opaque);
 	void *opaque;
 	struct error err;

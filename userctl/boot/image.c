@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../files.h"
+
 static int check_file(struct image *img, struct error *err)
 {
 	struct stat st;
@@ -30,7 +32,7 @@ int image_open(struct image *img, const char *path, const char *kind, struct err
 	img->kind = kind;
 	img->size = 0;
 	/* Without O_NONBLOCK a FIFO without a writer would hang here. */
-	img->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	img->fd = files_open(kind, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (img->fd < 0)
 		return fault_errno(err, EX_NOINPUT, errno, "%s %s", kind, path);
 	if (check_file(img, err)) {

@@ -47,14 +47,41 @@ static int is_refused(const json_t *answer, struct error *err)
 			     : "refused");
 }
 
+/* The file comes with the first byte. */
+static ssize_t send_text(int fd, char *text, int file)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { text, strlen(text) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (file >= 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(file));
+		memcpy(CMSG_DATA(c), &file, sizeof(file));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 json_t *control_request(int fd, json_t *request, struct error *err)
+{
+	return control_request_file(fd, request, -1, err);
+}
+
+json_t *control_request_file(int fd, json_t *request, int file, struct error *err)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	json_t *answer = NULL;
 
 	json_decref(request);
-	if (!text || send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 ||
-	    send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
+	if (!text || send_text(fd, text, file) < 0 || send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
 		fault_errno(err, EX_UNAVAILABLE, errno, "control socket");
 	else
 		answer = control_read(fd, err);
@@ -81,25 +108,44 @@ static int check_greeting(int fd, struct error *err)
 	return ret;
 }
 
+/* A socket, -1 and errno, or -2 and *err. */
+static int connect_at(const char *folder, const char *name, struct sockaddr_un *addr,
+		      struct error *err)
+{
+	int fd, errnum;
+
+	if (control_address(folder, name, addr, err))
+		return -2;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		fault_errno(err, EX_OSERR, errno, "control socket");
+		return -2;
+	}
+	if (!connect(fd, (struct sockaddr *)addr, sizeof(*addr)))
+		return fd;
+	errnum = errno;
+	close(fd);
+	errno = errnum;
+	return -1;
+}
+
 int control_connect(uid_t owner, const char *name, struct error *err)
 {
 	char folder[PATH_MAX];
 	struct sockaddr_un addr;
 	int fd;
 
-	if (control_address(run_folder(owner, folder), name, &addr, err))
-		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fault_errno(err, EX_OSERR, errno, "control socket");
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		if (errno == ENOENT || errno == ECONNREFUSED)
+	fd = connect_at(run_folder(owner, folder), name, &addr, err);
+	/* Root may have started it as another user. */
+	if (fd == -1 && owner && !geteuid() && (errno == ENOENT || errno == ECONNREFUSED))
+		fd = connect_at(run_folder(0, folder), name, &addr, err);
+	if (fd < 0) {
+		if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
 			fault(err, 1,
 			      "VM %s was not started by vmctl start: its client controls it", name);
-		else
+		else if (fd == -1)
 			fault_errno(err, errno == EACCES ? EX_NOPERM : EX_OSERR, errno,
 				    "control socket %s", addr.sun_path);
-		close(fd);
 		return -1;
 	}
 	if (!check_greeting(fd, err))

@@ -28,6 +28,9 @@ int control_connect(uid_t owner, const char *name, struct error *err);
  */
 json_t *control_request(int fd, json_t *request, struct error *err);
 
+/* As control_request(), with a file for the VM, which remains the caller's; -1: none. */
+json_t *control_request_file(int fd, json_t *request, int file, struct error *err);
+
 /* One line, as an object; NULL: the other end is gone, or sends nonsense. */
 json_t *control_read(int fd, struct error *err);
 

@@ -6,13 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../devices/virtio_balloon.h"
+#include "../devices/virtio_blk.h"
 #include "../machine/machine.h"
-
-#define RESIZE_SECTOR 512
 
 static json_t *done(void)
 {
@@ -76,26 +74,6 @@ static json_t *memory(struct machine *m, const json_t *request, struct error *er
 	return done();
 }
 
-static int grow_image(const struct disk_config *disk, uint64_t bytes, struct error *err)
-{
-	struct stat st;
-
-	if (disk->readonly)
-		return fault(err, 1, "disk %s is read-only", disk->path);
-	if (stat(disk->path, &st))
-		return fault_errno(err, 1, errno, "disk %s", disk->path);
-	/* A block device has the size that it has by now. */
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	if (bytes < (uint64_t)st.st_size || bytes % RESIZE_SECTOR)
-		return fault(err, 1,
-			     "disk %s has %" PRIu64 " bytes; it can only grow, in steps of 512",
-			     disk->path, (uint64_t)st.st_size);
-	if (truncate(disk->path, (off_t)bytes))
-		return fault_errno(err, 1, errno, "disk %s", disk->path);
-	return 0;
-}
-
 static json_t *grow_disk(struct machine *m, const json_t *request, struct error *err)
 {
 	const json_t *index = json_object_get(request, "disk");
@@ -109,7 +87,7 @@ static json_t *grow_disk(struct machine *m, const json_t *request, struct error 
 		fault(err, 1, "there is no such disk; vmctl attach NAME lists those there are");
 		return NULL;
 	}
-	if (grow_image(&cfg->disk[json_integer_value(index)], bytes, err))
+	if (virtio_blk_grow(m->peripherals.disk[json_integer_value(index)], bytes, err))
 		return NULL;
 	peripherals_resize(m);
 	return done();

@@ -28,8 +28,9 @@ struct machine;
  */
 struct control *control_open(const char *name, struct error *err);
 
-/* The name, which may change; where the console is logged, as a path and a descriptor. */
+/* Name and socket, which may change; where the console is logged, as a path and a descriptor. */
 const char *control_name(const struct control *c);
+const char *control_socket(const struct control *c);
 const char *control_log(const struct control *c);
 int control_log_fd(const struct control *c);
 

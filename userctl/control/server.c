@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../files.h"
 #include "../machine/machine.h"
+#include "../sandbox/keeper.h"
 #include "../units.h"
 #include "../vmctl.h"
 #include "commands.h"
@@ -29,6 +31,7 @@
  * @console: it is no longer asked but a console
  * @waits: it wants to know how the VM ends
  * @leaving: device whose end it wants to know of, or ""
+ * @file: what came with a request, for the command to take, or -1
  * @len: bytes in @line
  * @line: a request, as far as it has come
  */
@@ -38,6 +41,7 @@ struct peer {
 	struct peer *next;
 	bool console, waits;
 	char leaving[VIRTIO_NAME_MAX];
+	int file;
 	size_t len;
 	char line[CONTROL_LINE];
 };
@@ -53,6 +57,7 @@ struct peer {
  * @count: how many
  * @addr: where the socket is
  * @folder: that, without the name
+ * @owner: who started it, whatever user it runs as
  * @name: of the VM
  * @log_path: where the log is
  */
@@ -62,6 +67,7 @@ struct control {
 	int input, log;
 	struct peer *peers;
 	unsigned int count;
+	uid_t owner;
 	struct sockaddr_un addr;
 	char folder[PATH_MAX], name[64], log_path[PATH_MAX + 80];
 };
@@ -79,6 +85,8 @@ static void peer_drop(struct peer *p)
 	if (p->c->m)
 		loop_unwatch(&p->c->m->loop, &p->src);
 	close(p->src.fd);
+	if (p->file >= 0)
+		close(p->file);
 	free(p);
 }
 
@@ -117,21 +125,32 @@ static int send_tail(struct peer *p)
 	return n > 0 ? peer_send(p, tail, (size_t)n) : 0;
 }
 
+/* The VM keeps the name that its socket has. */
+static int name_back(struct control *c, int ret)
+{
+	struct error err;
+
+	(void)vmm_vm_name(&c->m->vm, c->name, NULL, &err);
+	return ret;
+}
+
 static int rename_vm(struct control *c, const json_t *request, struct error *err)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
 	struct sockaddr_un to;
+	int ret;
 
 	if (!name || !name_valid(name))
 		return fault(err, 1, "a name is a letter, then letters, digits and any of -_.:@+");
 	if (control_address(c->folder, name, &to, err))
 		return -1;
-	if (!access(to.sun_path, F_OK))
-		return fault(err, 1, "another VM has the socket %s", to.sun_path);
 	if (vmm_vm_name(&c->m->vm, name, NULL, err))
 		return -1;
-	if (rename(c->addr.sun_path, to.sun_path))
-		return fault_errno(err, 1, errno, "socket %s", to.sun_path);
+	ret = keeper_rename(c->addr.sun_path, to.sun_path);
+	if (ret == -EEXIST)
+		return name_back(c, fault(err, 1, "another VM has the socket %s", to.sun_path));
+	if (ret)
+		return name_back(c, fault_errno(err, 1, ret, "socket %s", to.sun_path));
 	c->addr = to;
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	return 0;
@@ -167,7 +186,10 @@ static json_t *own_command(struct peer *p, const char *cmd, const json_t *reques
 	}
 	if (!strcmp(cmd, "rename"))
 		return rename_vm(p->c, request, err) ? NULL : json_object();
+	files_offer(p->file);
+	p->file = -1;
 	answer = control_command(p->c->m, cmd, request, err);
+	files_offer(-1);
 	/* The event comes later, from the loop. */
 	if (answer && !strcmp(cmd, "detach"))
 		snprintf(p->leaving, sizeof(p->leaving), "%s",
@@ -217,10 +239,41 @@ static int peer_lines(struct peer *p)
 	return 0;
 }
 
+/* One file at a time; a second one takes the place of the first. */
+static void take_file(struct peer *p, struct msghdr *msg)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return;
+	if (p->file >= 0)
+		close(p->file);
+	memcpy(&p->file, CMSG_DATA(c), sizeof(int));
+}
+
+static ssize_t peer_receive(struct peer *p)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { p->line + p->len, sizeof(p->line) - p->len };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	ssize_t n = recvmsg(p->src.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n > 0)
+		take_file(p, &msg);
+	return n;
+}
+
 static void peer_ready(void *opaque)
 {
 	struct peer *p = opaque;
-	ssize_t n = recv(p->src.fd, p->line + p->len, sizeof(p->line) - p->len, MSG_DONTWAIT);
+	ssize_t n = peer_receive(p);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -231,14 +284,14 @@ static void peer_ready(void *opaque)
 }
 
 /* Root and the VM's user. */
-static int check_peer(int fd, struct error *err)
+static int check_peer(int fd, uid_t owner, struct error *err)
 {
 	struct ucred who;
 	socklen_t len = sizeof(who);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
 		return fault_errno(err, EX_OSERR, errno, "peer's credentials");
-	if (who.uid && who.uid != geteuid())
+	if (who.uid && who.uid != owner)
 		return fault(err, EX_NOPERM, "the VM is another user's");
 	return 0;
 }
@@ -247,7 +300,7 @@ static int peer_greet(struct peer *p)
 {
 	struct error err;
 
-	if (check_peer(p->src.fd, &err)) {
+	if (check_peer(p->src.fd, p->c->owner, &err)) {
 		peer_refuse(p, &err);
 		return -1;
 	}
@@ -270,6 +323,7 @@ static bool accept_peer(struct control *c)
 	}
 	p->src = (struct loop_source){ fd, peer_ready, p, false };
 	p->c = c;
+	p->file = -1;
 	p->next = c->peers;
 	c->peers = p;
 	c->count++;
@@ -397,6 +451,9 @@ struct control *control_open(const char *name, struct error *err)
 	c->output = (struct loop_source){ -1, output_ready, c, false };
 	c->input = -1;
 	c->log = -1;
+	c->owner = geteuid();
+	/* Jansson would open the host's source of entropy when it makes its first object. */
+	json_object_seed(0);
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	if (open_socket(c, err)) {
 		/* It is another VM's, or there is none. */
@@ -414,6 +471,11 @@ struct control *control_open(const char *name, struct error *err)
 const char *control_name(const struct control *c)
 {
 	return c->name;
+}
+
+const char *control_socket(const struct control *c)
+{
+	return c->addr.sun_path;
 }
 
 const char *control_log(const struct control *c)
@@ -478,7 +540,7 @@ void control_close(struct control *c, int status)
 			;
 	}
 	if (c->addr.sun_path[0])
-		unlink(c->addr.sun_path);
+		keeper_unlink(c->addr.sun_path);
 	/* Also those whose connection or request has not been looked at yet. */
 	while (c->listener.fd >= 0 && accept_peer(c))
 		;

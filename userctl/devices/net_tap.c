@@ -126,7 +126,17 @@ static int attach(int fd, const char *ifname, struct error *err)
 	return 0;
 }
 
-struct net_cable *net_tap(const char *ifname, struct error *err)
+int net_tap_open(const char *ifname, struct error *err)
+{
+	int fd = open_tun(err);
+
+	if (fd < 0 || !attach(fd, ifname, err))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+struct net_cable *net_tap_fd(int fd, struct error *err)
 {
 	static const struct net_cable cable = {
 		.features = FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_HOST_TSO4) |
@@ -141,15 +151,18 @@ struct net_cable *net_tap(const char *ifname, struct error *err)
 	struct tap *tap = malloc(sizeof(*tap));
 
 	if (!tap) {
+		close(fd);
 		fault(err, EX_OSERR, "out of memory");
 		return NULL;
 	}
 	tap->cable = cable;
-	tap->fd = open_tun(err);
-	if (tap->fd >= 0 && !attach(tap->fd, ifname, err))
-		return &tap->cable;
-	if (tap->fd >= 0)
-		close(tap->fd);
-	free(tap);
-	return NULL;
+	tap->fd = fd;
+	return &tap->cable;
+}
+
+struct net_cable *net_tap(const char *ifname, struct error *err)
+{
+	int fd = net_tap_open(ifname, err);
+
+	return fd < 0 ? NULL : net_tap_fd(fd, err);
 }

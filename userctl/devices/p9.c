@@ -12,6 +12,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "../files.h"
+#include "../sandbox/sandbox.h"
 #include "p9_wire.h"
 
 #define FIDS_MAX   512
@@ -765,7 +767,9 @@ struct p9 *p9_create(const char *path, bool readonly, struct error *err)
 		fault(err, EX_OSERR, "out of memory");
 		return NULL;
 	}
-	p9->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	p9->root = files_get("share", path);
+	if (p9->root < 0)
+		p9->root = files_put("share", path, sandbox_share(path));
 	if (p9->root < 0) {
 		fault_errno(err, EX_NOINPUT, errno, "share %s", path);
 		free(p9);

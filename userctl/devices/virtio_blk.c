@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -12,6 +13,9 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "../files.h"
+#include "blk_ring.h"
 
 #define SECTOR       512
 #define PAGE         4096
@@ -310,7 +314,7 @@ static void blk_destroy(struct virtio *v)
 	struct virtio_blk *blk = (struct virtio_blk *)v;
 
 	virtio_destroy(v);
-	io_uring_queue_exit(&blk->ring);
+	blk_ring_put(&blk->ring);
 	close(blk->fd);
 	free(blk);
 }
@@ -375,16 +379,27 @@ static int check_image(const char *path, int fd, bool readonly, uint64_t *bytes,
 	return 0;
 }
 
-static int open_image(const char *path, bool readonly, uint64_t *bytes, struct error *err)
+int virtio_blk_open(const char *disk, const char *path, bool readonly, struct error *err)
 {
-	int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd = files_open(disk, path, flags);
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
 		return fault(err, EX_NOINPUT,
 			     "disk %s: No such file or directory; \"truncate -s 10G\" makes one",
 			     path);
+	return fault_errno(err, EX_NOINPUT, errno, "disk %s", path);
+}
+
+static int open_image(const char *disk, const char *path, bool readonly, uint64_t *bytes,
+		      struct error *err)
+{
+	int fd = virtio_blk_open(disk, path, readonly, err);
+
 	if (fd < 0)
-		return fault_errno(err, EX_NOINPUT, errno, "disk %s", path);
+		return -1;
 	if (!check_image(path, fd, readonly, bytes, err))
 		return fd;
 	close(fd);
@@ -423,10 +438,10 @@ struct virtio *virtio_blk_create(const char *name, const char *path, bool readon
 		return NULL;
 	}
 	blk->path = path;
-	blk->fd = open_image(path, readonly, &bytes, err);
+	blk->fd = open_image(name, path, readonly, &bytes, err);
 	if (blk->fd < 0)
 		goto err_free;
-	ret = io_uring_queue_init(VIRTQUEUE_MAX, &blk->ring, 0);
+	ret = blk_ring_get(&blk->ring);
 	if (ret) {
 		fault_errno(err, EX_OSERR, ret, "disk %s: io_uring", path);
 		goto err_close;
@@ -440,12 +455,33 @@ struct virtio *virtio_blk_create(const char *name, const char *path, bool readon
 	return &blk->v;
 
 err_ring:
-	io_uring_queue_exit(&blk->ring);
+	blk_ring_put(&blk->ring);
 err_close:
 	close(blk->fd);
 err_free:
 	free(blk);
 	return NULL;
+}
+
+int virtio_blk_grow(struct virtio *v, uint64_t bytes, struct error *err)
+{
+	struct virtio_blk *blk = (struct virtio_blk *)v;
+	struct stat st;
+
+	if (refused(blk))
+		return fault(err, 1, "disk %s is read-only", blk->path);
+	if (fstat(blk->fd, &st))
+		return fault_errno(err, 1, errno, "disk %s", blk->path);
+	/* A block device has the size that it has by now. */
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (bytes < (uint64_t)st.st_size || bytes % SECTOR)
+		return fault(err, 1,
+			     "disk %s has %" PRIu64 " bytes; it can only grow, in steps of 512",
+			     blk->path, (uint64_t)st.st_size);
+	if (ftruncate(blk->fd, (off_t)bytes))
+		return fault_errno(err, 1, errno, "disk %s", blk->path);
+	return 0;
 }
 
 int virtio_blk_resize(struct virtio *v, struct error *err)

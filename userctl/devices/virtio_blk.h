@@ -64,6 +64,19 @@ struct virtio_blk {
 struct virtio *virtio_blk_create(const char *name, const char *path, bool readonly,
 				 const struct guest_mem *mem, struct error *err);
 
+/* The file of disk @disk alone, for who passes it to a VM's process: a descriptor or -1. */
+int virtio_blk_open(const char *disk, const char *path, bool readonly, struct error *err);
+
+/**
+ * virtio_blk_grow() - make a file that is an image larger; no file that is open already is opened
+ * @v: what virtio_blk_create() returned
+ * @bytes: its new size
+ * @err: in words, with status 1
+ *
+ * Return: 0 or -1; virtio_blk_resize() tells the guest.
+ */
+int virtio_blk_grow(struct virtio *v, uint64_t bytes, struct error *err);
+
 /**
  * virtio_blk_resize() - see how large the image is by now, and tell the guest
  * @v: what virtio_blk_create() returned

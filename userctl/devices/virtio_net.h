@@ -102,6 +102,10 @@ bool virtio_net_hungry(struct virtio *v);
  */
 struct net_cable *net_tap(const char *ifname, struct error *err);
 
+/* The two halves of it: an interface's descriptor or -1; a cable to it, which takes it over. */
+int net_tap_open(const char *ifname, struct error *err);
+struct net_cable *net_tap_fd(int fd, struct error *err);
+
 /**
  * net_user() - a cable to a network within this process, which needs no privileges
  * @forward: ports

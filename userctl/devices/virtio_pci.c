@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../sandbox/sandbox.h"
+
 #define VENDOR_VIRTIO 0x1af4
 #define DEVICE_MODERN 0x1040
 #define BAR           0
@@ -493,6 +495,7 @@ static void *io_thread(void *arg)
 {
 	struct virtio *v = arg;
 
+	sandbox_thread(ROLE_IO, v->name);
 	pthread_mutex_lock(&v->lock);
 	while (!atomic_load(&v->ending))
 		virtio_serve(v, -1);
@@ -512,12 +515,11 @@ int virtio_start(struct virtio *v)
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGABRT);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = pthread_create(&v->thread, NULL, io_thread, v);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	v->started = !ret;
-	if (v->started)
-		pthread_setname_np(v->thread, v->name);
 	return -ret;
 }
 

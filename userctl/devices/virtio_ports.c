@@ -12,6 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../files.h"
+#include "../sandbox/keeper.h"
+
 #define CLASS_OTHER  0x078000
 #define FEATURE(bit) (1ULL << (bit))
 #define CONTROL_RX   2
@@ -297,7 +300,9 @@ static void ports_destroy(struct virtio *v)
 		if (port->peer >= 0)
 			close(port->peer);
 		close(port->listener);
-		unlink(port->path);
+		/* Of a machine that comes up again whoever connects finds the next one. */
+		if (!files_kept("port", port->path))
+			keeper_unlink(port->path);
 	}
 	free(dev);
 }
@@ -345,7 +350,9 @@ static int add_ports(struct virtio_ports *dev, const struct virtio_port_config *
 		port->peer = -1;
 		port->path = cfg[i].path;
 		snprintf(port->name, sizeof(port->name), "%s", cfg[i].name);
-		port->listener = listen_at(&cfg[i], err);
+		port->listener = files_get("port", cfg[i].path);
+		if (port->listener < 0)
+			port->listener = files_put("port", cfg[i].path, listen_at(&cfg[i], err));
 		if (port->listener < 0)
 			return -1;
 		dev->end++;

@@ -15,6 +15,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../files.h"
+
 #define NODE        "/dev/vhost-vsock"
 #define CLASS_OTHER 0xff0000
 
@@ -196,7 +198,7 @@ static const struct virtio_ops vsock_ops = {
 
 static int open_node(struct error *err)
 {
-	int fd = open(NODE, O_RDWR | O_CLOEXEC);
+	int fd = files_open("node", NODE, O_RDWR | O_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;
@@ -222,7 +224,9 @@ static int set_up(struct virtio_vsock *s, uint32_t cid, struct error *err)
 	s->fd = open_node(err);
 	if (s->fd < 0)
 		return -1;
-	if (ioctl(s->fd, VHOST_SET_OWNER) || ioctl(s->fd, VHOST_SET_FEATURES, &features))
+	/* It is this process's already if a machine before this one had it. */
+	if ((ioctl(s->fd, VHOST_SET_OWNER) && errno != EBUSY) ||
+	    ioctl(s->fd, VHOST_SET_FEATURES, &features))
 		ret = -errno;
 	if (!ret)
 		ret = set_memory(s);

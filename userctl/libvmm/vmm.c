@@ -13,6 +13,8 @@
 
 #include <linux/vmm.h>
 
+#include "../files.h"
+
 const char *vmm_device(const char *option)
 {
 	const char *env = getenv(VMM_DEVICE_ENV);
@@ -74,7 +76,7 @@ static int fault_open(const char *node, int errnum, struct error *err)
 
 int vmm_open(const char *node, struct error *err)
 {
-	int fd = open(node, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = files_open("node", node, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int version;
 
 	if (fd < 0)

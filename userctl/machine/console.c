@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../sandbox/sandbox.h"
 #include "machine.h"
 
 #define WRITE_MAX 4096 /* bytes written at once: what a pipe takes without blocking halfway */
@@ -141,6 +142,7 @@ static void *writer_thread(void *arg)
 	size_t len, done;
 	bool alive;
 
+	sandbox_thread(ROLE_CONSOLE, "console");
 	pthread_mutex_lock(&con->lock);
 	while (!con->broken && (con->count || !con->closing)) {
 		if (!con->count) {
@@ -282,6 +284,7 @@ static int start_writer(struct console *con)
 
 	sigfillset(&all);
 	sigdelset(&all, SIG_KICK);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = pthread_create(&con->writer, NULL, writer_thread, con);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

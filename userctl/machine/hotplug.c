@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../device_text.h"
+#include "../files.h"
 #include "machine.h"
 
 /* ---- the configuration ---- */
@@ -72,6 +73,7 @@ static void release(struct machine *m, struct virtio *v)
 		p->net[net] = NULL;
 		forget_net(&m->cfg->peripherals, (unsigned int)net);
 	}
+	files_forget(name);
 	if (m->cfg->control)
 		control_detached(m->cfg->control, name);
 }
@@ -140,8 +142,12 @@ int hotplug_add(struct machine *m, struct error *err)
 
 int hotplug_start(struct machine *m, struct error *err)
 {
-	int ret = loop_watch(&m->loop, &m->peripherals.ejected);
+	int ret;
 
+	/* Without a bus there is nothing to watch, and descriptor 0 is somebody else's. */
+	if (!m->peripherals.has_pci)
+		return 0;
+	ret = loop_watch(&m->loop, &m->peripherals.ejected);
 	return ret ? fault_errno(err, EX_OSERR, ret, "cannot watch the PCI slots") : 0;
 }
 
@@ -168,6 +174,8 @@ void hotplug_remove(struct machine *m)
 {
 	struct loop_source *src = &m->peripherals.ejected;
 
+	if (!m->peripherals.has_pci)
+		return;
 	release_slots(m, leaving(m));
 	if (src->fd < 0)
 		return;

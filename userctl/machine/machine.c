@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "../boot/acpi_tables.h"
-#include "../libvmm/fleet.h"
+#include "../sandbox/keeper.h"
+#include "../sandbox/sandbox.h"
 
 #define NAME_TRIES   20
 #define NAME_WAIT_US 50000
@@ -129,15 +130,9 @@ static int set_name(struct machine *m, struct error *err)
 
 static int set_limit(struct machine *m, struct error *err)
 {
-	struct fleet *fleet;
-	int ret;
-
 	if (!m->cfg->cpu_limit)
 		return 0;
-	fleet = fleet_open(err);
-	ret = fleet ? fleet_limit_cpu(fleet, m->id, m->cfg->cpu_limit, err) : -1;
-	fleet_close(fleet);
-	return ret;
+	return keeper_limit(m->id, m->cfg->cpu_limit, err);
 }
 
 static int setup_platform(struct machine *m, struct error *err)
@@ -153,13 +148,23 @@ static int setup_platform(struct machine *m, struct error *err)
 	return 0;
 }
 
+static int create_vm(struct machine *m, struct error *err)
+{
+	int sys = vmm_open(m->cfg->device, err), ret;
+
+	if (sys < 0)
+		return -1;
+	sandbox_owner_begin();
+	ret = vmm_vm_create(&m->vm, sys, err);
+	sandbox_owner_end();
+	return ret;
+}
+
 static int setup_vm(struct machine *m, struct error *err)
 {
-	int sys = vmm_open(m->cfg->device, err);
-
-	if (sys < 0 || vmm_vm_create(&m->vm, sys, err) || set_name(m, err) || set_limit(m, err))
+	if (create_vm(m, err) || set_name(m, err) || set_limit(m, err))
 		return -1;
-	m->cpuid = vmm_supported_cpuid(sys, err);
+	m->cpuid = vmm_supported_cpuid(m->vm.sys, err);
 	if (!m->cpuid || check_memory(m, err) || check_cpus(m, err))
 		return -1;
 	if (setup_platform(m, err) || vmm_vm_memory(&m->vm, 0, 0, m->mem.low, m->mem.base, err))

@@ -9,6 +9,8 @@
 #include "../devices/virtio_blk.h"
 #include "../devices/virtio_rng.h"
 #include "../devices/virtio_vsock.h"
+#include "../files.h"
+#include "../sandbox/sandbox.h"
 #include "machine.h"
 
 /* Of a guest with a virtio console. Linux is ready long before, and most guests say something. */
@@ -151,6 +153,28 @@ static void make_mac(const struct machine *m, unsigned int index, uint8_t *mac)
 	mac[5] = (uint8_t)index;
 }
 
+/* The interface of a machine before this one, which may have gone with its descriptor, is kept. */
+static struct net_cable *plug_tap(const char *card, const char *ifname, struct error *err)
+{
+	int fd = files_get(card, "tap");
+
+	if (fd < 0)
+		fd = files_put(card, "tap", net_tap_open(ifname, err));
+	return fd < 0 ? NULL : net_tap_fd(fd, err);
+}
+
+static struct net_cable *plug(const struct net_config *cfg, const char *card, struct error *err)
+{
+	if (cfg->tap)
+		return plug_tap(card, cfg->ifname, err);
+	if (sandbox_has_network())
+		return net_user(cfg->forward, cfg->forwards, err);
+	fault(err, 1, "%s",
+	      "the VM's process has given up its network: start it with a card of --net user, or "
+	      "attach one of tap");
+	return NULL;
+}
+
 int peripherals_add_net(struct machine *m, unsigned int index, struct error *err)
 {
 	const struct net_config *cfg = &m->cfg->peripherals.net[index];
@@ -161,7 +185,7 @@ int peripherals_add_net(struct machine *m, unsigned int index, struct error *err
 
 	make_mac(m, index, mac);
 	snprintf(name, sizeof(name), "net%u", index);
-	cable = cfg->tap ? net_tap(cfg->ifname, err) : net_user(cfg->forward, cfg->forwards, err);
+	cable = plug(cfg, name, err);
 	v = virtio_net_create(name, cfg->has_mac ? cfg->mac : mac, cable, &m->mem, err);
 	if (attach(m, v, err))
 		return -1;

@@ -6,6 +6,7 @@
 
 #include <linux/vmm.h>
 
+#include "../sandbox/sandbox.h"
 #include "machine.h"
 
 #define CR0_PE     0x00000001ULL
@@ -262,7 +263,10 @@ static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	struct machine *m = vcpu->m;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
+	sandbox_thread(ROLE_VCPU, name);
 	while (!atomic_load(&m->cause)) {
 		if (!ioctl(vcpu->kvm.fd, KVM_RUN, 0)) {
 			handle_exit(vcpu);
@@ -278,7 +282,6 @@ static void *vcpu_thread(void *arg)
 
 int vcpu_start(struct vcpu *vcpu, struct error *err)
 {
-	char name[16];
 	sigset_t all, old;
 	int ret;
 
@@ -290,6 +293,7 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGILL);
 	sigdelset(&all, SIGABRT);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -297,8 +301,6 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 		return fault_errno(err, EX_OSERR, ret, "cannot start a thread for vCPU %u",
 				   vcpu->id);
 	vcpu->started = true;
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
-	pthread_setname_np(vcpu->thread, name);
 	return 0;
 }
 

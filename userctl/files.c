@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEPT_MAX 64 /* kernel, modules, disks, cards, shares, ports, nodes */
+#define KEY_MAX  256
+
+static struct {
+	char key[KEY_MAX];
+	int fd;
+} kept[KEPT_MAX];
+static unsigned int count;
+static bool keeping, sealed;
+static int offered = -1;
+
+void files_keep_all(void)
+{
+	keeping = true;
+}
+
+void files_seal(void)
+{
+	sealed = true;
+}
+
+/* Longer names differ at their end. */
+static void make_key(char *key, const char *what, const char *name)
+{
+	size_t len = strlen(name);
+
+	snprintf(key, KEY_MAX, "%s %s", what, len > KEY_MAX / 2 ? name + len - KEY_MAX / 2 : name);
+}
+
+static int find(const char *what, const char *name)
+{
+	char key[KEY_MAX];
+	unsigned int i;
+
+	make_key(key, what, name);
+	for (i = 0; sealed && i < count; i++) {
+		if (!strcmp(kept[i].key, key))
+			return kept[i].fd;
+	}
+	return -1;
+}
+
+bool files_kept(const char *what, const char *name)
+{
+	return find(what, name) >= 0;
+}
+
+static int keep(const char *what, const char *name, int fd)
+{
+	if (!keeping || fd < 0 || count == KEPT_MAX)
+		return fd;
+	make_key(kept[count].key, what, name);
+	kept[count].fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	count += kept[count].fd >= 0;
+	return fd;
+}
+
+int files_get(const char *what, const char *name)
+{
+	int fd = find(what, name);
+
+	if (fd >= 0)
+		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	fd = offered;
+	offered = -1;
+	return keep(what, name, fd);
+}
+
+int files_put(const char *what, const char *name, int fd)
+{
+	return sealed ? fd : keep(what, name, fd);
+}
+
+int files_open(const char *what, const char *name, int flags)
+{
+	int fd = files_get(what, name);
+
+	if (fd >= 0)
+		return fd;
+	if (!sealed)
+		return files_put(what, name, open(name, flags));
+	errno = EACCES;
+	return -1;
+}
+
+void files_offer(int fd)
+{
+	if (offered >= 0)
+		close(offered);
+	offered = fd;
+}
+
+void files_forget(const char *what)
+{
+	size_t len = strlen(what);
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (strncmp(kept[i].key, what, len) || kept[i].key[len] != ' ')
+			continue;
+		close(kept[i].fd);
+		kept[i] = kept[--count];
+		return;
+	}
+}
