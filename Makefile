@@ -53,6 +53,15 @@ modules_install: module
 install: userspace
 	$(call part,userctl,$B/userctl,PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) install)
 
+## make deb                Debian packages vmm-dkms, vmctl and libvmm-dev (build/deb)
+.PHONY: deb check-deb
+deb:
+	@packaging/build-deb
+
+## make check-deb          lintian on them; install, build, upgrade, purge in a throw-away root
+check-deb: deb
+	@packaging/check-deb
+
 ## make clean
 .PHONY: clean
 clean:
