@@ -172,6 +172,66 @@ ctl "its old one" 1 "no VM \"disk\"" stats disk
 ctl "a name that another has" 1 "vm1" rename store vm1
 ctl "stop by force" 0 "" stop store --force --timeout 0
 
+# ---- devices, of a guest that knows nothing of their coming and going
+ctl "attach without a bus" 1 "no PCI bus: start it with --pci" attach vm1 disk "$tmp/disk"
+define plug "append = hang" "disk = $tmp/disk" "cpu-limit = 60"
+head -c 1048576 /dev/zero >"$tmp/spare"
+ctl "one with a disk" 0 "" start plug
+holds "which is ready" logged plug ready
+ctl "attach of a file that is missing" 1 "disk $tmp/none: No such file.*truncate" \
+	attach plug disk "$tmp/none"
+ctl "attach of a file in use" 1 "disk $tmp/disk: another process uses it: end that" \
+	attach plug disk "$tmp/disk"
+ctl "attach of a network that is none" 1 "net must be user or tap" attach plug nic bridge
+(cd "$tmp" && exec "$VMCTL" attach --json plug disk spare,ro) >"$tmp/out" 2>&1
+got=$? want=0
+echo '^{"id":"disk1","slot":2}$' >"$tmp/want"
+verdict "attach from its folder"
+ctl "attach of a card" 0 "^net0\$" attach plug nic user,mac=02:00:00:00:00:07
+ctl "what there is" 0 "^disk0  *1  $tmp/disk\$
+^disk1  *2  $tmp/spare, read-only\$
+^net0  *3  user\$" attach plug
+ctl "as JSON" 0 '^\[{"id":"disk0",.*"file":"'"$tmp/disk"'",.*{"id":"net0",.*"network":"user",' \
+	attach plug --json
+ctl "detach of what there is not" 1 "no disk or network card \"disk7\": it has disk0 disk1 net0" \
+	detach plug disk7
+ctl "detach of what the guest has not seen" 0 "" detach plug disk1
+ctl "and of a card" 0 '^{"id":"net0"}$' detach plug net0 --json
+ctl "detach of what it does not let go" 1 "has not let go of disk0 within 1 s.*a reset takes" \
+	detach plug disk0 --timeout 1
+ctl "it has been asked" 0 "^disk0 .*, asked to go\$" attach plug
+for _ in 1 2 3 4 5 6 7; do
+	head -c 4096 /dev/zero >"$tmp/spare$_"
+	"$VMCTL" attach plug disk "$tmp/spare$_" >>"$tmp/failed" 2>&1
+done
+ctl "attach of one too many" 1 "has 8 disks, and cannot have more: detach one first" \
+	attach plug disk "$tmp/spare"
+ctl "pause of it" 0 "" pause plug
+ctl "detach from a paused one" 1 "VM plug is paused.*resume it" detach plug disk0
+ctl "resume of it" 0 "" resume plug
+"$VMCTL" detach plug disk0 >"$tmp/waited" 2>&1 &
+waiter=$!
+# What was not asked to go stays.
+without() {
+	"$VMCTL" attach plug >"$tmp/devices" 2>/dev/null && grep -q "^disk1 " "$tmp/devices" &&
+		! grep -q "^disk0 " "$tmp/devices"
+}
+asked_again() {
+	"$GUESTS/say" "$tmp/run/plug.sock" '{"cmd":"info"}' | grep -q '"detaching":1'
+}
+holds "somebody waits for its disk to go" asked_again
+ctl "its reset" 0 "" reset plug
+wait $waiter
+got=$? want=0
+cp "$tmp/waited" "$tmp/out"
+: >"$tmp/want"
+verdict "takes the disk out"
+holds "and comes up without it" without
+ctl "whose file is free" 0 "" start other --kernel "$GUESTS/pvh.elf" --memory 4M --append hang \
+	--disk "$tmp/disk"
+ctl "the other's end" 0 "" stop other --force --timeout 0
+ctl "its end" 0 "" stop plug --force --timeout 0
+
 # ---- resets, ends
 id=$(field talk id)
 ctl "reset" 0 "" reset talk
