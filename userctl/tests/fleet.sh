@@ -174,7 +174,8 @@ ctl "stop by force" 0 "" stop store --force --timeout 0
 
 # ---- devices, of a guest that knows nothing of their coming and going
 ctl "attach without a bus" 1 "no PCI bus: start it with --pci" attach vm1 disk "$tmp/disk"
-define plug "append = hang" "disk = $tmp/disk" "cpu-limit = 60"
+# With a network, which the process of a VM without one has given up.
+define plug "append = hang" "disk = $tmp/disk" "net = user" "cpu-limit = 60"
 head -c 1048576 /dev/zero >"$tmp/spare"
 ctl "one with a disk" 0 "" start plug
 holds "which is ready" logged plug ready
@@ -185,18 +186,19 @@ ctl "attach of a file in use" 1 "disk $tmp/disk: another process uses it: end th
 ctl "attach of a network that is none" 1 "net must be user or tap" attach plug nic bridge
 (cd "$tmp" && exec "$VMCTL" attach --json plug disk spare,ro) >"$tmp/out" 2>&1
 got=$? want=0
-echo '^{"id":"disk1","slot":2}$' >"$tmp/want"
+echo '^{"id":"disk1","slot":3}$' >"$tmp/want"
 verdict "attach from its folder"
-ctl "attach of a card" 0 "^net0\$" attach plug nic user,mac=02:00:00:00:00:07
+ctl "attach of a card" 0 "^net1\$" attach plug nic user,mac=02:00:00:00:00:07
 ctl "what there is" 0 "^disk0  *1  $tmp/disk\$
-^disk1  *2  $tmp/spare, read-only\$
-^net0  *3  user\$" attach plug
+^disk1  *3  $tmp/spare, read-only\$
+^net0  *2  user\$
+^net1  *4  user\$" attach plug
 ctl "as JSON" 0 '^\[{"id":"disk0",.*"file":"'"$tmp/disk"'",.*{"id":"net0",.*"network":"user",' \
 	attach plug --json
-ctl "detach of what there is not" 1 "no disk or network card \"disk7\": it has disk0 disk1 net0" \
+ctl "detach of what there is not" 1 "no disk or network card \"disk7\": it has disk0 disk1 net0 net1" \
 	detach plug disk7
 ctl "detach of what the guest has not seen" 0 "" detach plug disk1
-ctl "and of a card" 0 '^{"id":"net0"}$' detach plug net0 --json
+ctl "and of a card" 0 '^{"id":"net1"}$' detach plug net1 --json
 ctl "detach of what it does not let go" 1 "has not let go of disk0 within 1 s.*a reset takes" \
 	detach plug disk0 --timeout 1
 ctl "it has been asked" 0 "^disk0 .*, asked to go\$" attach plug

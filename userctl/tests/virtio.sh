@@ -257,7 +257,7 @@ hot_disk() {
 	guest_says "guest: written" "$1"
 	ctl "it is locked" 1 "disk $tmp/hot: another process uses it: end that" \
 		attach hot disk "$tmp/hot"
-	ctl "it is listed" 0 "^disk0  *1  $tmp/hot\$" attach hot
+	ctl "it is listed" 0 "^disk0  *2  $tmp/hot\$" attach hot
 	ctl "detach of a disk, $1" 0 "" detach hot disk0
 	guest_says "guest: went vda" "$1"
 	# What was written and flushed: the first half again.
@@ -276,18 +276,19 @@ if asked hotplug && [ -n "${STOCK:-}" ]; then
 	head -c 300000 /dev/urandom >"$tmp/www/file"
 	httpd -f -p 8000 -h "$tmp/www" &
 	server=$!
-	ctl "a VM with no device" 0 "" start hot --kernel "$STOCK/vmlinuz" --memory 256M --pci \
+	# With a network, which the process of a VM without one has given up.
+	ctl "a VM without a disk" 0 "" start hot --kernel "$STOCK/vmlinuz" --memory 256M --net user \
 		--initrd "$STOCK/virtio-stock.gz" --on-reset exit \
 		--append "$quiet task=hotplug server=10.0.2.2:8000"
 	hot_disk 1
 	# In the slot that the first one has left.
 	hot_disk 2
 	await logged 1 "guest: waits for a card"
-	ctl "attach of a card" 0 '^{"id":"net0","slot":1}$' attach --json hot nic user
+	ctl "attach of a card" 0 '^{"id":"net1","slot":2}$' attach --json hot nic user
 	guest_says "guest: file $(sha256sum <"$tmp/www/file" | cut -d' ' -f1)"
 	await logged 1 "guest: has fetched"
-	ctl "detach of a card" 0 '^{"id":"net0"}$' detach --json hot net0
-	guest_says "guest: went eth0"
+	ctl "detach of a card" 0 '^{"id":"net1"}$' detach --json hot net1
+	guest_says "guest: went eth1"
 	guest_says "guest: slots 31"
 	ended() {
 		! "$VMCTL" show hot >/dev/null 2>&1
