@@ -267,7 +267,7 @@ def fuzz_ioctl(run):
     for seconds, options in ((80, ['--kernel', 'debug']),
                              (40, ['--kernel', 'slim', '--smp', '2', '--memory', '1536M',
                                    '--append', 'slub_debug=FZP'])):
-        cases += run.on_host([*options, '--insmod', '--timeout', str(300 + seconds),
+        cases += run.on_host([*options, '--insmod', '--timeout', str(900 + seconds),
                               '--file', os.path.join(BUILD, 'fuzz-ioctl/ioctl_fuzz')],
                              f'VMM_DEV=/dev/vmm /ioctl_fuzz -t {seconds}')
     return cases
