@@ -30,6 +30,7 @@ enum {
 	OPT_MEMORY,
 	OPT_MEMORY_LIMIT,
 	OPT_DISK,
+	OPT_VCPUS,
 };
 
 /**
@@ -46,6 +47,7 @@ enum {
  * @memory_limit: --memory-limit
  * @disk: --disk
  * @disk_size: its size
+ * @vcpus: --vcpus
  * @err: what is wrong
  */
 struct ask {
@@ -53,7 +55,7 @@ struct ask {
 	bool takes_to, force, json;
 	int timeout;
 	unsigned int has;
-	unsigned long percent, disk;
+	unsigned long percent, disk, vcpus;
 	uint64_t memory, memory_limit, disk_size;
 	struct error err;
 };
@@ -82,6 +84,9 @@ static const struct argp_option set_options[] = {
 	{ "memory", OPT_MEMORY, "SIZE", 0, "what the guest shall keep, by its balloon", 0 },
 	{ "memory-limit", OPT_MEMORY_LIMIT, "SIZE", 0, "what may be resident; 0: no limit", 0 },
 	{ "disk", OPT_DISK, "N=SIZE", 0, "make disk N, from 0 on, larger", 0 },
+	{ "vcpus", OPT_VCPUS, "N", 0, "how many vCPUs there shall be", 0 },
+	{ "timeout", OPT_TIMEOUT, "SECONDS", 0,
+	  "how long to wait until the guest lets vCPUs go (default: 30)", 0 },
 	{ 0 },
 };
 
@@ -132,6 +137,10 @@ static int parse_value(struct ask *a, int key, char *arg)
 		return parse_size(a, "memory-limit", arg, &a->memory_limit);
 	case OPT_DISK:
 		return parse_disk(a, arg);
+	case OPT_VCPUS:
+		if (count_parse(arg, 1, 1024, &a->vcpus))
+			return fault(&a->err, EX_USAGE, "vcpus must be a number, not \"%s\"", arg);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -368,11 +377,39 @@ static int set_by_kernel(const struct ask *a, const struct target *t, struct err
 	return 0;
 }
 
+static int vcpus_of(int fd, struct error *err)
+{
+	json_t *answer = control_request(fd, json_pack("{s:s}", "cmd", "info"), err);
+	int n = answer ? (int)json_integer_value(json_object_get(answer, "cpus")) : -1;
+
+	json_decref(answer);
+	return n;
+}
+
+/* Others come at once; the guest takes its time to let them go, and may refuse. */
+static int set_vcpus(const struct ask *a, const struct target *t, int fd, struct error *err)
+{
+	int left = (a->timeout < 0 ? STOP_TIMEOUT : a->timeout) * 1000, n;
+
+	if (ask_for(fd, json_pack("{s:s, s:i}", "cmd", "vcpus", "count", (int)a->vcpus), err))
+		return -1;
+	while ((n = vcpus_of(fd, err)) != (int)a->vcpus) {
+		if (n < 0)
+			return -1;
+		if (left <= 0)
+			return fault(err, 1, "VM %s still has %d vCPUs: its guest has not let go",
+				     t->vm.name, n);
+		usleep(POLL_MS * 1000);
+		left -= POLL_MS;
+	}
+	return 0;
+}
+
 static int set_by_client(const struct ask *a, const struct target *t, struct error *err)
 {
 	int fd, ret = 0;
 
-	if (!(a->has & (HAS(OPT_MEMORY) | HAS(OPT_DISK))))
+	if (!(a->has & (HAS(OPT_MEMORY) | HAS(OPT_DISK) | HAS(OPT_VCPUS))))
 		return 0;
 	fd = connect_to(t, err);
 	if (fd < 0)
@@ -387,22 +424,24 @@ static int set_by_client(const struct ask *a, const struct target *t, struct err
 			      json_pack("{s:s, s:i, s:I}", "cmd", "disk", "disk", (int)a->disk,
 					"bytes", (json_int_t)a->disk_size),
 			      err);
+	if (!ret && a->has & HAS(OPT_VCPUS))
+		ret = set_vcpus(a, t, fd, err);
 	close(fd);
 	return ret;
 }
 
 int cmd_set(int argc, char **argv)
 {
-	struct ask a = { 0 };
+	struct ask a = { .timeout = -1 };
 	struct error err;
 	struct target t;
 	int status;
 
 	if (parse(&a, set_options, argc, argv))
 		return EX_USAGE;
-	if (!a.has) {
+	if (!(a.has & ~HAS(OPT_TIMEOUT))) {
 		fault(&err, EX_USAGE,
-		      "set what? --cpu-limit, --memory, --memory-limit or --disk is needed");
+		      "set what? --cpu-limit, --memory, --memory-limit, --disk or --vcpus");
 		return report(&err);
 	}
 	status = target_find(&t, a.which);

@@ -30,6 +30,7 @@ enum {
 	OPT_FIRMWARE,
 	OPT_GRACE,
 	OPT_MACHINE,
+	OPT_MAX_CPUS,
 	OPT_MODULE,
 	OPT_NO_SANDBOX,
 	OPT_ON_RESET,
@@ -49,6 +50,7 @@ static const struct argp_option options[] = {
 	  "write what the guest sends to port 0x402, firmware's messages, to FILE", 0 },
 	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
+	{ "max-cpus", OPT_MAX_CPUS, "N", 0, "how many there can be later (default: as many)", 0 },
 	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)",
 	  0 },
 	{ "cpu-limit", OPT_CPU_LIMIT, "PERCENT", 0,
@@ -89,13 +91,14 @@ static int parse_memory(struct run_options *o, const char *arg)
 	return 0;
 }
 
-static int parse_cpus(struct run_options *o, const char *arg)
+static int parse_cpus(struct run_options *o, const char *what, const char *arg, unsigned int *cpus)
 {
 	unsigned long n;
 
 	if (count_parse(arg, 1, CPUS_MAX, &n))
-		return fault(&o->err, EX_USAGE, "cpus must be 1 to %d, not \"%s\"", CPUS_MAX, arg);
-	o->cfg.cpus = (unsigned int)n;
+		return fault(&o->err, EX_USAGE, "%s must be 1 to %d, not \"%s\"", what, CPUS_MAX,
+			     arg);
+	*cpus = (unsigned int)n;
 	return 0;
 }
 
@@ -177,7 +180,9 @@ static int parse_option(struct run_options *o, int key, char *arg)
 		o->cfg.boot.cmdline = arg;
 		return 0;
 	case 'c':
-		return parse_cpus(o, arg);
+		return parse_cpus(o, "cpus", arg, &o->cfg.cpus);
+	case OPT_MAX_CPUS:
+		return parse_cpus(o, "max-cpus", arg, &o->cfg.max_cpus);
 	case 'm':
 		return parse_memory(o, arg);
 	case 'n':
@@ -328,7 +333,12 @@ int run_check(struct run_options *o)
 	if (check_boot(o))
 		return -1;
 	/* Firmware is one thing more for which there would be a bus. */
-	if (o->cfg.pv && (o->cfg.cpus > 1 || peripherals_wanted(&o->cfg) || o->cfg.debug))
+	if (!o->cfg.max_cpus)
+		o->cfg.max_cpus = o->cfg.cpus;
+	if (o->cfg.max_cpus < o->cfg.cpus)
+		return fault(&o->err, EX_USAGE, "max-cpus is %u, but the VM begins with %u",
+			     o->cfg.max_cpus, o->cfg.cpus);
+	if (o->cfg.pv && (o->cfg.max_cpus > 1 || peripherals_wanted(&o->cfg) || o->cfg.debug))
 		return fault(&o->err, EX_USAGE,
 			     "a machine of type pv has one vCPU, no device and no firmware");
 	o->cfg.device = vmm_device(o->cfg.device);

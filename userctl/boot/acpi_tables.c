@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "../devices/acpi_pm.h"
+#include "../devices/cpu_hotplug.h"
 #include "../devices/pci.h"
 #include "../devices/pci_hotplug.h"
 #include "../devices/rtc.h"
+#include "acpi_cpus.h"
 #include "aml.h"
 
 #define PACKED __attribute__((packed))
@@ -18,11 +20,9 @@
 #define IOAPIC_ADDR 0xfec00000u
 
 #define MADT_PCAT_COMPAT 1
-#define MADT_LAPIC       0
 #define MADT_IOAPIC      1
 #define MADT_OVERRIDE    2
 #define MADT_LAPIC_NMI   4
-#define MADT_ENABLED     1
 #define INTI_LEVEL_HIGH  0x0d /* active high, level-triggered */
 #define ALL_PROCESSORS   0xff
 
@@ -105,11 +105,6 @@ struct facs {
 struct madt {
 	struct header h;
 	uint32_t lapic_addr, flags;
-} PACKED;
-
-struct madt_lapic {
-	uint8_t type, length, uid, apic_id;
-	uint32_t flags;
 } PACKED;
 
 struct madt_ioapic {
@@ -383,7 +378,7 @@ static void aml_pci(struct aml *aml)
 	aml_close(aml, dev);
 }
 
-static uint64_t build_dsdt(struct area *area, bool pci)
+static uint64_t build_dsdt(struct area *area, const struct acpi_config *cfg)
 {
 	struct {
 		struct header h;
@@ -398,11 +393,18 @@ static uint64_t build_dsdt(struct area *area, bool pci)
 	aml_com1(&aml);
 	aml_rtc(&aml);
 	aml_mainboard(&aml);
-	if (pci)
+	if (cfg->pci)
 		aml_pci(&aml);
+	if (cfg->max_cpus > cfg->cpus)
+		acpi_cpus(&aml, cfg->max_cpus);
 	aml_close(&aml, scope);
-	if (pci)
+	if (cfg->pci)
 		aml_events(&aml);
+	if (cfg->max_cpus > cfg->cpus) {
+		scope = aml_open_scope(&aml, "\\_GPE");
+		acpi_cpus_event(&aml);
+		aml_close(&aml, scope);
+	}
 	if (!aml_done(&aml)) {
 		area->full = true;
 		return 0;
@@ -461,7 +463,7 @@ static uint64_t build_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
 	return place(area, &fadt, sizeof(fadt));
 }
 
-static uint64_t build_madt(struct area *area, unsigned int cpus)
+static uint64_t build_madt(struct area *area, unsigned int cpus, unsigned int max)
 {
 	struct {
 		struct madt madt;
@@ -477,12 +479,13 @@ static uint64_t build_madt(struct area *area, unsigned int cpus)
 			 INTI_LEVEL_HIGH },
 		.nmi = { MADT_LAPIC_NMI, sizeof(t.nmi), ALL_PROCESSORS, 0, 1 },
 	};
-	size_t len = sizeof(t) - (ACPI_CPUS_MAX - cpus) * sizeof(t.lapic[0]);
+	size_t len = sizeof(t) - (ACPI_CPUS_MAX - max) * sizeof(t.lapic[0]);
 	unsigned int i;
 
-	for (i = 0; i < cpus; i++) {
+	for (i = 0; i < max; i++) {
 		t.lapic[i] = (struct madt_lapic){ MADT_LAPIC, sizeof(t.lapic[0]), (uint8_t)i,
-						  (uint8_t)i, MADT_ENABLED };
+						  (uint8_t)i,
+						  i < cpus ? MADT_ENABLED : MADT_ONLINE_CAPABLE };
 	}
 	fill_header(&t.madt.h, "APIC", len, 5);
 	return place(area, &t, len);
@@ -517,10 +520,12 @@ int acpi_tables_build(struct guest_mem *mem, const struct acpi_config *cfg, stru
 	struct area area = { .mem = mem, .next = cfg->start + 64, .end = cfg->end };
 	uint64_t fadt, madt;
 
-	if (!cfg->cpus || cfg->cpus > ACPI_CPUS_MAX)
-		return fault(err, EX_SOFTWARE, "ACPI tables for %u vCPUs", cfg->cpus);
-	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area, cfg->pci));
-	madt = build_madt(&area, cfg->cpus);
+	if (!cfg->cpus || cfg->max_cpus < cfg->cpus || cfg->max_cpus > ACPI_CPUS_MAX ||
+	    (cfg->max_cpus > cfg->cpus && cfg->max_cpus > CPU_HOTPLUG_MAX))
+		return fault(err, EX_SOFTWARE, "ACPI tables for %u vCPUs of %u", cfg->cpus,
+			     cfg->max_cpus);
+	fadt = build_fadt(&area, build_facs(&area), build_dsdt(&area, cfg));
+	madt = build_madt(&area, cfg->cpus, cfg->max_cpus);
 	root.xsdt = build_xsdt(&area, fadt, madt, cfg->pci ? build_mcfg(&area) : 0);
 	if (area.full)
 		return fault(err, EX_SOFTWARE, "the ACPI tables do not fit");

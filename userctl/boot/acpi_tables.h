@@ -13,13 +13,14 @@
 
 /**
  * struct acpi_config - what the tables describe, and where they go
- * @cpus: vCPUs, whose APIC ids are 0 to @cpus - 1
+ * @cpus: vCPUs that are there at the beginning, whose APIC ids are 0 to @cpus - 1
+ * @max_cpus: how many there can be; if more than @cpus, then at most CPU_HOTPLUG_MAX
  * @pci: there is a PCI bus
  * @start: guest-physical address of the root pointer, which the tables follow
  * @end: where they end at the latest
  */
 struct acpi_config {
-	unsigned int cpus;
+	unsigned int cpus, max_cpus;
 	bool pci;
 	uint64_t start, end;
 };

@@ -141,6 +141,17 @@ void aml_string(struct aml *aml, const char *text)
 	emit(aml, text, strlen(text) + 1);
 }
 
+void aml_buffer(struct aml *aml, const void *data, size_t len)
+{
+	size_t place;
+
+	emit_byte(aml, OP_BUFFER);
+	place = aml->len;
+	aml_integer(aml, len);
+	emit(aml, data, len);
+	aml_close(aml, place);
+}
+
 static uint32_t hex_digit(char c)
 {
 	return (uint32_t)(c <= '9' ? c - '0' : c - 'A' + 10);
@@ -389,14 +400,9 @@ void aml_crs(struct aml *aml, struct aml_resources *res)
 {
 	/* A checksum of zero means that there is none to check. */
 	uint8_t end[2] = { RES_END, 0 };
-	size_t place;
 
 	memcpy(res->buf + res->len, end, sizeof(end));
 	res->len += sizeof(end);
 	aml_open_name(aml, "_CRS");
-	emit_byte(aml, OP_BUFFER);
-	place = aml->len;
-	aml_integer(aml, res->len);
-	emit(aml, res->buf, res->len);
-	aml_close(aml, place);
+	aml_buffer(aml, res->buf, res->len);
 }

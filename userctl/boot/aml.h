@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AML_MAX 8192
+#define AML_MAX 32768
 
 /**
  * struct aml - a byte code under construction
@@ -41,6 +41,9 @@ bool aml_done(const struct aml *aml);
 void aml_name(struct aml *aml, const char *name);
 void aml_integer(struct aml *aml, uint64_t value);
 void aml_string(struct aml *aml, const char *text);
+
+/* Buffer () { ... } */
+void aml_buffer(struct aml *aml, const void *data, size_t len);
 
 /* EISA identifier such as "PNP0501", as the integer that _HID takes. */
 void aml_eisaid(struct aml *aml, const char *id);

@@ -153,16 +153,36 @@ static json_t *devices(struct machine *m, const json_t *request, struct error *e
 	return json_pack("{s:o}", "devices", all);
 }
 
+/* How many vCPUs there shall be: absent ones come at once, others when the guest lets them go. */
+static json_t *vcpus(struct machine *m, const json_t *request, struct error *err)
+{
+	const json_t *count = json_object_get(request, "count");
+	const struct machine_config *cfg = m->cfg;
+
+	if (cfg->max_cpus == cfg->cpus) {
+		fault(err, 1, "the VM's vCPUs are %u for good: start it with --max-cpus",
+		      cfg->cpus);
+		return NULL;
+	}
+	if (!json_is_integer(count) || json_integer_value(count) < 1 ||
+	    json_integer_value(count) > (json_int_t)cfg->max_cpus) {
+		fault(err, 1, "the VM can have 1 to %u vCPUs", cfg->max_cpus);
+		return NULL;
+	}
+	cpu_hotplug_set(&m->cpus, (unsigned int)json_integer_value(count));
+	return done();
+}
+
 static json_t *info(struct machine *m, const json_t *request, struct error *err)
 {
 	const struct machine_config *cfg = m->cfg;
 
 	(void)request;
 	(void)err;
-	return json_pack("{s:s, s:I, s:i, s:I, s:i, s:b, s:b}", "name", cfg->name, "id",
+	return json_pack("{s:s, s:I, s:i, s:I, s:i, s:i, s:b, s:b}", "name", cfg->name, "id",
 			 (json_int_t)m->id, "pid", (int)getpid(), "memory", (json_int_t)cfg->memory,
-			 "cpus", (int)cfg->cpus, "balloon", cfg->peripherals.balloon, "restarts",
-			 cfg->restarts);
+			 "cpus", (int)cpu_hotplug_count(&m->cpus), "max_cpus", (int)cfg->max_cpus,
+			 "balloon", cfg->peripherals.balloon, "restarts", cfg->restarts);
 }
 
 /* The lines "NAME VALUE" of statistics as an object. */
@@ -206,6 +226,7 @@ json_t *control_command(struct machine *m, const char *cmd, const json_t *reques
 		{ "attach", attach_device },
 		{ "detach", detach_device },
 		{ "devices", devices },
+		{ "vcpus", vcpus },
 		{ "info", info },
 		{ "stats", stats },
 	};

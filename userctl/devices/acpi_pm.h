@@ -22,6 +22,7 @@
 #define ACPI_SCI_IRQ  9
 #define ACPI_S5_TYPE  5
 #define ACPI_GPE_PCI  1 /* general-purpose event: something about PCI slots */
+#define ACPI_GPE_CPU  2 /* something about processors */
 
 #define RESET_PORT      0xcf9
 #define RESET_VALUE     0x06

@@ -53,6 +53,37 @@ static void rtc_arm(void *opaque, uint64_t ns)
 	timerfd_settime(m->rtc_timer.fd, 0, &when, NULL);
 }
 
+static void cpus_changed(void *opaque)
+{
+	struct machine *m = opaque;
+
+	acpi_pm_event(&m->pm, ACPI_GPE_CPU);
+}
+
+static void cpus_inserted(void *opaque, uint64_t cpus)
+{
+	struct machine *m = opaque;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < m->vcpu_count; i++) {
+		ret = cpus >> i & 1 ? vcpu_unpark(&m->vcpus[i]) : 0;
+		if (ret)
+			machine_stop_host(m, (int)i, -ret, "KVM_SET_MP_STATE");
+	}
+}
+
+static void cpus_ejected(void *opaque, uint64_t cpus)
+{
+	struct machine *m = opaque;
+	unsigned int i;
+
+	for (i = 0; i < m->vcpu_count; i++) {
+		if (cpus >> i & 1)
+			vcpu_park(&m->vcpus[i]);
+	}
+}
+
 /* Firmware writes progress codes here, and Linux uses it as a delay: nothing to do. */
 static uint64_t post_read(void *dev, uint64_t off, unsigned int size)
 {
@@ -97,6 +128,7 @@ int machine_add_devices(struct machine *m, struct error *err)
 	struct irq_line com1 = { set_irq, m, COM1_GSI, false };
 	struct irq_line rtc = { set_irq, m, RTC_IRQ, false };
 	struct rtc_host clock = { rtc_host_now, rtc_arm, m };
+	struct cpu_hotplug_events cpu_events = { cpus_changed, cpus_inserted, cpus_ejected, m };
 	struct irq_line sci = { set_irq, m, ACPI_SCI_IRQ, false };
 
 	bus_init(&m->pio);
@@ -106,6 +138,7 @@ int machine_add_devices(struct machine *m, struct error *err)
 		 m->mem.high);
 	i8042_init(&m->kbd, reset, m);
 	acpi_pm_init(&m->pm, &sci, &events);
+	cpu_hotplug_init(&m->cpus, m->cfg->cpus, m->cfg->max_cpus, &cpu_events);
 	m->devices = true;
 	/* There they are, but on no bus. */
 	if (m->cfg->pv)
@@ -118,6 +151,10 @@ int machine_add_devices(struct machine *m, struct error *err)
 	    machine_add_ports(m, POST_PORT, 1, &post_ops, NULL, err) ||
 	    machine_add_ports(m, FAST_RESET_PORT, 1, &fast_reset_ops, &m->pm, err) ||
 	    machine_add_ports(m, ACPI_PM_BASE, ACPI_PM_PORTS, &acpi_pm_ops, &m->pm, err))
+		return -1;
+	if (m->cfg->max_cpus > m->cfg->cpus &&
+	    machine_add_ports(m, CPU_HOTPLUG_BASE, CPU_HOTPLUG_PORTS, &cpu_hotplug_ops, &m->cpus,
+			      err))
 		return -1;
 	if (m->cfg->debug &&
 	    machine_add_ports(m, DEBUGCON_PORT, 1, &debugcon_ops, m->cfg->debug, err))

@@ -61,11 +61,12 @@ static int add_acpi(struct machine *m)
 static int add_items(struct machine *m)
 {
 	uint16_t cpus = htole16((uint16_t)m->cfg->cpus);
+	uint16_t max = htole16((uint16_t)m->cfg->max_cpus);
 	uint64_t console = htole64(COM1_PORT);
 	int ret = fwcfg_add(&m->fwcfg, FW_CFG_NB_CPUS, &cpus, sizeof(cpus));
 
 	if (!ret)
-		ret = fwcfg_add(&m->fwcfg, FW_CFG_MAX_CPUS, &cpus, sizeof(cpus));
+		ret = fwcfg_add(&m->fwcfg, FW_CFG_MAX_CPUS, &max, sizeof(max));
 	if (!ret)
 		ret = fwcfg_add_file(&m->fwcfg, "etc/sercon-port", &console, sizeof(console));
 	if (!ret)

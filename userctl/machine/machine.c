@@ -56,7 +56,8 @@ void machine_say(struct machine *m, const char *line)
 /* Firmware has the memory below 1 MiB to itself. */
 static int build_acpi(struct machine *m, struct error *err)
 {
-	struct acpi_config cfg = { m->cfg->cpus, peripherals_wanted(m->cfg), MEM_ACPI, MEM_1M };
+	struct acpi_config cfg = { m->cfg->cpus, m->cfg->max_cpus, peripherals_wanted(m->cfg),
+				   MEM_ACPI, MEM_1M };
 
 	if (m->cfg->firmware) {
 		cfg.start = m->mem.low - FIRMWARE_ACPI;
@@ -107,7 +108,7 @@ static int check_cpus(struct machine *m, struct error *err)
 
 	if (!max)
 		max = vmm_cap(m->vm.fd, KVM_CAP_NR_VCPUS);
-	if (!max || m->cfg->cpus <= (unsigned int)max)
+	if (!max || m->cfg->max_cpus <= (unsigned int)max)
 		return 0;
 	return fault(err, EX_USAGE, "cpus must be 1 to %d: %s does not offer more", max,
 		     m->cfg->device);
@@ -183,14 +184,12 @@ static int setup_vcpus(struct machine *m, struct error *err)
 	struct vcpu *vcpu;
 	unsigned int i;
 
-	m->vcpus = calloc(m->cfg->cpus, sizeof(*m->vcpus));
+	m->vcpus = calloc(m->cfg->max_cpus, sizeof(*m->vcpus));
 	if (!m->vcpus)
 		return fault(err, EX_OSERR, "out of memory");
-	for (i = 0; i < m->cfg->cpus; i++) {
+	for (i = 0; i < m->cfg->max_cpus; i++) {
 		vcpu = &m->vcpus[i];
-		vcpu->m = m;
-		vcpu->id = i;
-		vcpu->kvm.fd = -1;
+		vcpu_init(vcpu, m, i);
 		m->vcpu_count++;
 		if (vmm_vcpu_create(&m->vm, &vcpu->kvm, i, err) || vcpu_setup(vcpu, err))
 			return -1;
@@ -280,7 +279,7 @@ void machine_destroy(struct machine *m)
 	unsigned int i;
 
 	for (i = 0; i < m->vcpu_count; i++)
-		vmm_vcpu_close(&m->vcpus[i].kvm);
+		vcpu_destroy(&m->vcpus[i]);
 	free(m->vcpus);
 	free(m->cpuid);
 	vmm_vm_close(&m->vm);

@@ -14,6 +14,7 @@
 #include "../boot/firmware.h"
 #include "../devices/acpi_pm.h"
 #include "../devices/bus.h"
+#include "../devices/cpu_hotplug.h"
 #include "../devices/fwcfg.h"
 #include "../devices/i8042.h"
 #include "../devices/rtc.h"
@@ -66,7 +67,7 @@ struct machine_config {
 	const char *device;
 	const char *name;
 	uint64_t memory;
-	unsigned int cpus;
+	unsigned int cpus, max_cpus;
 	bool pv;
 	unsigned int grace;
 	bool named, restarts;
@@ -89,6 +90,9 @@ struct machine_config {
  * @kvm: the kernel's side
  * @thread: runs the processor
  * @started: @thread exists
+ * @parked: it is absent: its thread does not run it
+ * @lock: of @wake
+ * @wake: @parked has changed, or the machine ends
  * @requests: VCPU_* that its thread has to do
  * @exits: exits that came to user space
  */
@@ -98,6 +102,9 @@ struct vcpu {
 	struct vmm_vcpu kvm;
 	pthread_t thread;
 	bool started;
+	atomic_bool parked;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
 	atomic_uint requests;
 	uint64_t exits;
 };
@@ -127,6 +134,7 @@ struct given {
  * @rtc: clock
  * @kbd: keyboard controller
  * @pm: ACPI
+ * @cpus: processors that come and go
  * @fwcfg: firmware configuration
  * @has_fwcfg: there is one
  * @peripherals: the PCI bus and what is on it
@@ -162,6 +170,7 @@ struct machine {
 	struct rtc rtc;
 	struct i8042 kbd;
 	struct acpi_pm pm;
+	struct cpu_hotplug cpus;
 	struct fwcfg fwcfg;
 	bool has_fwcfg;
 	struct peripherals peripherals;
@@ -239,6 +248,17 @@ void machine_remove_firmware(struct machine *m);
 int vcpu_setup(struct vcpu *vcpu, struct error *err);
 int vcpu_start(struct vcpu *vcpu, struct error *err);
 void vcpu_kick(struct vcpu *vcpu);
+
+/* Before vcpu_setup(), and at last; those beyond the machine's cpus are parked. */
+void vcpu_init(struct vcpu *vcpu, struct machine *m, unsigned int id);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/*
+ * A vCPU that is absent is parked: whatever the guest sends it, it does not run. unpark waits for
+ * one that has not left the guest yet, and has it wait for INIT and SIPI; 0 or -errno.
+ */
+void vcpu_park(struct vcpu *vcpu);
+int vcpu_unpark(struct vcpu *vcpu);
 void vcpu_request(struct vcpu *vcpu, unsigned int request);
 
 /* cpuid.c: make the host's answer that of processor @id of @cpus. */

@@ -149,7 +149,8 @@ static int set_cpuid(struct vcpu *vcpu, struct error *err)
 	if (!cpuid)
 		return fault(err, EX_OSERR, "out of memory");
 	memcpy(cpuid, m->cpuid, size);
-	cpuid_adjust(cpuid, vcpu->id, m->cfg->cpus, vmm_cap(m->vm.fd, KVM_CAP_TSC_DEADLINE_TIMER));
+	cpuid_adjust(cpuid, vcpu->id, m->cfg->max_cpus,
+		     vmm_cap(m->vm.fd, KVM_CAP_TSC_DEADLINE_TIMER));
 	if (ioctl(vcpu->kvm.fd, KVM_SET_CPUID2, cpuid))
 		ret = fault_vcpu(vcpu, "CPUID", err);
 	free(cpuid);
@@ -259,6 +260,14 @@ static void handle_kick(struct vcpu *vcpu)
 		(void)ioctl(vcpu->kvm.fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
+static void wait_parked(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	while (atomic_load(&vcpu->parked) && !atomic_load(&vcpu->m->cause))
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -268,6 +277,10 @@ static void *vcpu_thread(void *arg)
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	sandbox_thread(ROLE_VCPU, name);
 	while (!atomic_load(&m->cause)) {
+		if (atomic_load(&vcpu->parked)) {
+			wait_parked(vcpu);
+			continue;
+		}
 		if (!ioctl(vcpu->kvm.fd, KVM_RUN, 0)) {
 			handle_exit(vcpu);
 			continue;
@@ -304,8 +317,50 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 	return 0;
 }
 
+void vcpu_init(struct vcpu *vcpu, struct machine *m, unsigned int id)
+{
+	*vcpu = (struct vcpu){ .m = m, .id = id, .kvm.fd = -1 };
+	atomic_init(&vcpu->parked, id >= m->cfg->cpus);
+	pthread_mutex_init(&vcpu->lock, NULL);
+	pthread_cond_init(&vcpu->wake, NULL);
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	vmm_vcpu_close(&vcpu->kvm);
+	pthread_cond_destroy(&vcpu->wake);
+	pthread_mutex_destroy(&vcpu->lock);
+}
+
+void vcpu_park(struct vcpu *vcpu)
+{
+	atomic_store(&vcpu->parked, true);
+	vcpu_kick(vcpu);
+}
+
+int vcpu_unpark(struct vcpu *vcpu)
+{
+	struct kvm_mp_state state;
+
+	/* INIT and SIPI that came meanwhile take effect by the query, and then do not count. */
+	if (ioctl(vcpu->kvm.fd, KVM_GET_MP_STATE, &state))
+		return -errno;
+	state.mp_state = KVM_MP_STATE_UNINITIALIZED;
+	if (ioctl(vcpu->kvm.fd, KVM_SET_MP_STATE, &state))
+		return -errno;
+	atomic_store(&vcpu->requests, 0);
+	pthread_mutex_lock(&vcpu->lock);
+	atomic_store(&vcpu->parked, false);
+	pthread_cond_signal(&vcpu->wake);
+	pthread_mutex_unlock(&vcpu->lock);
+	return 0;
+}
+
 void vcpu_kick(struct vcpu *vcpu)
 {
+	pthread_mutex_lock(&vcpu->lock);
+	pthread_cond_signal(&vcpu->wake);
+	pthread_mutex_unlock(&vcpu->lock);
 	/* Catches a thread on its way into KVM_RUN; the signal catches one that is inside. */
 	__atomic_store_n(&vcpu->kvm.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_kill(vcpu->thread, SIG_KICK);

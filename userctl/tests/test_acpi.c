@@ -5,6 +5,7 @@
 #include "../boot/aml.h"
 #include "../boot/memmap.h"
 #include "../devices/acpi_pm.h"
+#include "../devices/cpu_hotplug.h"
 #include "../devices/pci.h"
 #include "../devices/pci_hotplug.h"
 #include "tap.h"
@@ -75,14 +76,19 @@ static uint64_t find(uint64_t rsdp_gpa, const char *signature)
 
 static bool with_pci;
 
-static uint64_t build(unsigned int cpus)
+static uint64_t build_for(unsigned int cpus, unsigned int max_cpus)
 {
 	struct error err = { 0 };
 
-	area = (struct acpi_config){ cpus, with_pci, MEM_ACPI, MEM_1M };
+	area = (struct acpi_config){ cpus, max_cpus, with_pci, MEM_ACPI, MEM_1M };
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
 	CHECK_EQ(acpi_tables_build(&mem, &area, &err), 0);
 	return area.start;
+}
+
+static uint64_t build(unsigned int cpus)
+{
+	return build_for(cpus, cpus);
 }
 
 static void root_pointer(void)
@@ -167,15 +173,47 @@ static void processors(void)
 	}
 }
 
+/* Those that can come are listed as such, and only they bring the registers and the event. */
+static void processors_to_come(void)
+{
+	const uint8_t *madt = table(find(build_for(2, 4), "APIC"), "APIC");
+	unsigned int off, len = get32(madt + 4), cpus = 0;
+	const uint8_t *dsdt;
+
+	for (off = 44; off + 2 <= len && madt[off + 1]; off += madt[off + 1]) {
+		if (madt[off] == 0)
+			CHECK_EQ(get32(madt + off + 4), cpus++ < 2 ? 1 : 2);
+	}
+	CHECK_EQ(cpus, 4);
+	dsdt = table(get32(table(find(area.start, "FACP"), "FACP") + 40), "DSDT");
+	CHECK(memmem(dsdt, get32(dsdt + 4), "CP03", 4));
+	CHECK(memmem(dsdt, get32(dsdt + 4), "_E02", 4));
+	CHECK(!memmem(dsdt, get32(dsdt + 4), "CP04", 4));
+	guest_mem_free(&mem);
+	build(4);
+	dsdt = table(get32(table(find(area.start, "FACP"), "FACP") + 40), "DSDT");
+	CHECK(!memmem(dsdt, get32(dsdt + 4), "_E02", 4));
+	guest_mem_free(&mem);
+}
+
 static void processor_limits(void)
 {
-	struct acpi_config cfg = { 0, false, MEM_ACPI, MEM_1M };
+	struct acpi_config cfg = { 0, 4, false, MEM_ACPI, MEM_1M };
 	struct error err = { 0 };
 
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
 	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), -1);
 	cfg.cpus = ACPI_CPUS_MAX + 1;
+	cfg.max_cpus = cfg.cpus;
 	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), -1);
+	cfg.cpus = 2;
+	cfg.max_cpus = 1;
+	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), -1);
+	/* More than the registers have bits for. */
+	cfg.max_cpus = CPU_HOTPLUG_MAX + 1;
+	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), -1);
+	cfg.max_cpus = CPU_HOTPLUG_MAX;
+	CHECK_EQ(acpi_tables_build(&mem, &cfg, &err), 0);
 	guest_mem_free(&mem);
 }
 
@@ -185,7 +223,7 @@ static void other_places(void)
 	struct error err = { 0 };
 	uint64_t len;
 
-	area = (struct acpi_config){ 64, true, 2 * MiB - 64 * KiB, 2 * MiB };
+	area = (struct acpi_config){ 64, 64, true, 2 * MiB - 64 * KiB, 2 * MiB };
 	CHECK_EQ(guest_mem_alloc(&mem, 2 * MiB), 0);
 	CHECK_EQ(acpi_tables_build(&mem, &area, &err), 0);
 	CHECK(!memcmp(guest_mem_ptr(&mem, area.start, 36), "RSD PTR ", 8));
@@ -429,6 +467,6 @@ static void builder_overflow(void)
 	free(aml);
 }
 
-TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processor_limits),
-	 TEST(other_places), TEST(definition_block), TEST(pci_bus), TEST(pci_slots),
-	 TEST(package_lengths), TEST(builder_overflow));
+TAP_MAIN(TEST(root_pointer), TEST(fixed_description), TEST(processors), TEST(processors_to_come),
+	 TEST(processor_limits), TEST(other_places), TEST(definition_block), TEST(pci_bus),
+	 TEST(pci_slots), TEST(package_lengths), TEST(builder_overflow));
