@@ -334,6 +334,8 @@ int peripherals_start(struct machine *m, struct error *err)
 	unsigned int i;
 	int ret;
 
+	if (!m->peripherals.has_pci)
+		return 0;
 	if (hotplug_start(m, err))
 		return -1;
 	for (i = 0; i < PCI_SLOTS; i++) {
