@@ -73,7 +73,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(epoll_ctl, CALLS_ALWAYS, MAIN),
 	CALL(epoll_wait, CALLS_ALWAYS, MAIN),
 	CALL(epoll_pwait, CALLS_ALWAYS, MAIN),
-	CALL(eventfd2, CALLS_ALWAYS, MAIN),
+	CALL(eventfd2, CALLS_ALWAYS, VCPU | IO),
 	CALL(timerfd_create, CALLS_ALWAYS, MAIN),
 	CALL(timerfd_settime, CALLS_ALWAYS, VCPU),
 	CALL(timerfd_gettime, CALLS_ALWAYS, VCPU),
