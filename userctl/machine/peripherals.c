@@ -169,9 +169,7 @@ static struct net_cable *plug(const struct net_config *cfg, const char *card, st
 		return plug_tap(card, cfg->ifname, err);
 	if (sandbox_has_network())
 		return net_user(cfg->forward, cfg->forwards, err);
-	fault(err, 1, "%s",
-	      "the VM's process has given up its network: start it with a card of --net user, or "
-	      "attach one of tap");
+	fault(err, 1, "the VM has given up its network: start it with --net user, or attach tap");
 	return NULL;
 }
 

@@ -64,7 +64,7 @@ failed:
 	exit(NEVER);
 }
 
-/* BY_SANDBOX, the errno or other number that the attempt returned; said[] has the standard error. */
+/* BY_SANDBOX, the errno or another number that the attempt returned; said[] has what it printed. */
 static int try(const struct attempt *a)
 {
 	size_t len = 0;
