@@ -336,15 +336,11 @@ def fleet(run):
     files = [os.path.join(folder, n) for n in ('multiboot.elf', 'pvh.elf', 'say', 'as-nobody')]
     files += [os.path.join(BUILD, 'userctl/vmctl'),
               os.path.join(TOP, 'userctl/tests/lib.sh'), os.path.join(TOP, 'userctl/tests/fleet.sh')]
-    # On Bochs each takes its time, and Debian's kernel too much of it.
+    # On Bochs each takes its time.
     many = 50 if run.host == 'svm' else 8
-    stock = ''
-    if run.host == 'svm':
-        files += stock_guest(folder)
-        stock = 'STOCK=/stock '
     return run.on_host(['--kernel', host_kernel(run), '--insmod', '--smp', '2', '--timeout', '900',
                         *[o for f in files for o in ('--file', f)]],
-                       f'{stock}VMCTL=/vmctl GUESTS=/ VMM_DEV=/dev/vmm sh /fleet.sh {many}')
+                       f'VMCTL=/vmctl GUESTS=/ VMM_DEV=/dev/vmm sh /fleet.sh {many}')
 
 
 @suite(svm=120, vmx=300, long=('vmx',))

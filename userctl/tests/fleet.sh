@@ -278,29 +278,8 @@ cp "$tmp/plain" "$tmp/out"
 : >"$tmp/want"
 verdict "and it powers off"
 
-# ---- vCPUs that come and go, of Debian's kernel
 ctl "more vCPUs where there can be none" 1 "for good: start it with --max-cpus" \
 	set vm3 --vcpus 2
-if [ "$STOCK" ]; then
-	define cpus "kernel = $STOCK/vmlinuz" "initrd = $STOCK/virtio-stock.gz" "memory = 160M" \
-		"max-cpus = 4" "append = console=ttyS0 panic=-1 quiet task=cpus"
-	sed -i -e '/pvh/d' -e '/= 4M/d' "$home/vmm/cpus.ini"
-	ctl "a guest that brings up its vCPUs" 0 "" start cpus
-	# On a busy machine it takes its time.
-	await logged cpus "guest: cpus" || :
-	holds "has one" logged cpus "guest: cpus 0.\$"
-	ctl "three" 0 "" set cpus --vcpus 3
-	holds "are brought up" logged cpus "guest: cpus 0-2"
-	heard_online() {
-		grep -q '"name":"cpus".*"event":"online".*"vcpu":2' "$tmp/events"
-	}
-	holds "which is an event" heard_online
-	ctl "one" 0 "" set cpus --vcpus 1
-	ctl "four" 0 "" set cpus --vcpus 4
-	holds "are brought up, too" logged cpus "guest: cpus 0-3"
-	ctl "five" 1 "the VM can have 1 to 4 vCPUs" set cpus --vcpus 5
-	ctl "its end" 0 "" stop cpus --force --timeout 0
-fi
 
 # ---- what its vCPUs do
 "$VMCTL" run --kernel "$GUESTS/pvh.elf" --memory 4M --name busy --append echo \

@@ -300,6 +300,34 @@ if asked hotplug && [ -n "${STOCK:-}" ]; then
 	kill $server
 fi
 
+# vCPUs that come and go, which the guest brings up and lets go.
+if asked cpus && [ -n "${STOCK:-}" ]; then
+	export VMM_RUN="$tmp/run"
+	cpus_are() {
+		grep -a "guest: cpus" "$tmp/run/cpus.log" | tail -n 1 | grep -q "cpus $1.\$"
+	}
+	holds() {
+		title=$1
+		shift
+		: >"$tmp/want"
+		want=0 got=0
+		await "$@" || got=1
+		cp "$tmp/run/cpus.log" "$tmp/out"
+		verdict "$title"
+	}
+	ctl "a VM of one vCPU" 0 "" start cpus --kernel "$STOCK/vmlinuz" --memory 160M \
+		--initrd "$STOCK/virtio-stock.gz" --max-cpus 4 --append "$quiet task=cpus"
+	holds "which has one" cpus_are 0
+	ctl "three" 0 "" set cpus --vcpus 3
+	holds "are brought up" cpus_are 0-2
+	ctl "one" 0 "" set cpus --vcpus 1
+	holds "is what the guest has left" cpus_are 0
+	ctl "four" 0 "" set cpus --vcpus 4
+	holds "are brought up, too" cpus_are 0-3
+	ctl "five" 1 "the VM can have 1 to 4 vCPUs" set cpus --vcpus 5
+	ctl "its end" 0 "" stop cpus --force --timeout 0
+fi
+
 # Debian's kernel, whose drivers are modules, has some that the small one has not.
 if asked stock && [ -n "${STOCK:-}" ]; then
 	mkdir "$tmp/ro" "$tmp/rw"
