@@ -22,33 +22,6 @@ define() {
 	} >"$file"
 }
 
-# ctl NAME STATUS PATTERNS ARGUMENT...: what vmctl says, and how it ends.
-ctl() {
-	title=$1 want=$2
-	printf '%s' "${3:+$3
-}" >"$tmp/want"
-	shift 3
-	timeout 120 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
-	got=$?
-	verdict "$title"
-}
-
-# holds NAME COMMAND...: it succeeds, at once or within a minute.
-holds() {
-	title=$1
-	shift
-	: >"$tmp/want"
-	: >"$tmp/out"
-	want=0 got=0
-	await "$@" || got=1
-	verdict "$title"
-}
-
-# field NAME MEMBER: of vmctl show --json, a number.
-field() {
-	"$VMCTL" show --json "$1" 2>/dev/null | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
-}
-
 listed() {
 	"$VMCTL" list | grep -c '  *running  *' | grep -qx "$1"
 }

@@ -97,3 +97,36 @@ signalled() {
 	finish "$name"
 }
 
+# ends NAME STATUS PATTERNS COMMAND...: what it says, and how it ends.
+ends() {
+	title=$1 want=$2
+	printf '%s' "${3:+$3
+}" >"$tmp/want"
+	shift 3
+	timeout 120 "$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	verdict "$title"
+}
+
+# ctl NAME STATUS PATTERNS ARGUMENT...: likewise vmctl.
+ctl() {
+	title=$1 want=$2 patterns=$3
+	shift 3
+	ends "$title" "$want" "$patterns" "$VMCTL" "$@"
+}
+
+# holds NAME COMMAND...: it succeeds, at once or within a minute.
+holds() {
+	title=$1
+	shift
+	: >"$tmp/want"
+	: >"$tmp/out"
+	want=0 got=0
+	await "$@" || got=1
+	verdict "$title"
+}
+
+# field NAME MEMBER: of vmctl show --json, a number.
+field() {
+	"$VMCTL" show --json "$1" 2>/dev/null | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
+}

@@ -10,32 +10,6 @@ nobody=65534
 umask 022
 chmod 755 "$tmp"
 
-# ctl NAME STATUS PATTERNS COMMAND...: what it says, and how it ends.
-ctl() {
-	title=$1 want=$2
-	printf '%s' "${3:+$3
-}" >"$tmp/want"
-	shift 3
-	timeout 120 "$@" >"$tmp/out" 2>&1 </dev/null
-	got=$?
-	verdict "$title"
-}
-
-# holds NAME COMMAND...: it succeeds, at once or within a minute.
-holds() {
-	title=$1
-	shift
-	: >"$tmp/want"
-	: >"$tmp/out"
-	want=0 got=0
-	await "$@" || got=1
-	verdict "$title"
-}
-
-field() {
-	"$VMCTL" show --json "$1" 2>/dev/null | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
-}
-
 # nested NAME COMMAND...: each case of another program's TAP is one here.
 nested() {
 	prefix=$1
@@ -56,9 +30,9 @@ group=$(sed -n 's/.*GROUP="\([a-z]*\)".*/\1/p' "$RULES")
 mode=$(sed -n 's/.*MODE="\([0-7]*\)".*/\1/p' "$RULES")
 gid=$(sed -n "s/^$group:[^:]*:\([0-9]*\):.*/\1/p" /etc/group)
 chgrp "$group" "$node" && chmod "$mode" "$node"
-ctl "who is in the rule's group runs VMs" 0 "^multiboot" \
+ends "who is in the rule's group runs VMs" 0 "^multiboot" \
 	"$GUESTS/as-nobody" -g "$gid" "$VMCTL" run --kernel "$mb" --append off
-ctl "who is not does not" 77 "join the group \"$group\"" \
+ends "who is not does not" 77 "join the group \"$group\"" \
 	"$GUESTS/as-nobody" "$VMCTL" run --kernel "$mb" --append off
 chmod 666 "$node"
 
@@ -109,15 +83,15 @@ is_confined() {
 	verdict "$1"
 }
 
-ctl "a VM of root's" 0 "" "$VMCTL" start own --kernel "$GUESTS/pvh.elf" --memory 4M --append hang
+ends "a VM of root's" 0 "" "$VMCTL" start own --kernel "$GUESTS/pvh.elf" --memory 4M --append hang
 is_confined "root without a capability, a network or a file" own 0
 head -c 1048576 /dev/zero >"$tmp/disk"
 chmod 600 "$tmp/disk"
-ctl "another one, of another user" 0 "" "$VMCTL" start other --kernel "$GUESTS/pvh.elf" \
+ends "another one, of another user" 0 "" "$VMCTL" start other --kernel "$GUESTS/pvh.elf" \
 	--memory 4M --append hang --user nobody --disk "$tmp/disk" --cpu-limit 50 \
 	--port "p=$tmp/port"
 is_confined "which that user is, and nobody else" other $nobody
-ctl "whose it is" 0 "^owner .*$nobody\|^owner .*nobody" "$VMCTL" show other
+ends "whose it is" 0 "^owner .*$nobody\|^owner .*nobody" "$VMCTL" show other
 thread_is "/proc/$(field other pid)/status" "Groups: *" "Gid: $nobody $nobody $nobody $nobody" \
 	>"$tmp/out"
 : >"$tmp/want"
@@ -129,67 +103,67 @@ verdict "nor a capability to come"
 
 # ---- and yet it works
 first=$(field other id)
-ctl "it is reset" 0 "" "$VMCTL" reset other
+ends "it is reset" 0 "" "$VMCTL" reset other
 another() {
 	now=$(field other id)
 	[ -n "$now" ] && [ "$now" != "$first" ]
 }
 holds "and comes up again with files that only root can open" another
 is_confined "as confined as before" other $nobody
-ctl "with its limit" 0 "at most 50%" "$VMCTL" show other
-ctl "a larger disk, which only root can open" 0 "" "$VMCTL" set other --disk 0=2M
+ends "with its limit" 0 "at most 50%" "$VMCTL" show other
+ends "a larger disk, which only root can open" 0 "" "$VMCTL" set other --disk 0=2M
 holds "has grown" test "$(stat -c %s "$tmp/disk")" = 2097152
-ctl "another name" 0 "" "$VMCTL" rename other web
+ends "another name" 0 "" "$VMCTL" rename other web
 holds "its socket has it, in a folder that only root can write" test -S "$tmp/run/web.sock"
-ctl "but not another one's" 1 "another VM has the socket\|own" "$VMCTL" rename web own
-ctl "it still has its own" 0 "^vmctl_exits" "$VMCTL" stats web
+ends "but not another one's" 1 "another VM has the socket\|own" "$VMCTL" rename web own
+ends "it still has its own" 0 "^vmctl_exits" "$VMCTL" stats web
 holds "its port is there" test -S "$tmp/port"
-ctl "stop" 0 "" "$VMCTL" stop web --force --timeout 0
+ends "stop" 0 "" "$VMCTL" stop web --force --timeout 0
 holds "its sockets are not" test ! -e "$tmp/run/web.sock" -a ! -e "$tmp/port"
 keepers() {
 	[ "$(cat /proc/[0-9]*/comm 2>/dev/null | grep -cx vmctl-keeper)" = "$1" ]
 }
 holds "nor its keeper" keepers 1
-ctl "no user that is none" 64 "user no-such-one: there is none" \
+ends "no user that is none" 64 "user no-such-one: there is none" \
 	"$VMCTL" run --kernel "$mb" --append off --user no-such-one
-ctl "nobody becomes another" 77 "user root: only root can" \
+ends "nobody becomes another" 77 "user root: only root can" \
 	"$GUESTS/as-nobody" "$VMCTL" run --kernel "$mb" --append off --user root
 
 # ---- without a sandbox
-ctl "no sandbox, when asked for" 0 "" "$VMCTL" start bare --kernel "$GUESTS/pvh.elf" --memory 4M \
+ends "no sandbox, when asked for" 0 "" "$VMCTL" start bare --kernel "$GUESTS/pvh.elf" --memory 4M \
 	--append hang --no-sandbox
 thread_is "/proc/$(field bare pid)/status" "Seccomp: 0" "NoNewPrivs: 0" >"$tmp/out"
 : >"$tmp/want"
 got=$(wc -l <"$tmp/out") want=0
 verdict "is none"
-ctl "stop of that one" 0 "" "$VMCTL" stop bare --force --timeout 0
+ends "stop of that one" 0 "" "$VMCTL" stop bare --force --timeout 0
 
 # ---- other users: neither see nor touch
 id=$(field own id)
-ctl "others see no VM" 0 "^ID" "$GUESTS/as-nobody" "$VMCTL" list
+ends "others see no VM" 0 "^ID" "$GUESTS/as-nobody" "$VMCTL" list
 ! grep -q own "$tmp/out"
 got=$? want=0
 : >"$tmp/want"
 verdict "none at all"
 for verb in show pause resume reset kill stats; do
-	ctl "others do not $verb it" 1 "no VM" "$GUESTS/as-nobody" "$VMCTL" $verb "$id"
+	ends "others do not $verb it" 1 "no VM" "$GUESTS/as-nobody" "$VMCTL" $verb "$id"
 done
-ctl "nor give it another name" 1 "no VM" "$GUESTS/as-nobody" "$VMCTL" rename "$id" mine
-ctl "nor limit it" 1 "no VM" "$GUESTS/as-nobody" "$VMCTL" set "$id" --cpu-limit 1
-ctl "nor hear of it" 77 "CAP_SYS_ADMIN" "$GUESTS/as-nobody" "$VMCTL" events
-ctl "nor reach its socket" 1 "Permission denied" \
+ends "nor give it another name" 1 "no VM" "$GUESTS/as-nobody" "$VMCTL" rename "$id" mine
+ends "nor limit it" 1 "no VM" "$GUESTS/as-nobody" "$VMCTL" set "$id" --cpu-limit 1
+ends "nor hear of it" 77 "CAP_SYS_ADMIN" "$GUESTS/as-nobody" "$VMCTL" events
+ends "nor reach its socket" 1 "Permission denied" \
 	"$GUESTS/as-nobody" "$GUESTS/say" "$tmp/run/own.sock" '{"cmd":"quit"}'
 chmod 755 "$tmp/run"
 chmod 666 "$tmp/run/own.sock"
-ctl "nor speak to it, were it open" 0 "the VM is another user's" \
+ends "nor speak to it, were it open" 0 "the VM is another user's" \
 	"$GUESTS/as-nobody" "$GUESTS/say" "$tmp/run/own.sock" '{"cmd":"quit"}'
-ctl "it goes on" 0 "running" "$VMCTL" show own
+ends "it goes on" 0 "running" "$VMCTL" show own
 
 # ---- a folder that others can write is no place for sockets
 chmod 777 "$tmp/run"
-ctl "a folder that others can write" 77 "only its user" "$VMCTL" start more \
+ends "a folder that others can write" 77 "only its user" "$VMCTL" start more \
 	--kernel "$GUESTS/pvh.elf" --memory 4M --append hang
 chmod 700 "$tmp/run"
-ctl "the end" 0 "" "$VMCTL" stop own --force --timeout 0
+ends "the end" 0 "" "$VMCTL" stop own --force --timeout 0
 holds "no keeper is left" keepers 0
 echo "1..$n"

@@ -219,17 +219,6 @@ if asked kill; then
 	done
 fi
 
-# ctl WHAT STATUS PATTERNS ARGUMENT...: another vmctl beside the guest.
-ctl() {
-	title=$1 want=$2
-	printf '%s' "${3:+$3
-}" >"$tmp/want"
-	shift 3
-	timeout 120 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
-	got=$?
-	verdict "$title"
-}
-
 # logged COUNT PATTERN: so many lines of what the guest called hot has said match.
 logged() {
 	[ "$(grep -c -e "$2" "$VMM_RUN/hot.log")" -ge "$1" ]
@@ -305,15 +294,6 @@ if asked cpus && [ -n "${STOCK:-}" ]; then
 	export VMM_RUN="$tmp/run"
 	cpus_are() {
 		grep -a "guest: cpus" "$tmp/run/cpus.log" | tail -n 1 | grep -q "cpus $1.\$"
-	}
-	holds() {
-		title=$1
-		shift
-		: >"$tmp/want"
-		want=0 got=0
-		await "$@" || got=1
-		cp "$tmp/run/cpus.log" "$tmp/out"
-		verdict "$title"
 	}
 	ctl "a VM of one vCPU" 0 "" start cpus --kernel "$STOCK/vmlinuz" --memory 160M \
 		--initrd "$STOCK/virtio-stock.gz" --max-cpus 4 --append "$quiet task=cpus"
