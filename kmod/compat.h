@@ -41,13 +41,20 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *ctx)
 
 /*
  * The vector of posted interrupts has a handler where the kernel has KVM. The way to send one
- * became a static call in 6.6.
+ * became a static call in 6.6, of which modules see that for a mask.
  */
 #define COMPAT_POSTED_INTR	IS_ENABLED(CONFIG_KVM)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
-#define compat_send_posted_intr(cpu)	__apic_send_IPI(cpu, POSTED_INTR_VECTOR)
+#define compat_send_posted_intr(cpu)	__apic_send_IPI_mask(cpumask_of(cpu), POSTED_INTR_VECTOR)
 #else
 #define compat_send_posted_intr(cpu)	apic->send_IPI(cpu, POSTED_INTR_VECTOR)
+#endif
+
+/* Since 6.4 kvm_run's longmode is user space's name for bit 0 of flags. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define compat_hypercall_longmode(run, on)	((run)->hypercall.flags = (on))
+#else
+#define compat_hypercall_longmode(run, on)	((run)->hypercall.longmode = (on))
 #endif
 
 /* Flexible return and event delivery, since 6.9: no INT n stands for an interrupt any more. */

@@ -146,8 +146,7 @@ int halt_block(struct vcpu *vcpu)
 		WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
 		vcpu_request(vcpu, REQ_EVENT);
 	}
-	if (vcpu->offline && vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
-		mgmt_vcpu_online(vcpu, true);
+	mgmt_vcpu_changed(vcpu);
 	return RESUME_GUEST;
 }
 

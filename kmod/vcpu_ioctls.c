@@ -164,6 +164,7 @@ static long do_get_mp_state(struct ioctl_call *call)
 		lapic_accept_init_sipi(call->vcpu);
 	if (call->vcpu->mp_state == KVM_MP_STATE_HALTED && halt_kicked(call->vcpu))
 		WRITE_ONCE(call->vcpu->mp_state, KVM_MP_STATE_RUNNABLE);
+	mgmt_vcpu_changed(call->vcpu);
 	state->mp_state = READ_ONCE(call->vcpu->mp_state);
 	return 0;
 }
@@ -192,6 +193,7 @@ static long do_set_mp_state(struct ioctl_call *call)
 		lapic_post_sipi(call->vcpu);
 	}
 	WRITE_ONCE(call->vcpu->mp_state, mp_state);
+	mgmt_vcpu_changed(call->vcpu);
 	vcpu_request(call->vcpu, REQ_EVENT);
 	return 0;
 }

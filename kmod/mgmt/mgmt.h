@@ -60,7 +60,7 @@ struct vm_mgmt {
 	int order;			/* [o] enum mgmt_order */
 	int state;			/* [a] what its vCPUs did last, VMM_VM_* */
 	unsigned long calls;		/* [a] CALL_*: what a vCPU shall tell the client */
-	u64 given;			/* [a] bytes that the guest has given back: VMM_SET_GIVEN */
+	u64 given;			/* [a] VMM_SET_GIVEN: bytes, or VMM_GIVEN_UNKNOWN */
 	u32 held;			/* [t] HELD_*: which limits have it wait */
 	atomic_t told;			/* HELD_* that there was an event of */
 	struct vm_limit limit;		/* [o] */
@@ -89,6 +89,7 @@ int mgmt_limits_set(struct vmm *vm, const u32 *cpu, const u64 *memory, bool loos
 int mgmt_follow_orders(struct vcpu *vcpu);
 void mgmt_vcpu_stopped(struct vcpu *vcpu, enum vmm_vm_state state, const char *reason);
 void mgmt_vcpu_online(struct vcpu *vcpu, bool online);
+void mgmt_vcpu_changed(struct vcpu *vcpu);
 
 /* limits.c */
 s64 limit_fill(s64 level, u32 percent, u64 passed, u64 used);

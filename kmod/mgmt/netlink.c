@@ -9,6 +9,8 @@
 #include <linux/timekeeping.h>
 #include <net/genetlink.h>
 
+#include <linux/vmm.h>
+
 #include "../backend.h"
 #include "../cpu/cpu.h"
 
@@ -157,10 +159,20 @@ static int put_vm_limits(struct sk_buff *skb, struct vmm *vm)
 	return 0;
 }
 
+/* What the client has not told, or says it does not know, is left out. */
+static int put_vm_given(struct sk_buff *skb, struct vmm *vm)
+{
+	u64 given = READ_ONCE(vm->mgmt.given);
+
+	if (given == VMM_GIVEN_UNKNOWN)
+		return 0;
+	return nla_put_u64_64bit(skb, VMM_ATTR_VM_GIVEN, given, VMM_ATTR_VM_PAD);
+}
+
 static int put_vm_what(struct sk_buff *skb, struct vmm *vm)
 {
 	u64 uptime = ktime_get_boottime_ns() - vm->mgmt.born;
-	u64 memory = READ_ONCE(vm->mem.npages) * PAGE_SIZE, given = READ_ONCE(vm->mgmt.given);
+	u64 memory = READ_ONCE(vm->mem.npages) * PAGE_SIZE;
 	struct tally tally = {};
 	struct vcpu *vcpu;
 	unsigned long i;
@@ -171,7 +183,7 @@ static int put_vm_what(struct sk_buff *skb, struct vmm *vm)
 	    nla_put_u32(skb, VMM_ATTR_VM_VCPUS, i) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_MEMORY, memory, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RESIDENT, mgmt_resident(vm), VMM_ATTR_VM_PAD) ||
-	    nla_put_u64_64bit(skb, VMM_ATTR_VM_GIVEN, given, VMM_ATTR_VM_PAD) ||
+	    put_vm_given(skb, vm) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_EXITS, tally.exits, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_STEAL, tally.steal, VMM_ATTR_VM_PAD) ||
 	    nla_put_u64_64bit(skb, VMM_ATTR_VM_RUNTIME, tally.runtime, VMM_ATTR_VM_PAD) ||

@@ -37,6 +37,7 @@ int mgmt_vm_add(struct vmm *vm)
 	get_task_comm(m->comm, current->group_leader);
 	m->born = ktime_get_boottime_ns();
 	m->state = VMM_VM_CREATED;
+	m->given = VMM_GIVEN_UNKNOWN;
 	uuid_gen(&m->uuid);
 	init_waitqueue_head(&m->wait);
 	limit_init(vm);
@@ -426,4 +427,16 @@ void mgmt_vcpu_online(struct vcpu *vcpu, bool online)
 {
 	vcpu->offline = !online;
 	netlink_vcpu_event(vcpu, online ? VMM_EVENT_ONLINE : VMM_EVENT_HALTED);
+}
+
+/**
+ * mgmt_vcpu_changed() - a vCPU's mp_state has changed: one that was told as halted may run again
+ * @vcpu: the vCPU, whose thread calls
+ *
+ * Context: may sleep.
+ */
+void mgmt_vcpu_changed(struct vcpu *vcpu)
+{
+	if (vcpu->offline && vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
+		mgmt_vcpu_online(vcpu, true);
 }

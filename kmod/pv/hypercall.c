@@ -107,7 +107,7 @@ static int exit_to_user(struct vcpu *vcpu, u64 nr, const u64 *arg, unsigned int 
 	run->exit_reason = KVM_EXIT_HYPERCALL;
 	run->hypercall.nr = nr;
 	memcpy(run->hypercall.args, arg, args * sizeof(*arg));
-	run->hypercall.longmode = state_code64(state_code(vcpu));
+	compat_hypercall_longmode(run, state_code64(state_code(vcpu)));
 	vcpu->complete = complete_user_hypercall;
 	return RESUME_USER;
 }

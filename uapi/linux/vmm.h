@@ -87,8 +87,10 @@ struct vmm_name {
 
 /*
  * VMM_SET_GIVEN, an ioctl of a VM: bytes of its memory that the guest has given back by ways that
- * user space serves (a balloon, VMM_HC_MEMORY_GIVE): VMM_ATTR_VM_GIVEN is what was said last.
+ * user space serves (a balloon, VMM_HC_MEMORY_GIVE): VMM_ATTR_VM_GIVEN is what was said last, and
+ * absent before anything was said, or when that was VMM_GIVEN_UNKNOWN.
  */
 #define VMM_SET_GIVEN		_IOW(0x56, 0xf1, __u64)
+#define VMM_GIVEN_UNKNOWN	(~0ULL)
 
 #endif /* _UAPI_LINUX_VMM_H */

@@ -79,7 +79,7 @@ enum vmm_attr_vm {
 	VMM_ATTR_VM_RUNTIME,	/* u64, ns that the vCPUs' threads have run, in the client too */
 	VMM_ATTR_VM_CPU_LIMIT,	/* u32, percent of a processor for all vCPUs; absent or 0: none */
 	VMM_ATTR_VM_MEMORY_LIMIT, /* u64, bytes of VMM_ATTR_VM_RESIDENT; absent or 0: none */
-	VMM_ATTR_VM_GIVEN,	/* u64: bytes that the guest has given back, as its client says */
+	VMM_ATTR_VM_GIVEN,	/* u64: bytes that the guest has given back, if its client tells */
 
 	__VMM_ATTR_VM_MAX,
 	VMM_ATTR_VM_MAX = __VMM_ATTR_VM_MAX - 1
