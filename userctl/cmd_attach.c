@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vmctl attach, detach: disks and network cards of VMs that vmctl start has started. */
+/* vmctl attach, detach: disks and network cards of VMs that run. */
 #include <argp.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "control/client.h"
 #include "device_text.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_net.h"
+#include "files.h"
 #include "fleet_verbs.h"
 #include "machine/machine.h"
 #include "units.h"
@@ -111,12 +112,19 @@ static void print_device(const json_t *device)
 {
 	const char *what = json_string_value(json_object_get(device, "file"));
 	const char *interface = json_string_value(json_object_get(device, "interface"));
+	const char *format = json_string_value(json_object_get(device, "format"));
+	int queues = (int)json_integer_value(json_object_get(device, "queues"));
+	bool vhost = json_is_true(json_object_get(device, "vhost"));
+	char many[32] = "";
 
 	if (!what)
 		what = json_string_value(json_object_get(device, "network"));
-	printf("%-6s %4d  %s%s%s%s%s\n", json_string_value(json_object_get(device, "id")),
+	if (queues > 1)
+		snprintf(many, sizeof(many), ", %d queues", queues);
+	printf("%-6s %4d  %s%s%s%s%s%s%s%s\n", json_string_value(json_object_get(device, "id")),
 	       (int)json_integer_value(json_object_get(device, "slot")), what, interface ? " " : "",
-	       interface ? interface : "",
+	       interface ? interface : "", format && strcmp(format, "raw") ? ", qcow2" : "", many,
+	       vhost ? ", vhost" : "",
 	       json_is_true(json_object_get(device, "readonly")) ? ", read-only" : "",
 	       json_is_true(json_object_get(device, "leaving")) ? ", asked to go" : "");
 }
@@ -155,49 +163,92 @@ static char *absolute(const char *path, struct error *err)
 	return full;
 }
 
-/*
- * The VM's process opens no files any more: it is passed what the caller may open. -1 with a status
- * of 0 is that there is nothing to open.
+/**
+ * struct opened - what the VM is passed
+ * @file: descriptors
+ * @files: how many
+ * @server: the image's, or 0
  */
-static int open_device(bool disk, const char *spec, struct error *err)
-{
-	struct disk_config d = { 0 };
-	struct net_config net = { 0 };
-	char *text = strdup(spec);
-	int ret, file = -1;
+struct opened {
+	int file[FILES_OFFERED_MAX];
+	unsigned int files;
+	pid_t server;
+};
 
+/* An error without a status is that there is nothing to open. */
+static int open_disk(struct opened *o, char *spec, struct error *err)
+{
+	struct disk_config disk = { 0 };
+
+	if (disk_parse(&disk, spec, err))
+		return -1;
 	err->status = 0;
-	if (!text)
-		return fault(err, EX_OSERR, "out of memory");
-	ret = disk ? disk_parse(&d, text, err) : net_parse(&net, text, err);
-	if (!ret && disk)
-		file = virtio_blk_open("disk", d.path, d.readonly, err);
-	else if (!ret && net.tap)
-		file = net_tap_open(net.ifname, err);
+	o->file[0] = virtio_blk_open("disk", &disk.image, &o->server, err);
+	o->files = o->file[0] >= 0;
+	return err->status ? -1 : 0;
+}
+
+static int open_net(struct opened *o, char *spec, struct error *err)
+{
+	struct net_config net = { 0 };
+	int nodes;
+
+	if (net_parse(&net, spec, err))
+		return -1;
+	if (!net.tap)
+		return 0;
+	if (net_tap_open(net.ifname, net.queues, o->file, err))
+		return -1;
+	o->files = net.queues;
+	nodes = net_vhost_open(&net, o->file + o->files, err);
+	if (nodes < 0)
+		return -1;
+	o->files += (unsigned int)nodes;
+	return 0;
+}
+
+/* The VM's process opens no files any more: it is passed what the caller may open. */
+static int open_device(struct opened *o, bool disk, const char *spec, struct error *err)
+{
+	char *text = strdup(spec);
+	int ret;
+
+	if (text)
+		ret = disk ? open_disk(o, text, err) : open_net(o, text, err);
+	else
+		ret = fault(err, EX_OSERR, "out of memory");
 	free(text);
 	/* What is wrong with a device has that status, whoever finds it. */
-	if (err->status)
+	if (ret)
 		err->status = 1;
-	return file;
+	return ret;
+}
+
+static void close_opened(const struct opened *o, bool refused)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->files; i++)
+		close(o->file[i]);
+	if (refused && o->server)
+		kill(o->server, SIGTERM);
 }
 
 static int attach(const struct ask *a, int fd, struct error *err)
 {
 	bool disk = !strcmp(a->word[1], "disk");
 	char *spec = disk ? absolute(a->word[2], err) : strdup(a->word[2]);
+	struct opened o = { .files = 0 };
 	json_t *answer = NULL;
-	int file;
 
 	if (!spec)
 		return -1;
-	file = open_device(disk, spec, err);
-	if (file >= 0 || !err->status)
-		answer = control_request_file(fd,
-					      json_pack("{s:s, s:s, s:s}", "cmd", "attach",
-							"device", a->word[1], "spec", spec),
-					      file, err);
-	if (file >= 0)
-		close(file);
+	if (!open_device(&o, disk, spec, err))
+		answer = control_request_files(fd,
+					       json_pack("{s:s, s:s, s:s}", "cmd", "attach",
+							 "device", a->word[1], "spec", spec),
+					       o.file, o.files, err);
+	close_opened(&o, !answer);
 	free(spec);
 	if (!answer)
 		return -1;
@@ -223,7 +274,7 @@ static int check_attach(const struct ask *a)
 		      a->word[1]);
 	else if (a->words == 2)
 		fault(&err, EX_USAGE, "attach which %s? %s", a->word[1],
-		      a->word[1][0] == 'd' ? "FILE or FILE,ro is needed"
+		      a->word[1][0] == 'd' ? "FILE[,format=qcow2][,ro] is needed"
 					   : "user or tap=INTERFACE is needed");
 	else
 		return 0;
@@ -237,7 +288,8 @@ int cmd_attach(int argc, char **argv)
 	struct target t;
 	int status, fd;
 
-	if (parse(&a, attach_options, "NAME|ID [disk FILE[,ro]|nic NETWORK]", argc, argv))
+	if (parse(&a, attach_options, "NAME|ID [disk FILE[,format=FORMAT][,ro]|nic NETWORK]", argc,
+		  argv))
 		return EX_USAGE;
 	status = check_attach(&a);
 	if (status)
@@ -255,14 +307,6 @@ int cmd_attach(int argc, char **argv)
 }
 
 /* ---- detach ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* 1: there is a line, 0: not in time, -1: *err. */
 static int await_line(int fd, int64_t until, struct error *err)

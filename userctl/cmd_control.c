@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vmctl stop, console, set, wait, rename, stats: VMs that vmctl start has started. */
+/* vmctl stop, console, set, wait, rename, stats: what the process of a VM is asked for. */
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -81,7 +81,8 @@ static const struct argp_option json_options[] = {
 static const struct argp_option set_options[] = {
 	{ "cpu-limit", OPT_CPU_LIMIT, "PERCENT", 0,
 	  "of a processor, for all vCPUs together; 0: no limit", 0 },
-	{ "memory", OPT_MEMORY, "SIZE", 0, "what the guest shall keep, by its balloon", 0 },
+	{ "memory", OPT_MEMORY, "SIZE", 0,
+	  "what the guest shall have: less by its balloon, more up to the max of vmctl run", 0 },
 	{ "memory-limit", OPT_MEMORY_LIMIT, "SIZE", 0, "what may be resident; 0: no limit", 0 },
 	{ "disk", OPT_DISK, "N=SIZE", 0, "make disk N, from 0 on, larger", 0 },
 	{ "vcpus", OPT_VCPUS, "N", 0, "how many vCPUs there shall be", 0 },

@@ -8,11 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "control/client.h"
 #include "fleet_verbs.h"
 #include "vmctl.h"
 
 enum { OPT_JSON = 0x100 };
+
+#define AWAIT_SECONDS 10 /* for a VM that is being made */
+#define AWAIT_TRIES   10
 
 /* struct request - what was asked for; which: name or id of a VM */
 struct request {
@@ -87,6 +93,14 @@ const char *uptime_text(uint64_t ns, char *buf, size_t size)
 		snprintf(buf, size, "%02u:%02u:%02u", (unsigned int)(s / 3600),
 			 (unsigned int)(s / 60 % 60), (unsigned int)(s % 60));
 	return buf;
+}
+
+int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 double cpu_percent(const struct fleet_vm *now, const struct fleet_vm *before)
@@ -182,7 +196,9 @@ json_t *vm_json(const struct fleet_vm *vm)
 			"vcpus", (json_int_t)vm->vcpus, "memory", (json_int_t)vm->memory,
 			"resident", (json_int_t)vm->resident, "cpu_limit",
 			(json_int_t)vm->cpu_limit, "memory_limit", (json_int_t)vm->memory_limit);
-	json_object_set_new(all, "given", json_integer((json_int_t)vm->given));
+	json_object_set_new(all, "given",
+			    vm->given == VMM_GIVEN_UNKNOWN ? json_null()
+							   : json_integer((json_int_t)vm->given));
 	json_object_set_new(all, "exit_kinds", kinds_json(vm));
 	json_object_update(all, figures);
 	json_decref(figures);
@@ -223,21 +239,28 @@ static bool is_called(const struct fleet_vm *vm, const char *which)
 	return !strcmp(vm->name, which);
 }
 
-/* The one VM of that name or id; else its candidates are listed, and NULL. */
-static const struct fleet_vm *choose(const struct fleet_vm *vms, size_t count, const char *which)
+/* How many are called so; *found is the last of them. */
+static unsigned int count_called(const struct fleet_vm *vms, size_t count, const char *which,
+				 const struct fleet_vm **found)
 {
-	const struct fleet_vm *found = NULL;
 	unsigned int n = 0;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		if (!is_called(&vms[i], which))
 			continue;
-		found = &vms[i];
+		*found = &vms[i];
 		n++;
 	}
-	if (n == 1)
-		return found;
+	return n;
+}
+
+/* It is not the one, as there are n of them: the candidates. */
+static void print_candidates(const struct fleet_vm *vms, size_t count, const char *which,
+			     unsigned int n)
+{
+	size_t i;
+
 	fprintf(stderr, "vmctl: %s \"%s\"%s\n", n ? "more than one VM is called" : "there is no VM",
 		which, count ? ":" : "; there is none at all");
 	if (count)
@@ -245,7 +268,6 @@ static const struct fleet_vm *choose(const struct fleet_vm *vms, size_t count, c
 	for (i = 0; i < count; i++)
 		if (!n || is_called(&vms[i], which))
 			print_vm(stderr, &vms[i]);
-	return NULL;
 }
 
 static void show(const struct fleet_vm *vm)
@@ -259,7 +281,8 @@ static void show(const struct fleet_vm *vm)
 	printf("state     %s\nvcpus     %u\n", fleet_state_name(vm->state), vm->vcpus);
 	printf("memory    %s\n", size_text(vm->memory, buf, sizeof(buf)));
 	printf("resident  %s\n", size_text(vm->resident, buf, sizeof(buf)));
-	printf("given     %s\n", size_text(vm->given, buf, sizeof(buf)));
+	printf("given     %s\n",
+	       vm->given == VMM_GIVEN_UNKNOWN ? "-" : size_text(vm->given, buf, sizeof(buf)));
 	printf("exits     %" PRIu64 "\nsteal     %" PRIu64 " ms\n", vm->exits, vm->steal / 1000000);
 	printf("runtime   %" PRIu64 " ms\n", vm->runtime / 1000000);
 	if (vm->cpu_limit)
@@ -270,26 +293,53 @@ static void show(const struct fleet_vm *vm)
 	show_kinds(vm);
 }
 
-int target_find(struct target *t, const char *which)
+/* 0; 1: it is not there, which is said if it shall; -2: it is not alone; -1: *err. */
+static int look_up(struct target *t, const char *which, bool say, struct error *err)
 {
 	const struct fleet_vm *vm = NULL;
 	struct fleet_vm *vms = NULL;
-	struct error err = { 0 };
 	size_t count = 0;
-	int status = 1;
+	unsigned int n;
+
+	if (fleet_list(t->fleet, &vms, &count, err))
+		return -1;
+	n = count_called(vms, count, which, &vm);
+	if (n == 1)
+		t->vm = *vm;
+	else if (n || say)
+		print_candidates(vms, count, which, n);
+	free(vms);
+	return n == 1 ? 0 : n ? -2 : 1;
+}
+
+/*
+ * Likewise; if it is being made it is waited for. A reset makes a VM anew: in between there is none
+ * of its name, but its control socket waits.
+ */
+static int seek(struct target *t, const char *which, struct error *err)
+{
+	int ret = look_up(t, which, false, err), tries;
+
+	/* It may have been reset again since it answered. */
+	for (tries = 0; ret == 1 && tries < AWAIT_TRIES; tries++) {
+		if (!control_await(geteuid(), which, AWAIT_SECONDS))
+			break;
+		ret = look_up(t, which, false, err);
+	}
+	return ret == 1 ? look_up(t, which, true, err) : ret;
+}
+
+int target_find(struct target *t, const char *which)
+{
+	struct error err = { 0 };
+	int ret;
 
 	t->fleet = fleet_open(&err);
-	if (!t->fleet || fleet_list(t->fleet, &vms, &count, &err))
-		status = report(&err);
-	else
-		vm = choose(vms, count, which);
-	if (vm)
-		t->vm = *vm;
-	free(vms);
-	if (vm)
+	ret = t->fleet ? seek(t, which, &err) : -1;
+	if (!ret)
 		return 0;
 	target_close(t);
-	return status;
+	return ret == -1 ? report(&err) : 1;
 }
 
 void target_close(struct target *t)
@@ -338,6 +388,20 @@ int cmd_show(int argc, char **argv)
 	return 0;
 }
 
+/* Once more if it was refused: what a reset has just made anew may not have been whole yet. */
+static int command_called(struct target *t, const char *which, int cmd, struct error *err)
+{
+	struct target now = { .fleet = t->fleet };
+	struct error ignored = { 0 };
+
+	if (!fleet_command(t->fleet, cmd, t->vm.id, err))
+		return 0;
+	control_await(geteuid(), which, AWAIT_SECONDS);
+	if (seek(&now, which, &ignored))
+		return -1;
+	return fleet_command(t->fleet, cmd, now.vm.id, err);
+}
+
 static int order(int cmd, int argc, char **argv)
 {
 	struct request r = { .takes_vm = true };
@@ -350,7 +414,7 @@ static int order(int cmd, int argc, char **argv)
 	status = target_find(&t, r.which);
 	if (status)
 		return status;
-	status = fleet_command(t.fleet, cmd, t.vm.id, &err) ? report(&err) : 0;
+	status = command_called(&t, r.which, cmd, &err) ? report(&err) : 0;
 	target_close(&t);
 	return status;
 }

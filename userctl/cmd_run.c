@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "devices/blk_backend.h"
 #include "devices/blk_ring.h"
 #include "files.h"
 #include "machine/machine.h"
@@ -32,6 +33,7 @@ enum {
 	OPT_MACHINE,
 	OPT_MAX_CPUS,
 	OPT_MODULE,
+	OPT_NO_PV,
 	OPT_NO_SANDBOX,
 	OPT_ON_RESET,
 	OPT_STATS,
@@ -51,7 +53,8 @@ static const struct argp_option options[] = {
 	{ "append", 'a', "TEXT", 0, "kernel command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 64 (default: 1)", 0 },
 	{ "max-cpus", OPT_MAX_CPUS, "N", 0, "how many there can be later (default: as many)", 0 },
-	{ "memory", 'm', "SIZE", 0, "memory, 2M to 512G; without a unit in MiB (default: 512M)",
+	{ "memory", 'm', "SIZE[,max=SIZE]", 0,
+	  "memory, 2M to 512G; without a unit in MiB (default: 512M); what vmctl set can make of it",
 	  0 },
 	{ "cpu-limit", OPT_CPU_LIMIT, "PERCENT", 0,
 	  "how much of a processor all vCPUs together may use, 1 to 6400", 0 },
@@ -60,6 +63,9 @@ static const struct argp_option options[] = {
 	  "hypervisor's device node (default: $VMM_DEV, else /dev/vmm)", 0 },
 	{ "machine", OPT_MACHINE, "pc|pv", 0,
 	  "a PC (default), or no device but hypercalls, for kernels made for that", 0 },
+	{ "no-pv", OPT_NO_PV, NULL, 0,
+	  "tell the guest nothing of the hypervisor: no paravirtual clock, interrupts and so on",
+	  0 },
 	{ "on-reset", OPT_ON_RESET, "exit|restart", 0,
 	  "what a reset by the guest does (default: exit, with status 3)", 0 },
 	{ "grace", OPT_GRACE, "SECONDS", 0,
@@ -74,20 +80,42 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static int parse_memory(struct run_options *o, const char *arg)
+static int parse_size(struct run_options *o, const char *arg, uint64_t *bytes)
 {
-	uint64_t bytes;
-	int ret = size_parse(arg, &bytes);
+	int ret = size_parse(arg, bytes);
 
 	if (ret == -EINVAL)
 		return fault(&o->err, EX_USAGE,
 			     "memory must be 2M to 512G: \"%s\" is not a size (try 512M)", arg);
-	if (ret || bytes < MEM_MIN || bytes > MEM_MAX)
+	if (ret || *bytes < MEM_MIN || *bytes > MEM_MAX)
 		return fault(&o->err, EX_USAGE, "memory must be 2M to 512G, not %s", arg);
-	if (bytes % PAGE)
+	if (*bytes % PAGE)
 		return fault(&o->err, EX_USAGE, "memory must be 2M to 512G in steps of 4K, not %s",
 			     arg);
-	o->cfg.memory = bytes;
+	return 0;
+}
+
+/* "SIZE,max=SIZE": cuts the text at the comma. */
+static int parse_memory(struct run_options *o, char *arg)
+{
+	char *comma = strchr(arg, ',');
+
+	o->cfg.max_memory = 0;
+	if (comma)
+		*comma++ = '\0';
+	if (parse_size(o, arg, &o->cfg.memory))
+		return -1;
+	if (!comma)
+		return 0;
+	if (strncmp(comma, "max=", 4))
+		return fault(&o->err, EX_USAGE,
+			     "behind memory's size comes max=SIZE or nothing, not \"%s\"", comma);
+	if (parse_size(o, comma + 4, &o->cfg.max_memory))
+		return -1;
+	if (o->cfg.max_memory <= o->cfg.memory || (o->cfg.max_memory - o->cfg.memory) % MEM_BLOCK)
+		return fault(&o->err, EX_USAGE,
+			     "memory's max=%s must be more than %s, by a multiple of 2M", comma + 4,
+			     arg);
 	return 0;
 }
 
@@ -204,6 +232,9 @@ static int parse_option(struct run_options *o, int key, char *arg)
 		return parse_machine(o, arg);
 	case OPT_MODULE:
 		return parse_module(o, arg);
+	case OPT_NO_PV:
+		o->cfg.no_pv = true;
+		return 0;
 	case OPT_ON_RESET:
 		return parse_on_reset(o, arg);
 	case OPT_STATS:
@@ -341,6 +372,9 @@ int run_check(struct run_options *o)
 	if (o->cfg.pv && (o->cfg.max_cpus > 1 || peripherals_wanted(&o->cfg) || o->cfg.debug))
 		return fault(&o->err, EX_USAGE,
 			     "a machine of type pv has one vCPU, no device and no firmware");
+	if (o->cfg.pv && o->cfg.no_pv)
+		return fault(&o->err, EX_USAGE,
+			     "--no-pv would leave nothing of a machine of type pv");
 	o->cfg.device = vmm_device(o->cfg.device);
 	o->cfg.restarts = o->restart;
 	place_initrd(o);
@@ -422,7 +456,8 @@ static int conclude(const struct machine *m)
 /* What is open now is what this machine has, and the ones after it. */
 static int close_sandbox(struct run_options *o, struct error *err)
 {
-	unsigned int spare = o->cfg.control ? DISKS_MAX - o->cfg.peripherals.disks : 0;
+	bool pluggable = o->cfg.control && peripherals_wanted(&o->cfg);
+	unsigned int spare = pluggable ? DISKS_MAX - o->cfg.peripherals.disks : 0;
 	int ret;
 
 	if (o->no_sandbox || o->closed)
@@ -568,9 +603,26 @@ int run_vm(struct run_options *o)
 		status = run_once(o, &o->err);
 	} while (status == EXIT_RESET && o->restart);
 	remove_ports(o);
+	blk_nbd_forget(NULL);
 	if (o->cfg.debug)
 		fclose(o->cfg.debug);
 	return status;
+}
+
+/* Where there can be none the VM runs all the same, but not under the name of another one. */
+static int open_control(struct run_options *o)
+{
+	struct control *c = control_open(o->cfg.name, &o->err);
+
+	if (!c) {
+		if (o->cfg.named && o->err.status == EX_TEMPFAIL)
+			return -1;
+		fprintf(stderr, "vmctl: %s: no control socket: %s\n", o->cfg.name, o->err.text);
+		return 0;
+	}
+	o->cfg.control = c;
+	o->cfg.name = control_name(c);
+	return 0;
 }
 
 int cmd_run(int argc, char **argv)
@@ -579,9 +631,13 @@ int cmd_run(int argc, char **argv)
 	int status;
 
 	run_defaults(&o);
-	if (run_parse(argc, argv, &o))
+	if (run_parse(argc, argv, &o) || open_control(&o))
 		return report(&o.err);
 	terminal_guard();
 	status = run_vm(&o);
-	return status < 0 ? report(&o.err) : status;
+	if (status < 0)
+		status = report(&o.err);
+	if (o.cfg.control)
+		control_close(o.cfg.control, status);
+	return status;
 }

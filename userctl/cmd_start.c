@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vmctl start: a VM in the background, with a control socket. */
+/* vmctl start: a VM in the background, whose console is at its control socket. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static int serve(struct run_options *o, int fd)
 	struct starter s = { fd, connect_systemd() };
 	int status = -1;
 
-	if (c) {
+	if (c && !control_take_console(c, &o->err)) {
 		/* What there is to say is said where the console is. */
 		if (fd >= 0)
 			dup2(control_log_fd(c), STDERR_FILENO);

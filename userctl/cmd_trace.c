@@ -21,7 +21,7 @@
 
 #define TRACEFS    "/sys/kernel/tracing"
 #define THREADS    4096
-#define REFRESH_MS 500 /* a vCPU may get another thread, and VMs end */
+#define REFRESH_MS 500 /* a vCPU may come or get another thread, and VMs end */
 #define PREFIX     "vmm_"
 
 enum { OPT_JSON = 0x100 };
@@ -253,28 +253,45 @@ static int print_lines(struct trace *t)
 	return fflush(stdout);
 }
 
-static int follow(struct trace *t, int fd, struct error *err)
+/* Print what there is, and wait for it for a time; 1: there was something, 0, -1 with *err. */
+static int pass_on(struct trace *t, int fd, int64_t wait_ms, struct error *err)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&p, 1, (int)wait_ms) <= 0)
+		return 0;
+	n = read(fd, t->line + t->len, sizeof(t->line) - 1 - t->len);
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return fault_errno(err, EX_OSERR, errno, "trace_pipe");
+	t->len += n > 0 ? (size_t)n : 0;
+	if (print_lines(t))
+		interrupted = 1;
+	return n > 0;
+}
+
+/* Until the VM ends, and by the clock: a busy VM leaves no pause in which to look for threads. */
+static int follow(struct trace *t, int fd, struct error *err)
+{
+	int64_t look = now_ms() + REFRESH_MS, left;
 	struct error gone;
+	int ret = 0;
 
-	while (!interrupted) {
-		ssize_t n;
-
-		if (poll(&p, 1, REFRESH_MS) <= 0) {
-			/* It has ended: so has this. */
-			if (!interrupted && trace_threads(t, &gone))
-				return 0;
+	while (!interrupted && ret >= 0) {
+		left = look - now_ms();
+		if (left > 0) {
+			ret = pass_on(t, fd, left, err);
 			continue;
 		}
-		n = read(fd, t->line + t->len, sizeof(t->line) - 1 - t->len);
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return fault_errno(err, EX_OSERR, errno, "trace_pipe");
-		t->len += n > 0 ? (size_t)n : 0;
-		if (print_lines(t))
-			return 0;
+		if (trace_threads(t, &gone))
+			break;
+		look = now_ms() + REFRESH_MS;
 	}
-	return 0;
+	/* What it did last. */
+	do {
+		ret = ret < 0 ? ret : pass_on(t, fd, 0, err);
+	} while (!interrupted && ret > 0);
+	return ret < 0 ? -1 : 0;
 }
 
 static void on_signal(int signo)

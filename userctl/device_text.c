@@ -17,14 +17,38 @@ bool cut_readonly(char *arg)
 	return true;
 }
 
+static int parse_format(struct blk_image *image, const char *word, struct error *err)
+{
+	image->format = strcmp(word, "qcow2") ? BLK_RAW : BLK_QCOW2;
+	if (image->format == BLK_QCOW2 || !strcmp(word, "raw"))
+		return 0;
+	return fault(err, EX_USAGE, "disk: format must be raw or qcow2, not \"%s\"", word);
+}
+
+/* Names of files may have commas: what is cut off at the end is what is known. */
+static int cut_format(struct blk_image *image, char *text, struct error *err)
+{
+	char *comma = strrchr(text, ',');
+
+	if (!comma || strncmp(comma, ",format=", 8))
+		return 0;
+	*comma = '\0';
+	return parse_format(image, comma + 8, err);
+}
+
 int disk_parse(struct disk_config *disk, char *text, struct error *err)
 {
-	bool readonly = cut_readonly(text);
+	struct blk_image *image = &disk->image;
 
-	if (!*text)
-		return fault(err, EX_USAGE, "disk: the file's name is empty");
-	*disk = (struct disk_config){ .path = text, .readonly = readonly };
-	return 0;
+	*disk = (struct disk_config){ .image.path = text };
+	/* In either order. */
+	image->readonly = cut_readonly(text);
+	if (cut_format(image, text, err))
+		return -1;
+	image->readonly |= cut_readonly(text);
+	if (*text)
+		return 0;
+	return fault(err, EX_USAGE, "disk: the file's name is empty");
 }
 
 /* "HOST:GUEST" */
@@ -64,20 +88,57 @@ static int parse_mac(struct net_config *net, const char *arg, struct error *err)
 	return 0;
 }
 
+static int parse_queues(struct net_config *net, const char *arg, struct error *err)
+{
+	unsigned long queues;
+
+	if (!net->tap)
+		return fault(err, EX_USAGE, "net user: it has one queue: queues= is for net tap");
+	if (count_parse(arg, 1, NET_PAIRS_MAX, &queues))
+		return fault(err, EX_USAGE, "net tap: queues must be 1 to %d, not \"%s\"",
+			     NET_PAIRS_MAX, arg);
+	net->queues = (unsigned int)queues;
+	return 0;
+}
+
+static int parse_vhost(struct net_config *net, const char *arg, struct error *err)
+{
+	static const char *const modes[] = {
+		[NET_VHOST_AUTO] = "auto", [NET_VHOST_ON] = "on", [NET_VHOST_OFF] = "off"
+	};
+	unsigned int i;
+
+	if (!net->tap)
+		return fault(err, EX_USAGE,
+			     "net user: no kernel passes its frames: vhost= is for net tap");
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(arg, modes[i]))
+			continue;
+		net->vhost = (enum net_vhost_mode)i;
+		return 0;
+	}
+	return fault(err, EX_USAGE, "net tap: vhost must be auto, on or off, not \"%s\"", arg);
+}
+
 static int parse_net_word(struct net_config *net, char *word, struct error *err)
 {
 	if (!strncmp(word, "forward=", 8))
 		return parse_forward(net, word + 8, err);
 	if (!strncmp(word, "mac=", 4))
 		return parse_mac(net, word + 4, err);
-	return fault(err, EX_USAGE, "net: \"%s\" is neither forward= nor mac=", word);
+	if (!strncmp(word, "queues=", 7))
+		return parse_queues(net, word + 7, err);
+	if (!strncmp(word, "vhost=", 6))
+		return parse_vhost(net, word + 6, err);
+	return fault(err, EX_USAGE,
+		     "net: \"%s\" is none of forward=, mac=, queues= and vhost=", word);
 }
 
 int net_parse(struct net_config *net, char *text, struct error *err)
 {
 	char *save, *word = strtok_r(text, ",", &save);
 
-	*net = (struct net_config){ .given = true };
+	*net = (struct net_config){ .given = true, .queues = 1 };
 	net->tap = word && !strncmp(word, "tap", 3) && (!word[3] || word[3] == '=');
 	if (!word || (!net->tap && strcmp(word, "user")))
 		return fault(err, EX_USAGE, "net must be user or tap[=NAME], not \"%s\"",

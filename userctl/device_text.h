@@ -14,7 +14,7 @@ struct net_config;
 bool cut_readonly(char *text);
 
 /**
- * disk_parse() - FILE[,ro]
+ * disk_parse() - FILE[,format=raw|qcow2][,ro]
  * @disk: filled in; refers to @text
  * @text: is cut up
  * @err: EX_USAGE

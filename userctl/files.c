@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEPT_MAX 64 /* kernel, modules, disks, cards, shares, ports, nodes */
+#define KEPT_MAX 192 /* kernel, modules, disks, queues of cards, shares, ports, nodes */
 #define KEY_MAX  256
 
 static struct {
@@ -16,7 +16,8 @@ static struct {
 } kept[KEPT_MAX];
 static unsigned int count;
 static bool keeping, sealed;
-static int offered = -1;
+static int offered[FILES_OFFERED_MAX];
+static unsigned int offers, taken;
 
 void files_keep_all(void)
 {
@@ -26,6 +27,11 @@ void files_keep_all(void)
 void files_seal(void)
 {
 	sealed = true;
+}
+
+bool files_sealed(void)
+{
+	return sealed;
 }
 
 /* Longer names differ at their end. */
@@ -70,9 +76,7 @@ int files_get(const char *what, const char *name)
 
 	if (fd >= 0)
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	fd = offered;
-	offered = -1;
-	return keep(what, name, fd);
+	return taken < offers ? keep(what, name, offered[taken++]) : -1;
 }
 
 int files_put(const char *what, const char *name, int fd)
@@ -92,23 +96,27 @@ int files_open(const char *what, const char *name, int flags)
 	return -1;
 }
 
-void files_offer(int fd)
+void files_offer(const int *fd, unsigned int files)
 {
-	if (offered >= 0)
-		close(offered);
-	offered = fd;
+	while (taken < offers)
+		close(offered[taken++]);
+	taken = 0;
+	offers = files;
+	if (files)
+		memcpy(offered, fd, files * sizeof(*fd));
 }
 
 void files_forget(const char *what)
 {
 	size_t len = strlen(what);
-	unsigned int i;
+	unsigned int i = 0;
 
-	for (i = 0; i < count; i++) {
-		if (strncmp(kept[i].key, what, len) || kept[i].key[len] != ' ')
+	while (i < count) {
+		if (strncmp(kept[i].key, what, len) || kept[i].key[len] != ' ') {
+			i++;
 			continue;
+		}
 		close(kept[i].fd);
 		kept[i] = kept[--count];
-		return;
 	}
 }

@@ -8,9 +8,12 @@
 
 #include <stdbool.h>
 
+#define FILES_OFFERED_MAX 16 /* of one request: two for each queue of a card */
+
 /* From now on what is opened is kept; files_seal(): from now on that is what there is. */
 void files_keep_all(void);
 void files_seal(void);
+bool files_sealed(void);
 
 /**
  * files_get() - what was opened before
@@ -23,8 +26,11 @@ void files_seal(void);
  */
 int files_get(const char *what, const char *name);
 
-/* The next file that is not there yet is this one, which somebody has passed; -1: none was. */
-void files_offer(int fd);
+/*
+ * The next files that are not there yet are these, which somebody has passed, in this order; what
+ * was offered before and nobody took is closed.
+ */
+void files_offer(const int *fd, unsigned int files);
 
 /* What was given to this device is not wanted again. */
 void files_forget(const char *what);

@@ -25,6 +25,9 @@ void print_json(json_t *value);
 /* Share of one processor since the VM began, or between two looks, in percent. */
 double cpu_percent(const struct fleet_vm *now, const struct fleet_vm *before);
 
+/* By CLOCK_MONOTONIC, for what is to be done within a time. */
+int64_t now_ms(void);
+
 /* "03:04:05", or "2d03:04"; the user's name, or number. */
 const char *uptime_text(uint64_t ns, char *buf, size_t size);
 const char *owner_name(uint32_t uid, char *buf, size_t size);

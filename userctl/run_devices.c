@@ -26,9 +26,11 @@ enum {
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Devices:", 1 },
-	{ "disk", OPT_DISK, "FILE[,ro]", 0, "virtio disk, raw; \",ro\": read-only; repeatable", 0 },
+	{ "disk", OPT_DISK, "FILE[,format=FORMAT][,ro]", 0,
+	  "virtio disk, of format raw (default) or qcow2; \",ro\": read-only; repeatable", 0 },
 	{ "net", OPT_NET, "user[,forward=PORT:PORT]|tap[=NAME]", 0,
-	  "network card, to a network within vmctl or to a TAP interface; \",mac=ADDRESS\"; repeatable",
+	  "network card, to a network within vmctl or to a TAP interface (\",queues=N\", \",vhost=on\"); "
+	  "\",mac=ADDRESS\"; repeatable",
 	  0 },
 	{ "console", OPT_CONSOLE, "serial|virtio", 0,
 	  "what the terminal is to the guest: ttyS0 (default) or hvc0", 0 },

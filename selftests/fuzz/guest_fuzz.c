@@ -4,9 +4,11 @@
  * program is built with DEVICE, which is one of those below, and keeps it for all inputs: whatever
  * a guest did, the device works after a reset. Sanitizers watch the rest.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_mem.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #include "devices/virtio_balloon.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_console.h"
+#include "devices/virtio_mem.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_ports.h"
 #include "devices/virtio_rng.h"
@@ -33,6 +36,7 @@
 #define MSIX      (PCI_WINDOW_BASE + 0x4000)
 #define SLOT      (PCI_ECAM_BASE + 0x8000)
 #define MEMORY    (1 * MiB)
+#define REGION    (2 * VIRTIO_MEM_PIECE + 4 * MEM_BLOCK)
 #define FUZZED    0x10000 /* memory that begins as zeros each time */
 #define QUEUE(q)  (0x400u * (4 + (q)))
 #define ENTRIES   16
@@ -83,11 +87,13 @@ static struct echo {
 	size_t len;
 } echo;
 
-static void echo_send(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static void echo_send(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+		      unsigned int count)
 {
 	struct iovec piece[CHAIN_MAX];
 
 	(void)cable;
+	(void)pair;
 	memcpy(piece, iov, count * sizeof(*iov));
 	echo.len = iov_take(piece, count, echo.frame, sizeof(echo.frame));
 }
@@ -99,22 +105,35 @@ static int echo_watch(struct net_cable *cable, struct virtio *card)
 	return -1;
 }
 
-static size_t echo_fill(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static size_t echo_fill(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+			unsigned int count)
 {
 	struct iovec piece[CHAIN_MAX];
 	size_t len = echo.len;
 
 	(void)cable;
+	(void)pair;
 	memcpy(piece, iov, count * sizeof(*iov));
 	echo.len = 0;
 	return iov_put(piece, count, echo.frame, len);
 }
 
+/* What is no number of pairs must not come here. */
+static int echo_use(struct net_cable *cable, unsigned int pairs)
+{
+	if (!pairs || pairs > cable->pairs)
+		abort();
+	return pairs & 1 ? 0 : -EBUSY;
+}
+
 static void echo_run(struct net_cable *cable, struct virtio_net *net)
 {
+	unsigned int pair;
+
 	if (echo.len & 1)
 		virtio_net_receive(net, echo.frame, echo.len);
-	virtio_net_room(net, echo_fill, cable);
+	for (pair = 0; pair < NET_PAIRS_MAX; pair++)
+		virtio_net_room(net, pair, echo_fill, cable);
 }
 
 static void echo_destroy(struct net_cable *cable)
@@ -132,7 +151,7 @@ static struct virtio *make_blk(struct error *err)
 	if (fd < 0 || ftruncate(fd, 65536))
 		abort();
 	close(fd);
-	return virtio_blk_create("disk", path, false, &mem, err);
+	return virtio_blk_create("disk", &(struct blk_image){ path, BLK_RAW, false }, &mem, err);
 }
 
 static struct virtio *make_console(struct error *err)
@@ -153,10 +172,38 @@ static struct virtio *make_ports(struct error *err)
 
 static struct virtio *make_net(struct error *err)
 {
-	echo.cable = (struct net_cable){
-		.send = echo_send, .watch = echo_watch, .run = echo_run, .destroy = echo_destroy
-	};
+	echo.cable = (struct net_cable){ .pairs = 3,
+					 .use = echo_use,
+					 .send = echo_send,
+					 .watch = echo_watch,
+					 .run = echo_run,
+					 .destroy = echo_destroy };
 	return virtio_net_create("net", (const uint8_t *)"\2\0\0\0\0\1", &echo.cable, &mem, err);
+}
+
+/* No piece is mapped twice, and none taken out that is not mapped. */
+static int map_piece(void *opaque, unsigned int piece, bool on)
+{
+	static bool mapped[REGION / VIRTIO_MEM_PIECE + 1];
+
+	(void)opaque;
+	if (piece >= sizeof(mapped) || mapped[piece] == on)
+		abort();
+	mapped[piece] = on;
+	return 0;
+}
+
+static struct virtio *make_mem(struct error *err)
+{
+	const struct virtio_mem_events events = { map_piece, NULL };
+	struct virtio *mem_dev;
+
+	if (guest_mem_add_region(&mem, REGION))
+		abort();
+	mem_dev = virtio_mem_create("memory", &mem, &events, err);
+	if (mem_dev)
+		virtio_mem_set(mem_dev, REGION / 2);
+	return mem_dev;
 }
 
 static void panicked(void *opaque, bool loaded)
@@ -181,6 +228,8 @@ static struct virtio *make(const char *name, struct error *err)
 		return virtio_9p_create("share", "tag", folder, false, &mem, err);
 	if (!strcmp(name, "balloon"))
 		return virtio_balloon_create("balloon", &mem, err);
+	if (!strcmp(name, "mem"))
+		return make_mem(err);
 	/* For the bus it does not matter much which device; there are two. */
 	if (!strcmp(name, "pci")) {
 		pvpanic_init(&pvpanic, panicked, NULL);
@@ -276,6 +325,21 @@ static void serve(void)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* Requests that name blocks of the region: no input would find where that is. */
+static void offer_blocks(void)
+{
+	struct virtio_mem_req req;
+	unsigned int i;
+
+	for (i = 0; i < 256; i++) {
+		req = (struct virtio_mem_req){ .type = (uint16_t)(i % 4),
+					       .u.plug.addr =
+						       mem.plug_start + i / 4 * 3 * MEM_BLOCK,
+					       .u.plug.nb_blocks = (uint16_t)(1 + i / 16) };
+		memcpy(mem.base + DATA + (i << 7), &req, sizeof(req));
+	}
+}
+
 /* As after a driver that did all right. */
 static void drive(void)
 {
@@ -283,16 +347,20 @@ static void drive(void)
 	unsigned int q;
 
 	memset(mem.base, 0, FUZZED);
+	if (mem.plug_size)
+		offer_blocks();
 	set(slot + 0x10, COMMON, 4);
 	set(slot + 0x14, MSIX, 4);
 	set(slot + 0x04, 6, 2);
 	set(COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
 	set(COMMON + VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
-	set(COMMON + VIRTIO_PCI_COMMON_GF, (uint32_t)v->features, 4);
+	/* Tables of descriptors, and events at an entry, where the input wants them. */
+	set(COMMON + VIRTIO_PCI_COMMON_GF,
+	    (uint32_t)v->features | (take(1) & 3) << VIRTIO_RING_F_INDIRECT_DESC, 4);
 	set(COMMON + VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
 	set(COMMON + VIRTIO_PCI_COMMON_GF, 1, 4);
 	set(COMMON + VIRTIO_PCI_COMMON_STATUS, 0xb, 1);
-	for (q = 0; q < v->ops->queues; q++) {
+	for (q = 0; q < v->queues; q++) {
 		set(COMMON + VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
 		set(COMMON + VIRTIO_PCI_COMMON_Q_SIZE, ENTRIES, 2);
 		set(COMMON + VIRTIO_PCI_COMMON_Q_DESCLO, QUEUE(q), 4);
@@ -312,7 +380,7 @@ static void drive(void)
 /* A request as drivers make them, but for what it says. */
 static void request(void)
 {
-	unsigned int q = take(1) % v->ops->queues, count = 1 + take(1) % 4, i;
+	unsigned int q = take(1) % v->queues, count = 1 + take(1) % 4, i;
 	struct vring_desc *desc = (void *)(mem.base + QUEUE(q));
 	struct vring_avail *avail = (void *)(mem.base + QUEUE(q) + 0x100);
 	uint32_t len, at;
@@ -321,7 +389,7 @@ static void request(void)
 		at = DATA + (take(1) << 7);
 		len = take(2);
 		desc[i] =
-			(struct vring_desc){ at, len, (uint16_t)(take(1) & 3), (uint16_t)(i + 1) };
+			(struct vring_desc){ at, len, (uint16_t)(take(1) & 7), (uint16_t)(i + 1) };
 		if (i == count - 1)
 			desc[i].flags &= (uint16_t)~VRING_DESC_F_NEXT;
 		else

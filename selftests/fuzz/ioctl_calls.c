@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +30,7 @@ enum op_kind {
 	OP_MEMORY, /* unmapped, replaced, read-only */
 	OP_EVENT,
 	OP_READ,
+	OP_NETLINK,
 	OP_FORK,
 	OP_KILL,
 	OP_KINDS,
@@ -460,6 +462,9 @@ static void do_op(const struct op *op)
 	case OP_READ:
 		do_read(&d);
 		break;
+	case OP_NETLINK:
+		netlink_send(&d);
+		break;
 	case OP_FORK:
 		do_fork(&d);
 		break;
@@ -486,7 +491,7 @@ struct op calls_draw(struct dice *d, unsigned int threads)
 		OP_IOCTL, OP_IOCTL,  OP_IOCTL, OP_IOCTL,    OP_IOCTL, OP_IOCTL,      OP_IOCTL,
 		OP_IOCTL, OP_IOCTL,  OP_IOCTL, OP_IOCTL,    OP_IOCTL, OP_RUN,        OP_RUN,
 		OP_RUN,   OP_RUN,    OP_REAL,  OP_LONG,     OP_LONG,  OP_CODE,       OP_CLOSE,
-		OP_MAP,   OP_MEMORY, OP_EVENT, OP_SCRIBBLE, OP_READ,  OP_WILD_IOCTL,
+		OP_MAP,   OP_MEMORY, OP_EVENT, OP_SCRIBBLE, OP_READ,  OP_WILD_IOCTL, OP_NETLINK,
 	};
 	struct op op = { .kind = kinds[dice_below(d, ARRAY_SIZE(kinds))] };
 
@@ -553,4 +558,45 @@ bool calls_sane(const char *device)
 	if (ioctl(vcpu, KVM_RUN, 0) || run->exit_reason != KVM_EXIT_IO || run->io.port != 0x80)
 		return false;
 	return !ioctl(vcpu, KVM_RUN, 0) && run->exit_reason == KVM_EXIT_HLT;
+}
+
+/* ---- netlink alone ---- */
+
+bool calls_messages(const char *device, struct tally *tally, uint64_t seed, uint64_t count)
+{
+	struct dice d = { seed };
+	unsigned int in_vain = 0;
+	uint64_t before;
+	pid_t pid;
+
+	world.tally = tally;
+	if (!netlink_begin())
+		return false;
+	before = tally->messages;
+	pid = fork();
+	if (!pid) {
+		/* Some of them are paused or killed, and this process may be, with them. */
+		struct dice own = { ~seed };
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;) {
+			pid_t one = fork();
+
+			if (!one) {
+				alarm(2);
+				calls_sane(device);
+				usleep(dice_below(&own, 50000));
+				_exit(0);
+			}
+			dice_next(&own);
+			if (one < 0 || waitpid(one, NULL, 0) < 0)
+				_exit(1);
+			__atomic_fetch_add(&tally->vms, 1, __ATOMIC_RELAXED);
+		}
+	}
+	/* Not for ever if the kernel takes none any more. */
+	while (tally->messages - before < count && in_vain < 10000)
+		in_vain = netlink_send(&d) ? 0 : in_vain + 1;
+	kill(pid, SIGKILL);
+	return pid > 0 && waitpid(pid, NULL, 0) == pid && tally->messages - before >= count;
 }

@@ -2,14 +2,15 @@
 /*
  * Sequences of ioctls, from several threads, that nobody in his right mind would make.
  *
- *	ioctl_fuzz [-t SECONDS] [-n PROGRAMS] [-s SEED]
+ *	ioctl_fuzz [-t SECONDS] [-n PROGRAMS] [-m MESSAGES] [-s SEED]
  *	ioctl_fuzz -r NAME [-n TIMES]	repeat one program
  *
  * A program is named by numbers: the seed that it was made of, then those of the changes that
  * were made to it ("7.1f.a3"). Where the kernel has KCOV a program that came somewhere new in the
  * module is kept, and changed further. Each runs in a process of its own, which ends by itself, by
  * its own hand or by ours. A complaint in the kernel's log, or a process that cannot be killed,
- * ends it all, with the names of the last programs.
+ * ends it all, with the names of the last programs. Then so many netlink messages are sent, beside
+ * VMs that come and go; if only they are asked for, there are no programs.
  *
  * The device is taken from VMM_DEV (default /dev/vmm). Output is TAP.
  */
@@ -333,36 +334,41 @@ static void remember(const struct name *n)
 	recent[0] = *n;
 }
 
-static int give_up(const char *why)
+static bool give_up(const char *why)
 {
 	unsigned int i;
 
-	printf("not ok 1 - ioctl_fuzz.programs\n# %s; the last programs, youngest first:\n", why);
+	printf("# %s; the last programs, youngest first:\n", why);
 	for (i = 0; i < REMEMBER && recent[i].count; i++) {
 		printf("# ioctl_fuzz -r ");
 		name_print(&recent[i]);
 	}
 	fflush(stdout);
-	return 1;
+	return false;
 }
 
-static void report(void)
+/* mark: what the sums are, to whoever adds them up. */
+static void report(const char *mark)
 {
 	unsigned int i, worked = 0;
 
 	for (i = 0; i < calls_count(); i++)
 		worked += shared->tally.succeeded[i] > 0;
-	printf("# fuzz: %llu programs, %llu killed, %llu late; %llu VMs, %llu runs\n",
-	       (unsigned long long)programs, (unsigned long long)killed,
-	       (unsigned long long)timeouts, (unsigned long long)shared->tally.vms,
-	       (unsigned long long)shared->tally.runs);
-	printf("# fuzz: %llu ioctls, %llu succeeded, of %u kinds of %u; %u places, %u kept\n",
-	       (unsigned long long)shared->tally.calls, (unsigned long long)shared->tally.good,
-	       worked, calls_count(), shared->places, corpus_count);
+	printf("# %s %llu programs of ioctls\n", mark, (unsigned long long)programs);
+	printf("# %s %llu ioctls fuzzed\n", mark, (unsigned long long)shared->tally.calls);
+	printf("# %s %llu netlink messages fuzzed\n", mark,
+	       (unsigned long long)shared->tally.messages);
+	printf("# fuzz: %llu programs killed, %llu late; %llu VMs, %llu runs\n",
+	       (unsigned long long)killed, (unsigned long long)timeouts,
+	       (unsigned long long)shared->tally.vms, (unsigned long long)shared->tally.runs);
+	printf("# fuzz: %llu ioctls succeeded, of %u kinds of %u; %llu messages did\n",
+	       (unsigned long long)shared->tally.good, worked, calls_count(),
+	       (unsigned long long)shared->tally.answers);
+	printf("# fuzz: %u places, %u programs kept\n", shared->places, corpus_count);
 	fflush(stdout);
 }
 
-static int one(const struct name *n)
+static bool one(const struct name *n)
 {
 	struct program p;
 
@@ -374,10 +380,10 @@ static int one(const struct name *n)
 		return give_up("the kernel complained");
 	if (shared->fresh && corpus_count < CORPUS)
 		corpus[corpus_count++] = *n;
-	return 0;
+	return true;
 }
 
-static int fuzz(uint64_t seed, long long seconds, uint64_t count)
+static bool fuzz(uint64_t seed, long long seconds, uint64_t count)
 {
 	long long end = now_ms() + seconds * 1000, next = now_ms() + 20000;
 	struct dice d = { seed };
@@ -386,19 +392,37 @@ static int fuzz(uint64_t seed, long long seconds, uint64_t count)
 	while ((!seconds || now_ms() < end) && (!count || programs < count)) {
 		struct name n = name_draw(&d);
 
-		if (one(&n))
-			return 1;
+		if (!one(&n))
+			return false;
 		if (now_ms() > next) {
-			report();
+			report("until now");
 			next = now_ms() + 20000;
 		}
 	}
-	return 0;
+	return true;
+}
+
+static bool messages_sent(uint64_t seed, uint64_t count)
+{
+	uint64_t before = shared->tally.answers;
+
+	printf("# seed of messages %#llx\n", (unsigned long long)seed);
+	fflush(stdout);
+	return calls_messages(device, &shared->tally, seed, count) &&
+	       shared->tally.answers > before && !complained();
+}
+
+static void result(unsigned int n, bool good, const char *what)
+{
+	printf("%s %u - ioctl_fuzz.%s\n", good ? "ok" : "not ok", n, what);
+	fflush(stdout);
 }
 
 static int usage(const char *self)
 {
-	fprintf(stderr, "%s [-t seconds] [-n programs] [-s seed] | -r name [-n times]\n", self);
+	fprintf(stderr,
+		"%s [-t seconds] [-n programs] [-m messages] [-s seed] | -r name [-n times]\n",
+		self);
 	return 64;
 }
 
@@ -406,14 +430,18 @@ int main(int argc, char **argv)
 {
 	struct name replay = { 0 };
 	long long seconds = 0;
-	uint64_t seed, count = 0, i;
-	int opt, ret = 0;
+	uint64_t seed, count = 0, messages = 0, i;
+	bool programs_too, good = true;
+	unsigned int n = 0;
+	int opt;
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return 2;
 	seed >>= 32;
-	while ((opt = getopt(argc, argv, "n:r:s:t:")) != -1) {
-		if (opt == 'n')
+	while ((opt = getopt(argc, argv, "m:n:r:s:t:")) != -1) {
+		if (opt == 'm')
+			messages = strtoull(optarg, NULL, 0);
+		else if (opt == 'n')
 			count = strtoull(optarg, NULL, 0);
 		else if (opt == 's')
 			seed = strtoull(optarg, NULL, 0);
@@ -431,15 +459,18 @@ int main(int argc, char **argv)
 		      0);
 	if (shared == MAP_FAILED)
 		return 2;
-	printf("TAP version 13\n1..2\n");
+	programs_too = seconds || count || replay.count || !messages;
+	printf("TAP version 13\n1..%u\n", 1 + programs_too + !!messages);
 	if (replay.count)
-		for (i = 0; i < (count ?: 1) && !ret; i++)
-			ret = one(&replay);
-	else
-		ret = fuzz(seed, seconds, count);
-	report();
-	if (!ret)
-		printf("%s 1 - ioctl_fuzz.programs\n", shared->tally.good ? "ok" : "not ok");
-	printf("%s 2 - ioctl_fuzz.a sane VM runs\n", calls_sane(device) ? "ok" : "not ok");
-	return ret;
+		for (i = 0; i < (count ?: 1) && good; i++)
+			good = one(&replay);
+	else if (programs_too)
+		good = fuzz(seed, seconds, count);
+	if (programs_too)
+		result(++n, good && shared->tally.good, "programs");
+	if (messages && good)
+		result(++n, messages_sent(seed, messages), "netlink messages");
+	report("figure");
+	result(++n, calls_sane(device), "a sane VM runs");
+	return !good;
 }

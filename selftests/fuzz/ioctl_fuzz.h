@@ -35,10 +35,11 @@ struct program {
  * struct tally - what was done, in memory that all processes share
  * @calls: ioctls made, @good: that succeeded
  * @vms, @runs: made, and KVM_RUNs
+ * @messages: sent by netlink, @answers: to them that are no error
  * @succeeded: by place in the table, how often
  */
 struct tally {
-	uint64_t calls, good, vms, runs;
+	uint64_t calls, good, vms, runs, messages, answers;
 	uint32_t succeeded[MAX_IOCTLS];
 };
 
@@ -80,6 +81,9 @@ void calls_run(const struct program *p, unsigned int thread);
 
 /** calls_begin() - once in each process that runs a program. */
 void calls_begin(const char *device, struct tally *tally);
+
+/** calls_messages() - send so many netlink messages at least, while VMs come, run and go. */
+bool calls_messages(const char *device, struct tally *tally, uint64_t seed, uint64_t count);
 
 /** calls_sane() - a guest of a new VM runs as it should. */
 bool calls_sane(const char *device);

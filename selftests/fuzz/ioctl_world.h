@@ -50,6 +50,12 @@ void make_code(struct dice *d);
 /** make_tables() - page tables for 64-bit code, at TABLES. */
 void make_tables(void);
 
+/** netlink_begin() - find the family, once in each thread; false: there is none. */
+bool netlink_begin(void);
+
+/** netlink_send() - some messages to it; how many. */
+unsigned int netlink_send(struct dice *d);
+
 /** make_arg() - fill the argument; false: it is a number, put in *@value. */
 bool make_arg(struct dice *d, const struct call *c, int fd, uint8_t *arg, uint64_t *value);
 

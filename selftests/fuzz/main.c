@@ -23,7 +23,8 @@ static int run_one(const u8 *data, size_t size)
 static void report(void)
 {
 	if (quiet)
-		printf("%s 1 - %lu runs\n", runs >= FUZZ_RUNS ? "ok" : "not ok", runs);
+		printf("# figure %lu inputs fuzzed\n%s 1 - %lu runs\n", runs,
+		       runs >= FUZZ_RUNS ? "ok" : "not ok", runs);
 }
 
 #define STRING(x) #x

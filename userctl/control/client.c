@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include "../files.h"
 #include "control.h"
 #include "paths.h"
 
@@ -47,41 +49,42 @@ static int is_refused(const json_t *answer, struct error *err)
 			     : "refused");
 }
 
-/* The file comes with the first byte. */
-static ssize_t send_text(int fd, char *text, int file)
+/* The files come with the first byte. */
+static ssize_t send_text(int fd, char *text, const int *file, unsigned int files)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(FILES_OFFERED_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = { 0 };
 	struct iovec iov = { text, strlen(text) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *c;
 
-	if (file >= 0) {
+	if (files) {
 		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
+		msg.msg_controllen = CMSG_SPACE(files * sizeof(*file));
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(file));
-		memcpy(CMSG_DATA(c), &file, sizeof(file));
+		c->cmsg_len = CMSG_LEN(files * sizeof(*file));
+		memcpy(CMSG_DATA(c), file, files * sizeof(*file));
 	}
 	return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
 json_t *control_request(int fd, json_t *request, struct error *err)
 {
-	return control_request_file(fd, request, -1, err);
+	return control_request_files(fd, request, NULL, 0, err);
 }
 
-json_t *control_request_file(int fd, json_t *request, int file, struct error *err)
+json_t *control_request_files(int fd, json_t *request, const int *file, unsigned int files,
+			      struct error *err)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	json_t *answer = NULL;
 
 	json_decref(request);
-	if (!text || send_text(fd, text, file) < 0 || send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
+	if (!text || send_text(fd, text, file, files) < 0 || send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
 		fault_errno(err, EX_UNAVAILABLE, errno, "control socket");
 	else
 		answer = control_read(fd, err);
@@ -142,7 +145,7 @@ int control_connect(uid_t owner, const char *name, struct error *err)
 	if (fd < 0) {
 		if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
 			fault(err, 1,
-			      "VM %s was not started by vmctl start: its client controls it", name);
+			      "VM %s has no control socket of vmctl: its client controls it", name);
 		else if (fd == -1)
 			fault_errno(err, errno == EACCES ? EX_NOPERM : EX_OSERR, errno,
 				    "control socket %s", addr.sun_path);
@@ -152,4 +155,21 @@ int control_connect(uid_t owner, const char *name, struct error *err)
 		return fd;
 	close(fd);
 	return -1;
+}
+
+bool control_await(uid_t owner, const char *name, unsigned int seconds)
+{
+	const struct timeval limit = { .tv_sec = seconds };
+	struct error err = { 0 };
+	char folder[PATH_MAX];
+	struct sockaddr_un addr;
+	bool answers;
+	int fd = connect_at(run_folder(owner, folder), name, &addr, &err);
+
+	if (fd < 0)
+		return false;
+	answers = !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) &&
+		  !check_greeting(fd, &err);
+	close(fd);
+	return answers;
 }

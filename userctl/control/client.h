@@ -4,6 +4,7 @@
 #define CONTROL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "../error.h"
@@ -19,6 +20,18 @@
 int control_connect(uid_t owner, const char *name, struct error *err);
 
 /**
+ * control_await() - wait for a VM that is being made, by its start or by a reset
+ * @owner: uid that it belongs to
+ * @name: its name
+ * @seconds: to wait at most
+ *
+ * Its control socket is there before it and between two machines, but nobody answers then.
+ *
+ * Return: whether a machine answers
+ */
+bool control_await(uid_t owner, const char *name, unsigned int seconds);
+
+/**
  * control_request() - ask, and read the answer
  * @fd: what control_connect() returned
  * @request: object with the member "cmd"; taken over
@@ -28,8 +41,9 @@ int control_connect(uid_t owner, const char *name, struct error *err);
  */
 json_t *control_request(int fd, json_t *request, struct error *err);
 
-/* As control_request(), with a file for the VM, which remains the caller's; -1: none. */
-json_t *control_request_file(int fd, json_t *request, int file, struct error *err);
+/* Likewise, with files for the VM, up to FILES_OFFERED_MAX, which remain the caller's. */
+json_t *control_request_files(int fd, json_t *request, const int *file, unsigned int files,
+			      struct error *err);
 
 /* One line, as an object; NULL: the other end is gone, or sends nonsense. */
 json_t *control_read(int fd, struct error *err);

@@ -10,6 +10,7 @@
 
 #include "../devices/virtio_balloon.h"
 #include "../devices/virtio_blk.h"
+#include "../devices/virtio_mem.h"
 #include "../machine/machine.h"
 
 static json_t *done(void)
@@ -54,23 +55,44 @@ static int get_bytes(const json_t *request, uint64_t *bytes, struct error *err)
 	return 0;
 }
 
-/* Asks the guest to give back what it has more than this. */
+static int check_memory(const struct machine *m, uint64_t bytes, struct error *err)
+{
+	const struct machine_config *cfg = m->cfg;
+	uint64_t max = cfg->max_memory ? cfg->max_memory : cfg->memory;
+
+	if (bytes < cfg->memory && !m->peripherals.balloon)
+		return fault(err, 1,
+			     "the VM has no balloon, and keeps the %" PRIu64
+			     " MiB that it began with: start it with --balloon",
+			     cfg->memory >> 20);
+	if (!m->peripherals.balloon && !m->peripherals.memory)
+		return fault(err, 1,
+			     "the VM's memory is %" PRIu64
+			     " MiB for good: start it with --balloon or --memory SIZE,max=SIZE",
+			     cfg->memory >> 20);
+	if (bytes > max)
+		return fault(err, 1, "the VM can have %" PRIu64 " MiB, and cannot have more",
+			     max >> 20);
+	return 0;
+}
+
+/*
+ * One figure for both: what is less than the VM began with the balloon takes away, and what is more
+ * is plugged. The other one of the two is put back to nothing.
+ */
 static json_t *memory(struct machine *m, const json_t *request, struct error *err)
 {
+	struct machine_config *cfg = m->cfg;
 	uint64_t bytes;
 
-	if (get_bytes(request, &bytes, err))
+	if (get_bytes(request, &bytes, err) || check_memory(m, bytes, err))
 		return NULL;
-	if (!m->peripherals.balloon) {
-		fault(err, 1, "the VM has no balloon: start it with --balloon");
-		return NULL;
-	}
-	if (bytes > m->cfg->memory) {
-		fault(err, 1, "the VM has %" PRIu64 " MiB, and cannot have more",
-		      m->cfg->memory >> 20);
-		return NULL;
-	}
-	virtio_balloon_set(m->peripherals.balloon, m->cfg->memory - bytes);
+	cfg->more_memory = bytes > cfg->memory ? bytes - cfg->memory : 0;
+	cfg->peripherals.inflate = bytes < cfg->memory ? cfg->memory - bytes : 0;
+	if (m->peripherals.balloon)
+		virtio_balloon_set(m->peripherals.balloon, cfg->peripherals.inflate);
+	if (m->peripherals.memory)
+		virtio_mem_set(m->peripherals.memory, cfg->more_memory);
 	return done();
 }
 
@@ -83,7 +105,8 @@ static json_t *grow_disk(struct machine *m, const json_t *request, struct error 
 	if (get_bytes(request, &bytes, err))
 		return NULL;
 	if (!json_is_integer(index) || json_integer_value(index) < 0 ||
-	    json_integer_value(index) >= cfg->disks || !cfg->disk[json_integer_value(index)].path) {
+	    json_integer_value(index) >= cfg->disks ||
+	    !cfg->disk[json_integer_value(index)].image.path) {
 		fault(err, 1, "there is no such disk; vmctl attach NAME lists those there are");
 		return NULL;
 	}
@@ -120,16 +143,21 @@ static json_t *detach_device(struct machine *m, const json_t *request, struct er
 
 static json_t *disk_json(const struct virtio *v, const struct disk_config *cfg)
 {
-	return json_pack("{s:s, s:s, s:i, s:s, s:b, s:b}", "id", v->name, "device", "disk", "slot",
-			 (int)v->pci.slot, "file", cfg->path, "readonly", cfg->readonly, "leaving",
-			 cfg->leaving);
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:b, s:b}", "id", v->name, "device", "disk",
+			 "slot", (int)v->pci.slot, "file", cfg->image.path, "format",
+			 cfg->image.format == BLK_QCOW2 ? "qcow2" : "raw", "readonly",
+			 cfg->image.readonly, "leaving", cfg->leaving);
 }
 
-static json_t *net_json(const struct virtio *v, const struct net_config *cfg)
+static json_t *net_json(struct virtio *v, const struct net_config *cfg)
 {
-	return json_pack("{s:s, s:s, s:i, s:s, s:s?, s:b}", "id", v->name, "device", "nic", "slot",
-			 (int)v->pci.slot, "network", cfg->tap ? "tap" : "user", "interface",
-			 cfg->ifname, "leaving", cfg->leaving);
+	struct net_stats s;
+
+	virtio_net_stats(v, &s);
+	return json_pack("{s:s, s:s, s:i, s:s, s:s?, s:i, s:b, s:b}", "id", v->name, "device",
+			 "nic", "slot", (int)v->pci.slot, "network", cfg->tap ? "tap" : "user",
+			 "interface", cfg->ifname, "queues", (int)cfg->queues, "vhost", s.vhost,
+			 "leaving", cfg->leaving);
 }
 
 /* What can be detached. */
@@ -179,9 +207,11 @@ static json_t *info(struct machine *m, const json_t *request, struct error *err)
 
 	(void)request;
 	(void)err;
-	return json_pack("{s:s, s:I, s:i, s:I, s:i, s:i, s:b, s:b}", "name", cfg->name, "id",
+	return json_pack("{s:s, s:I, s:i, s:I, s:I, s:i, s:i, s:b, s:b}", "name", cfg->name, "id",
 			 (json_int_t)m->id, "pid", (int)getpid(), "memory", (json_int_t)cfg->memory,
-			 "cpus", (int)cpu_hotplug_count(&m->cpus), "max_cpus", (int)cfg->max_cpus,
+			 "max_memory",
+			 (json_int_t)(cfg->max_memory ? cfg->max_memory : cfg->memory), "cpus",
+			 (int)cpu_hotplug_count(&m->cpus), "max_cpus", (int)cfg->max_cpus,
 			 "balloon", cfg->peripherals.balloon, "restarts", cfg->restarts);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The control socket of a detached VM, and its console for any number of readers. Served in the
- * event loop of the machine's main thread; Documentation/control.rst describes what is said.
+ * The control socket of a VM, and, of a detached one, its console for any number of readers. Served
+ * in the event loop of the machine's main thread; Documentation/control.rst describes what is said.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -18,20 +18,29 @@ struct control;
 struct machine;
 
 /**
- * control_open() - listen, and take standard input and output over
+ * control_open() - listen
  * @name: of the VM
  * @err: EX_TEMPFAIL: a VM of that name has a control socket already
- *
- * What the VM writes to standard output goes to FOLDER/NAME.log and to the consoles attached.
  *
  * Return: the socket and all that belongs to it, or NULL
  */
 struct control *control_open(const char *name, struct error *err);
 
-/* Name and socket, which may change; where the console is logged, as a path and a descriptor. */
+/**
+ * control_take_console() - take standard input and output over
+ * @c: the socket
+ * @err: why not
+ *
+ * What the VM writes to standard output goes to FOLDER/NAME.log and to the consoles attached. Of a
+ * VM whose console was not taken over none can be attached: it is the terminal.
+ *
+ * Return: 0 or -1
+ */
+int control_take_console(struct control *c, struct error *err);
+
+/* Name and socket, which may change; where the console is logged, if it was taken over. */
 const char *control_name(const struct control *c);
 const char *control_socket(const struct control *c);
-const char *control_log(const struct control *c);
 int control_log_fd(const struct control *c);
 
 /* Serve it in this machine's loop, or no longer; between two machines nobody is answered. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "control.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,8 @@
  * @console: it is no longer asked but a console
  * @waits: it wants to know how the VM ends
  * @leaving: device whose end it wants to know of, or ""
- * @file: what came with a request, for the command to take, or -1
+ * @file: what came with a request, for the command to take
+ * @files: how many
  * @len: bytes in @line
  * @line: a request, as far as it has come
  */
@@ -41,7 +44,8 @@ struct peer {
 	struct peer *next;
 	bool console, waits;
 	char leaving[VIRTIO_NAME_MAX];
-	int file;
+	int file[FILES_OFFERED_MAX];
+	unsigned int files;
 	size_t len;
 	char line[CONTROL_LINE];
 };
@@ -50,7 +54,7 @@ struct peer {
  * struct control - the socket and the console's other ends
  * @m: the machine, while there is one
  * @listener: the socket
- * @output: what the console writes
+ * @output: what the console writes; -1, like the next two: it is the terminal
  * @input: what the console reads, this end
  * @log: its log
  * @peers: connections
@@ -74,6 +78,12 @@ struct control {
 
 /* ---- connections ---- */
 
+static void close_files(struct peer *p)
+{
+	while (p->files)
+		close(p->file[--p->files]);
+}
+
 static void peer_drop(struct peer *p)
 {
 	struct peer **at = &p->c->peers;
@@ -85,8 +95,7 @@ static void peer_drop(struct peer *p)
 	if (p->c->m)
 		loop_unwatch(&p->c->m->loop, &p->src);
 	close(p->src.fd);
-	if (p->file >= 0)
-		close(p->file);
+	close_files(p);
 	free(p);
 }
 
@@ -170,26 +179,34 @@ static void add_waiters(const struct control *c, json_t *info)
 	json_object_set_new(info, "detaching", json_integer(device));
 }
 
+static json_t *become_console(struct peer *p, struct error *err)
+{
+	if (p->c->log < 0) {
+		fault(err, 1, "the console of VM %s is where vmctl run was called", p->c->name);
+		return NULL;
+	}
+	p->console = true;
+	return json_pack("{s:s}", "log", p->c->log_path);
+}
+
 /* What concerns the connection or the socket, and then the machine. */
 static json_t *own_command(struct peer *p, const char *cmd, const json_t *request,
 			   struct error *err)
 {
 	json_t *answer;
 
-	if (!strcmp(cmd, "console")) {
-		p->console = true;
-		return json_pack("{s:s}", "log", p->c->log_path);
-	}
+	if (!strcmp(cmd, "console"))
+		return become_console(p, err);
 	if (!strcmp(cmd, "wait")) {
 		p->waits = true;
 		return json_object();
 	}
 	if (!strcmp(cmd, "rename"))
 		return rename_vm(p->c, request, err) ? NULL : json_object();
-	files_offer(p->file);
-	p->file = -1;
+	files_offer(p->file, p->files);
+	p->files = 0;
 	answer = control_command(p->c->m, cmd, request, err);
-	files_offer(-1);
+	files_offer(NULL, 0);
 	/* The event comes later, from the loop. */
 	if (answer && !strcmp(cmd, "detach"))
 		snprintf(p->leaving, sizeof(p->leaving), "%s",
@@ -239,23 +256,22 @@ static int peer_lines(struct peer *p)
 	return 0;
 }
 
-/* One file at a time; a second one takes the place of the first. */
-static void take_file(struct peer *p, struct msghdr *msg)
+/* Those of one message; a second one's take the place of the first one's. */
+static void take_files(struct peer *p, struct msghdr *msg)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 		return;
-	if (p->file >= 0)
-		close(p->file);
-	memcpy(&p->file, CMSG_DATA(c), sizeof(int));
+	close_files(p);
+	p->files = (unsigned int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(p->file, CMSG_DATA(c), p->files * sizeof(int));
 }
 
 static ssize_t peer_receive(struct peer *p)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(FILES_OFFERED_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { p->line + p->len, sizeof(p->line) - p->len };
@@ -266,7 +282,7 @@ static ssize_t peer_receive(struct peer *p)
 	ssize_t n = recvmsg(p->src.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n > 0)
-		take_file(p, &msg);
+		take_files(p, &msg);
 	return n;
 }
 
@@ -323,7 +339,6 @@ static bool accept_peer(struct control *c)
 	}
 	p->src = (struct loop_source){ fd, peer_ready, p, false };
 	p->c = c;
-	p->file = -1;
 	p->next = c->peers;
 	c->peers = p;
 	c->count++;
@@ -381,6 +396,32 @@ static int remove_stale(const struct sockaddr_un *addr, const char *name, struct
 	return fault(err, EX_TEMPFAIL, "a VM called %s is running already", name);
 }
 
+/*
+ * Nobody would start another VM of a name that has a process number in it: those that were killed
+ * leave sockets which others look for.
+ */
+static void remove_unnamed(const char *folder)
+{
+	struct sockaddr_un addr;
+	struct dirent *entry;
+	struct error err;
+	DIR *dir = opendir(folder);
+	char name[32];
+	int pid, end;
+
+	while (dir && (entry = readdir(dir))) {
+		end = 0;
+		if (sscanf(entry->d_name, "vm-%d.sock%n", &pid, &end) != 1 || !end ||
+		    entry->d_name[end] || pid <= 0 || !kill(pid, 0) || errno != ESRCH)
+			continue;
+		snprintf(name, sizeof(name), "vm-%d", pid);
+		if (!control_address(folder, name, &addr, &err))
+			remove_stale(&addr, name, &err);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static int listen_at(struct control *c, struct error *err)
 {
 	mode_t mask = umask(0177);
@@ -408,6 +449,8 @@ static int open_socket(struct control *c, struct error *err)
 		ret = fault_errno(err, EX_CANTCREAT, errno, "folder for sockets %s", c->folder);
 	else
 		ret = remove_stale(&c->addr, c->name, err) ? -1 : listen_at(c, err);
+	if (!ret)
+		remove_unnamed(c->folder);
 	if (lock >= 0)
 		close(lock);
 	return ret;
@@ -461,11 +504,12 @@ struct control *control_open(const char *name, struct error *err)
 		control_close(c, 0);
 		return NULL;
 	}
-	if (open_log(c, err) || open_pipes(c, err)) {
-		control_close(c, 0);
-		return NULL;
-	}
 	return c;
+}
+
+int control_take_console(struct control *c, struct error *err)
+{
+	return open_log(c, err) || open_pipes(c, err) ? -1 : 0;
 }
 
 const char *control_name(const struct control *c)
@@ -476,11 +520,6 @@ const char *control_name(const struct control *c)
 const char *control_socket(const struct control *c)
 {
 	return c->addr.sun_path;
-}
-
-const char *control_log(const struct control *c)
-{
-	return c->log_path;
 }
 
 int control_log_fd(const struct control *c)
@@ -495,7 +534,8 @@ int control_attach(struct control *c, struct machine *m, struct error *err)
 
 	c->m = m;
 	ret = loop_watch(&m->loop, &c->listener);
-	ret = ret ? ret : loop_watch(&m->loop, &c->output);
+	if (!ret && c->output.fd >= 0)
+		ret = loop_watch(&m->loop, &c->output);
 	for (p = c->peers; p && !ret; p = p->next)
 		ret = loop_watch(&m->loop, &p->src);
 	return ret ? fault_errno(err, EX_OSERR, ret, "control socket") : 0;

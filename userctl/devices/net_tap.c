@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A TAP interface: frames pass with the guest's own headers, so that checksums stay undone. */
 #include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 
 #include "virtio_net.h"
 
-#define TUN_NODE     "/dev/net/tun"
 #define FEATURE(bit) (1ULL << (bit))
 /* Frames in a row, so that the guest's come in between. */
 #define BATCH 64
@@ -21,18 +19,24 @@
 /**
  * struct tap - the cable
  * @cable: what the card sees
- * @fd: the interface
+ * @fd: queues of the interface, one for each pair
+ * @off: those that the interface gives no frames
+ * @used: how many shall get some
  */
 struct tap {
 	struct net_cable cable;
-	int fd;
+	int fd[NET_PAIRS_MAX];
+	bool off[NET_PAIRS_MAX];
+	unsigned int used;
 };
 
-static int tap_start(struct net_cable *cable, uint64_t accepted)
+static int tap_start(struct net_cable *cable, struct virtio *v, unsigned int pairs)
 {
 	const struct tap *tap = (struct tap *)cable;
+	uint64_t accepted = v->accepted;
 	unsigned long offload = 0;
 
+	(void)pairs;
 	if (accepted & FEATURE(VIRTIO_NET_F_GUEST_CSUM))
 		offload |= TUN_F_CSUM;
 	if (accepted & FEATURE(VIRTIO_NET_F_GUEST_TSO4))
@@ -40,129 +44,116 @@ static int tap_start(struct net_cable *cable, uint64_t accepted)
 	if (accepted & FEATURE(VIRTIO_NET_F_GUEST_TSO6))
 		offload |= TUN_F_TSO6;
 	/* A driver must not take the one without the other, and this refuses it. */
-	return ioctl(tap->fd, TUNSETOFFLOAD, offload) ? -errno : 0;
+	return ioctl(tap->fd[0], TUNSETOFFLOAD, offload) ? -errno : 0;
+}
+
+static int turn(struct tap *tap, unsigned int pair, bool off)
+{
+	struct ifreq ifr = { .ifr_flags = off ? IFF_DETACH_QUEUE : IFF_ATTACH_QUEUE };
+
+	if (tap->off[pair] == off)
+		return 0;
+	if (ioctl(tap->fd[pair], TUNSETQUEUE, &ifr))
+		return -errno;
+	tap->off[pair] = off;
+	return 0;
+}
+
+/* The first queue is always on. */
+static int turn_all(struct tap *tap, unsigned int on)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 1; i < tap->cable.pairs && !ret; i++)
+		ret = turn(tap, i, i >= on);
+	return ret;
+}
+
+/* Where one cannot be had it is as before: frames in a queue that nobody reads would be lost. */
+static int tap_use(struct net_cable *cable, unsigned int pairs)
+{
+	struct tap *tap = (struct tap *)cable;
+	int ret = turn_all(tap, pairs);
+
+	if (ret)
+		(void)turn_all(tap, tap->used);
+	else
+		tap->used = pairs;
+	return ret;
 }
 
 /* A frame that the interface does not take, for instance since it is down, is lost. */
-static void tap_send(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static void tap_send(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+		     unsigned int count)
 {
-	(void)!writev(((struct tap *)cable)->fd, iov, (int)count);
+	(void)!writev(((struct tap *)cable)->fd[pair], iov, (int)count);
 }
 
 static int tap_watch(struct net_cable *cable, struct virtio *v)
 {
-	if (virtio_net_hungry(v))
-		virtio_watch(v, ((struct tap *)cable)->fd, POLLIN);
+	const struct tap *tap = (struct tap *)cable;
+	unsigned int i;
+
+	for (i = 0; i < cable->pairs; i++) {
+		if (virtio_net_hungry(v, i))
+			virtio_watch(v, tap->fd[i], POLLIN);
+	}
 	return -1;
 }
 
-static size_t tap_fill(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static size_t tap_fill(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+		       unsigned int count)
 {
-	ssize_t n = readv(((struct tap *)cable)->fd, iov, (int)count);
+	ssize_t n = readv(((struct tap *)cable)->fd[pair], iov, (int)count);
 
 	return n > 0 ? (size_t)n : 0;
 }
 
 static void tap_run(struct net_cable *cable, struct virtio_net *net)
 {
-	unsigned int i;
+	unsigned int pair, i;
 
-	for (i = 0; i < BATCH && virtio_net_room(net, tap_fill, cable); i++)
-		;
+	for (pair = 0; pair < cable->pairs; pair++) {
+		for (i = 0; i < BATCH && virtio_net_room(net, pair, tap_fill, cable); i++)
+			;
+	}
 }
 
 static void tap_destroy(struct net_cable *cable)
 {
-	close(((struct tap *)cable)->fd);
-	free(cable);
+	struct tap *tap = (struct tap *)cable;
+	unsigned int i;
+
+	for (i = 0; i < cable->pairs; i++)
+		close(tap->fd[i]);
+	free(tap);
 }
 
-static int open_tun(struct error *err)
-{
-	int fd = open(TUN_NODE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd >= 0)
-		return fd;
-	if (errno == EACCES || errno == EPERM)
-		return fault(err, EX_NOPERM, "net tap: %s: permission denied: %s", TUN_NODE,
-			     "its mode must let you, or use --net user");
-	return fault(err, EX_UNAVAILABLE, "net tap: %s: %s; modprobe tun, or use --net user",
-		     TUN_NODE, strerror(errno));
-}
-
-static int fault_attach(const char *ifname, int errnum, struct error *err)
-{
-	bool exists = ifname && if_nametoindex(ifname);
-
-	if (errnum == EBUSY)
-		return fault(err, EX_TEMPFAIL, "net tap: another process uses the interface %s",
-			     ifname);
-	if (errnum == EINVAL && exists)
-		return fault(err, EX_UNAVAILABLE, "net tap: %s is not a TAP interface", ifname);
-	if (errnum != EPERM && errnum != EACCES)
-		return fault_errno(err, EX_UNAVAILABLE, errnum, "net tap: interface %s",
-				   ifname ? ifname : "(new)");
-	return fault(err, EX_NOPERM,
-		     "net tap: %s: make it by \"ip tuntap add %s mode tap user USER\"",
-		     exists ? "the interface is another user's"
-			    : "there is no such interface, and only root makes one",
-		     ifname ? ifname : "tap0");
-}
-
-static int attach(int fd, const char *ifname, struct error *err)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	int size = NET_HEADER;
-
-	if (ifname && strlen(ifname) >= IFNAMSIZ)
-		return fault(err, EX_USAGE, "net tap: an interface's name has at most %d bytes",
-			     IFNAMSIZ - 1);
-	if (ifname)
-		memcpy(ifr.ifr_name, ifname, strlen(ifname));
-	if (ioctl(fd, TUNSETIFF, &ifr))
-		return fault_attach(ifname, errno, err);
-	if (ioctl(fd, TUNSETVNETHDRSZ, &size))
-		return fault_errno(err, EX_UNAVAILABLE, errno, "net tap: %s", ifr.ifr_name);
-	return 0;
-}
-
-int net_tap_open(const char *ifname, struct error *err)
-{
-	int fd = open_tun(err);
-
-	if (fd < 0 || !attach(fd, ifname, err))
-		return fd;
-	close(fd);
-	return -1;
-}
-
-struct net_cable *net_tap_fd(int fd, struct error *err)
+struct net_cable *net_tap(const int *fd, unsigned int pairs, struct error *err)
 {
 	static const struct net_cable cable = {
 		.features = FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_HOST_TSO4) |
 			    FEATURE(VIRTIO_NET_F_HOST_TSO6) | FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
 			    FEATURE(VIRTIO_NET_F_GUEST_TSO4) | FEATURE(VIRTIO_NET_F_GUEST_TSO6),
 		.start = tap_start,
+		.use = tap_use,
 		.send = tap_send,
 		.watch = tap_watch,
 		.run = tap_run,
 		.destroy = tap_destroy,
 	};
-	struct tap *tap = malloc(sizeof(*tap));
+	struct tap *tap = calloc(1, sizeof(*tap));
 
 	if (!tap) {
-		close(fd);
+		while (pairs--)
+			close(fd[pairs]);
 		fault(err, EX_OSERR, "out of memory");
 		return NULL;
 	}
 	tap->cable = cable;
-	tap->fd = fd;
+	tap->cable.pairs = pairs;
+	tap->used = pairs;
+	memcpy(tap->fd, fd, pairs * sizeof(*fd));
 	return &tap->cable;
-}
-
-struct net_cable *net_tap(const char *ifname, struct error *err)
-{
-	int fd = net_tap_open(ifname, err);
-
-	return fd < 0 ? NULL : net_tap_fd(fd, err);
 }

@@ -135,13 +135,15 @@ static const SlirpCb callbacks = {
 
 /* ---- what the card calls ---- */
 
-static void user_send(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static void user_send(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+		      unsigned int count)
 {
 	struct user *user = (struct user *)cable;
 	struct iovec piece[CHAIN_MAX];
 	uint8_t frame[FRAME_SIZE];
 	size_t len;
 
+	(void)pair;
 	/* Without offers for more, a frame is small; what is not is lost. */
 	memcpy(piece, iov, count * sizeof(*iov));
 	iov_take(piece, count, frame, NET_HEADER);

@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "virtio_blk.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <linux/fs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "../files.h"
-#include "blk_ring.h"
-
-#define SECTOR       512
 #define PAGE         4096
-#define LOCK_TRIES   20
-#define LOCK_PAUSE   50000      /* microseconds */
 #define CLEAR_MAX    (1u << 21) /* sectors that are discarded or zeroed at once: 1 GiB */
 #define CLASS_DISK   0x010000
 #define FEATURE(bit) (1ULL << (bit))
@@ -39,46 +25,27 @@ static bool flushes(const struct virtio_blk *blk)
 	return blk->v.accepted & FEATURE(VIRTIO_BLK_F_FLUSH);
 }
 
-/* A hole reads as zeros; where the driver wants none, they are allocated. */
-static int zero_mode(const struct blk_request *r)
-{
-	bool hole = r->type == VIRTIO_BLK_T_DISCARD || r->unmap;
-
-	return FALLOC_FL_KEEP_SIZE | (hole ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
-}
-
-static void submit(struct virtio_blk *blk, struct blk_request *r)
+static void submit(struct virtio_blk *blk, struct blk_request *r, enum blk_op op)
 {
 	struct virtqueue_chain *c = &r->chain;
-	/* There are as many entries as requests. */
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&blk->ring);
+	bool read = op == BLK_READ;
 
-	switch (r->type) {
-	case VIRTIO_BLK_T_FLUSH:
-		io_uring_prep_fsync(sqe, blk->fd, IORING_FSYNC_DATASYNC);
-		break;
-	case VIRTIO_BLK_T_IN:
-		io_uring_prep_readv(sqe, blk->fd, c->iov + c->readable, c->writable, r->offset);
-		break;
-	case VIRTIO_BLK_T_OUT:
-		io_uring_prep_writev2(sqe, blk->fd, c->iov, c->readable, r->offset,
-				      flushes(blk) ? 0 : RWF_DSYNC);
-		break;
-	default:
-		io_uring_prep_fallocate(sqe, blk->fd, zero_mode(r), (off_t)r->offset,
-					(off_t)r->span);
-		break;
-	}
-	io_uring_sqe_set_data64(sqe, c->head);
+	r->io.op = op;
+	r->io.tag = c->head;
+	r->io.iov = c->iov + (read ? c->readable : 0);
+	r->io.pieces = read ? c->writable : op == BLK_WRITE ? c->readable : 0;
+	r->io.durable = !flushes(blk);
 	blk->busy[c->head] = true;
 	blk->under_way++;
+	blk->back->ops->submit(blk->back, &r->io);
 }
 
 static bool within(const struct virtio_blk *blk, uint64_t sector, uint64_t len)
 {
 	uint64_t capacity = blk->config.capacity;
 
-	return len && !(len % SECTOR) && sector <= capacity && len / SECTOR <= capacity - sector;
+	return len && !(len % BLK_SECTOR) && sector <= capacity &&
+	       len / BLK_SECTOR <= capacity - sector;
 }
 
 static bool refused(const struct virtio_blk *blk)
@@ -86,42 +53,41 @@ static bool refused(const struct virtio_blk *blk)
 	return blk->v.features & FEATURE(VIRTIO_BLK_F_RO);
 }
 
-static void transfer(struct virtio_blk *blk, struct blk_request *r, uint64_t sector)
+static void transfer(struct virtio_blk *blk, struct blk_request *r, bool read, uint64_t sector)
 {
-	bool read = r->type == VIRTIO_BLK_T_IN;
 	struct virtqueue_chain *c = &r->chain;
 
-	r->len = read ? iov_total(c->iov + c->readable, c->writable)
-		      : iov_total(c->iov, c->readable);
-	r->written = read ? (uint32_t)r->len : 0;
-	r->offset = sector * SECTOR;
-	if (!within(blk, sector, r->len) || (!read && refused(blk)))
+	r->io.len = read ? iov_total(c->iov + c->readable, c->writable)
+			 : iov_total(c->iov, c->readable);
+	r->written = read ? (uint32_t)r->io.len : 0;
+	r->io.offset = sector * BLK_SECTOR;
+	if (!within(blk, sector, r->io.len) || (!read && refused(blk)))
 		finish(blk, r, VIRTIO_BLK_S_IOERR);
 	else
-		submit(blk, r);
+		submit(blk, r, read ? BLK_READ : BLK_WRITE);
 }
 
 /* Discard and write zeroes (5.2.6.2): one segment, as the configuration says. */
-static void clear(struct virtio_blk *blk, struct blk_request *r)
+static void clear(struct virtio_blk *blk, struct blk_request *r, bool discard)
 {
 	struct virtio_blk_discard_write_zeroes seg;
 	struct virtqueue_chain *c = &r->chain;
-	uint32_t known = r->type == VIRTIO_BLK_T_DISCARD ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	uint32_t known = discard ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 
 	if (iov_total(c->iov, c->readable) != sizeof(seg)) {
 		finish(blk, r, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	iov_take(c->iov, c->readable, &seg, sizeof(seg));
-	r->offset = seg.sector * SECTOR;
-	r->span = (uint64_t)seg.num_sectors * SECTOR;
-	r->unmap = seg.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	r->io.offset = seg.sector * BLK_SECTOR;
+	r->io.len = (uint64_t)seg.num_sectors * BLK_SECTOR;
+	r->io.unmap = seg.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
 	if (seg.flags & ~known)
 		finish(blk, r, VIRTIO_BLK_S_UNSUPP);
-	else if (seg.num_sectors > CLEAR_MAX || refused(blk) || !within(blk, seg.sector, r->span))
+	else if (seg.num_sectors > CLEAR_MAX || refused(blk) || !within(blk, seg.sector, r->io.len))
 		finish(blk, r, VIRTIO_BLK_S_IOERR);
 	else
-		submit(blk, r);
+		submit(blk, r, discard ? BLK_DISCARD : BLK_ZERO);
 }
 
 static void identify(struct virtio_blk *blk, struct blk_request *r)
@@ -149,7 +115,7 @@ static bool unwrap(struct blk_request *r, struct virtio_blk_outhdr *head)
 		return false;
 	last->iov_len--;
 	r->status = (uint8_t *)last->iov_base + last->iov_len;
-	r->len = 0;
+	r->io = (struct blk_io){ 0 };
 	r->written = 0;
 	return true;
 }
@@ -160,18 +126,17 @@ static bool begin(struct virtio_blk *blk, struct blk_request *r)
 
 	if (!unwrap(r, &head))
 		return false;
-	r->type = head.type;
 	switch (head.type) {
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:
-		transfer(blk, r, head.sector);
+		transfer(blk, r, head.type == VIRTIO_BLK_T_IN, head.sector);
 		break;
 	case VIRTIO_BLK_T_DISCARD:
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		clear(blk, r);
+		clear(blk, r, head.type == VIRTIO_BLK_T_DISCARD);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		submit(blk, r);
+		submit(blk, r, BLK_FLUSH);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		identify(blk, r);
@@ -185,66 +150,13 @@ static bool begin(struct virtio_blk *blk, struct blk_request *r)
 
 /* ---- the device ---- */
 
-/* Where the file system knows neither holes nor ranges of zeros. */
-static int write_zeros(struct virtio_blk *blk, uint64_t offset, uint64_t span)
+static void complete(void *opaque, unsigned int tag, int ret)
 {
-	static const uint8_t zeros[65536];
-	ssize_t n;
+	struct virtio_blk *blk = opaque;
 
-	while (span) {
-		n = pwrite(blk->fd, zeros, span < sizeof(zeros) ? span : sizeof(zeros),
-			   (off_t)offset);
-		if (n <= 0)
-			return -EIO;
-		offset += (uint64_t)n;
-		span -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* What is left to do of a discard or of zeros, once the file system has answered. */
-static int cleared(struct virtio_blk *blk, const struct blk_request *r, int ret)
-{
-	if (ret == -EOPNOTSUPP)
-		ret = r->type == VIRTIO_BLK_T_DISCARD ? 0 : write_zeros(blk, r->offset, r->span);
-	if (!ret && !flushes(blk) && fdatasync(blk->fd))
-		ret = -errno;
-	return ret;
-}
-
-static void complete(struct virtio_blk *blk, struct io_uring_cqe *cqe)
-{
-	struct blk_request *r = &blk->request[cqe->user_data];
-	int ret = cqe->res;
-
-	blk->busy[cqe->user_data] = false;
+	blk->busy[tag] = false;
 	blk->under_way--;
-	io_uring_cqe_seen(&blk->ring, cqe);
-	if (r->type == VIRTIO_BLK_T_DISCARD || r->type == VIRTIO_BLK_T_WRITE_ZEROES)
-		ret = cleared(blk, r, ret);
-	finish(blk, r, ret >= 0 && (uint64_t)ret == r->len ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
-}
-
-static int submit_all(struct virtio_blk *blk)
-{
-	int n;
-
-	while (io_uring_sq_ready(&blk->ring)) {
-		n = io_uring_submit(&blk->ring);
-		if (n < 0 && n != -EINTR && n != -EAGAIN)
-			return n;
-	}
-	return 0;
-}
-
-static bool wait_one(struct virtio_blk *blk, struct io_uring_cqe **cqe)
-{
-	int ret;
-
-	do {
-		ret = io_uring_wait_cqe(&blk->ring, cqe);
-	} while (ret == -EINTR);
-	return !ret;
+	finish(blk, &blk->request[tag], ret ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
 /* A descriptor that names a request under way must not begin another. */
@@ -269,44 +181,40 @@ static bool accept_one(struct virtio_blk *blk)
 
 static int blk_watch(struct virtio *v)
 {
-	virtio_watch(v, ((struct virtio_blk *)v)->ring.ring_fd, POLLIN);
+	struct blk_backend *back = ((struct virtio_blk *)v)->back;
+
+	virtio_watch(v, back->ops->fd(back), back->ops->events(back));
 	return -1;
-}
-
-static void complete_all(struct virtio_blk *blk)
-{
-	struct io_uring_cqe *cqe;
-
-	while (!io_uring_peek_cqe(&blk->ring, &cqe))
-		complete(blk, cqe);
 }
 
 static void blk_run(struct virtio *v)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
+	struct blk_backend *back = blk->back;
 
-	complete_all(blk);
+	back->ops->reap(back, false);
 	while (accept_one(blk))
 		;
-	if (submit_all(blk))
+	if (back->ops->push(back))
 		virtio_fail(v, "the host takes no more I/O");
 }
 
 /* What is under way ends, though the guest broke the device meanwhile. */
 static void blk_idle(struct virtio *v)
 {
-	complete_all((struct virtio_blk *)v);
+	struct blk_backend *back = ((struct virtio_blk *)v)->back;
+
+	back->ops->reap(back, false);
 }
 
 /* The guest may do with its memory what it likes once the device is reset. */
 static void blk_stop(struct virtio *v)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
-	struct io_uring_cqe *cqe;
 
-	submit_all(blk);
-	while (blk->under_way && wait_one(blk, &cqe))
-		complete(blk, cqe);
+	blk->back->ops->push(blk->back);
+	while (blk->under_way && blk->back->ops->reap(blk->back, true))
+		;
 }
 
 static void blk_destroy(struct virtio *v)
@@ -314,8 +222,7 @@ static void blk_destroy(struct virtio *v)
 	struct virtio_blk *blk = (struct virtio_blk *)v;
 
 	virtio_destroy(v);
-	blk_ring_put(&blk->ring);
-	close(blk->fd);
+	blk->back->ops->destroy(blk->back);
 	free(blk);
 }
 
@@ -332,78 +239,12 @@ static const struct virtio_ops blk_ops = {
 
 /* ---- the image ---- */
 
-static int image_size(const char *path, int fd, uint64_t *bytes, struct error *err)
+int virtio_blk_open(const char *disk, const struct blk_image *image, pid_t *server,
+		    struct error *err)
 {
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return fault_errno(err, EX_NOINPUT, errno, "disk %s", path);
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return fault(err, EX_NOINPUT, "disk %s: neither a file nor a block device", path);
-	*bytes = (uint64_t)st.st_size;
-	if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, bytes))
-		return fault_errno(err, EX_NOINPUT, errno, "disk %s", path);
-	if (!*bytes)
-		return fault(err, EX_DATAERR, "disk %s: the file is empty", path);
-	if (*bytes % SECTOR)
-		return fault(err, EX_DATAERR, "disk %s: its size is no multiple of %d bytes", path,
-			     SECTOR);
-	return 0;
-}
-
-/*
- * Of the open file, not of the process: closing another descriptor does not end it. A process that
- * was killed may keep the lock for a moment, until the kernel has ended the I/O it had under way.
- */
-static int lock_image(int fd, bool readonly)
-{
-	struct flock lock = { .l_type = readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
-	unsigned int tries;
-
-	for (tries = 0; fcntl(fd, F_OFD_SETLK, &lock); tries++) {
-		if (tries == LOCK_TRIES)
-			return -1;
-		usleep(LOCK_PAUSE);
-	}
-	return 0;
-}
-
-static int check_image(const char *path, int fd, bool readonly, uint64_t *bytes, struct error *err)
-{
-	if (image_size(path, fd, bytes, err))
-		return -1;
-	if (lock_image(fd, readonly))
-		return fault(err, EX_TEMPFAIL,
-			     "disk %s: another process uses it%s: end that one, or both take ,ro",
-			     path, readonly ? " and may write it" : "");
-	return 0;
-}
-
-int virtio_blk_open(const char *disk, const char *path, bool readonly, struct error *err)
-{
-	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd = files_open(disk, path, flags);
-
-	if (fd >= 0)
-		return fd;
-	if (errno == ENOENT)
-		return fault(err, EX_NOINPUT,
-			     "disk %s: No such file or directory; \"truncate -s 10G\" makes one",
-			     path);
-	return fault_errno(err, EX_NOINPUT, errno, "disk %s", path);
-}
-
-static int open_image(const char *disk, const char *path, bool readonly, uint64_t *bytes,
-		      struct error *err)
-{
-	int fd = virtio_blk_open(disk, path, readonly, err);
-
-	if (fd < 0)
-		return -1;
-	if (!check_image(path, fd, readonly, bytes, err))
-		return fd;
-	close(fd);
-	return -1;
+	*server = 0;
+	return image->format == BLK_QCOW2 ? blk_nbd_socket(image, server, err)
+					  : blk_raw_file(disk, image, err);
 }
 
 static void configure(struct virtio_blk *blk, bool readonly, uint64_t bytes)
@@ -414,11 +255,11 @@ static void configure(struct virtio_blk *blk, bool readonly, uint64_t bytes)
 		FEATURE(VIRTIO_BLK_F_FLUSH) | FEATURE(VIRTIO_BLK_F_SEG_MAX) |
 		(readonly ? FEATURE(VIRTIO_BLK_F_RO)
 			  : FEATURE(VIRTIO_BLK_F_DISCARD) | FEATURE(VIRTIO_BLK_F_WRITE_ZEROES));
-	config->capacity = bytes / SECTOR;
+	config->capacity = bytes / BLK_SECTOR;
 	config->seg_max = CHAIN_MAX - 2;
 	config->max_discard_sectors = CLEAR_MAX;
 	config->max_discard_seg = 1;
-	config->discard_sector_alignment = PAGE / SECTOR;
+	config->discard_sector_alignment = PAGE / BLK_SECTOR;
 	config->max_write_zeroes_sectors = CLEAR_MAX;
 	config->max_write_zeroes_seg = 1;
 	config->write_zeroes_may_unmap = 1;
@@ -426,7 +267,19 @@ static void configure(struct virtio_blk *blk, bool readonly, uint64_t bytes)
 	blk->v.config_len = sizeof(*config);
 }
 
-struct virtio *virtio_blk_create(const char *name, const char *path, bool readonly,
+static struct blk_backend *open_image(const char *disk, const struct blk_image *image,
+				      uint64_t *bytes, struct error *err)
+{
+	struct blk_backend *back = image->format == BLK_QCOW2 ? blk_nbd_open(disk, image, err)
+							      : blk_raw_open(disk, image, err);
+
+	if (!back || !back->ops->size(back, bytes, err))
+		return back;
+	back->ops->destroy(back);
+	return NULL;
+}
+
+struct virtio *virtio_blk_create(const char *name, const struct blk_image *image,
 				 const struct guest_mem *mem, struct error *err)
 {
 	struct virtio_blk *blk = calloc(1, sizeof(*blk));
@@ -437,27 +290,21 @@ struct virtio *virtio_blk_create(const char *name, const char *path, bool readon
 		fault(err, EX_OSERR, "out of memory");
 		return NULL;
 	}
-	blk->path = path;
-	blk->fd = open_image(name, path, readonly, &bytes, err);
-	if (blk->fd < 0)
+	blk->back = open_image(name, image, &bytes, err);
+	if (!blk->back)
 		goto err_free;
-	ret = blk_ring_get(&blk->ring);
-	if (ret) {
-		fault_errno(err, EX_OSERR, ret, "disk %s: io_uring", path);
-		goto err_close;
-	}
+	blk->back->done = complete;
+	blk->back->opaque = blk;
 	ret = virtio_init(&blk->v, &blk_ops, name, mem);
 	if (ret) {
-		fault_errno(err, EX_OSERR, ret, "disk %s", path);
-		goto err_ring;
+		fault_errno(err, EX_OSERR, ret, "disk %s", image->path);
+		goto err_close;
 	}
-	configure(blk, readonly, bytes);
+	configure(blk, image->readonly, bytes);
 	return &blk->v;
 
-err_ring:
-	blk_ring_put(&blk->ring);
 err_close:
-	close(blk->fd);
+	blk->back->ops->destroy(blk->back);
 err_free:
 	free(blk);
 	return NULL;
@@ -466,22 +313,10 @@ err_free:
 int virtio_blk_grow(struct virtio *v, uint64_t bytes, struct error *err)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
-	struct stat st;
 
 	if (refused(blk))
-		return fault(err, 1, "disk %s is read-only", blk->path);
-	if (fstat(blk->fd, &st))
-		return fault_errno(err, 1, errno, "disk %s", blk->path);
-	/* A block device has the size that it has by now. */
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	if (bytes < (uint64_t)st.st_size || bytes % SECTOR)
-		return fault(err, 1,
-			     "disk %s has %" PRIu64 " bytes; it can only grow, in steps of 512",
-			     blk->path, (uint64_t)st.st_size);
-	if (ftruncate(blk->fd, (off_t)bytes))
-		return fault_errno(err, 1, errno, "disk %s", blk->path);
-	return 0;
+		return fault(err, 1, "disk %s is read-only", blk->back->image.path);
+	return blk->back->ops->grow(blk->back, bytes, err);
 }
 
 int virtio_blk_resize(struct virtio *v, struct error *err)
@@ -489,11 +324,11 @@ int virtio_blk_resize(struct virtio *v, struct error *err)
 	struct virtio_blk *blk = (struct virtio_blk *)v;
 	uint64_t bytes;
 
-	if (image_size(blk->path, blk->fd, &bytes, err))
+	if (blk->back->ops->size(blk->back, &bytes, err))
 		return -1;
 	pthread_mutex_lock(&v->lock);
-	if (blk->config.capacity != bytes / SECTOR) {
-		blk->config.capacity = bytes / SECTOR;
+	if (blk->config.capacity != bytes / BLK_SECTOR) {
+		blk->config.capacity = bytes / BLK_SECTOR;
 		virtio_config_changed(v);
 	}
 	pthread_mutex_unlock(&v->lock);

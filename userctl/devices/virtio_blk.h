@@ -1,51 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A disk (Virtual I/O Device 1.2, 5.2): a raw image file or a block device. */
+/* A disk (Virtual I/O Device 1.2, 5.2): its front; blk_backend.h has the rest. */
 #ifndef VMCTL_VIRTIO_BLK_H
 #define VMCTL_VIRTIO_BLK_H
 
-#include <liburing.h>
 #include <linux/virtio_blk.h>
 
 #include "../error.h"
+#include "blk_backend.h"
 #include "virtio_pci.h"
 
 /**
  * struct blk_request - one request under way
  * @chain: the guest's
  * @status: where its status byte goes
- * @type: VIRTIO_BLK_T_*
- * @offset: where in the image
- * @span: bytes to discard or to zero there
- * @unmap: zeros need no room
- * @len: bytes of data
+ * @io: what the back end is asked for
  * @written: bytes that the guest will find written if all goes well
  */
 struct blk_request {
 	struct virtqueue_chain chain;
 	uint8_t *status;
-	uint32_t type;
-	uint64_t offset, span, len;
-	bool unmap;
+	struct blk_io io;
 	uint32_t written;
 };
 
 /**
  * struct virtio_blk - a disk
  * @v: the device; its lock guards the rest
- * @fd: the image
- * @path: its name
+ * @back: the back end
  * @config: what the guest reads of it
- * @ring: I/O under way
  * @request: by the number of their first descriptor
  * @busy: which of them are in use
  * @under_way: how many
  */
 struct virtio_blk {
 	struct virtio v;
-	int fd;
-	const char *path;
+	struct blk_backend *back;
 	struct virtio_blk_config config;
-	struct io_uring ring;
 	struct blk_request request[VIRTQUEUE_MAX];
 	bool busy[VIRTQUEUE_MAX];
 	unsigned int under_way;
@@ -54,18 +44,26 @@ struct virtio_blk {
 /**
  * virtio_blk_create() - open an image
  * @name: for the user
- * @path: a file or block device of whole sectors; must outlive the disk
- * @readonly: nothing may be written
+ * @image: of whole sectors; its path must outlive the disk
  * @mem: guest memory
- * @err: EX_NOINPUT, EX_DATAERR, EX_TEMPFAIL when another process uses the image, EX_OSERR
+ * @err: as blk_raw_open() and blk_nbd_open() have it
  *
  * Return: the disk, which is not on a bus yet; NULL on errors
  */
-struct virtio *virtio_blk_create(const char *name, const char *path, bool readonly,
+struct virtio *virtio_blk_create(const char *name, const struct blk_image *image,
 				 const struct guest_mem *mem, struct error *err);
 
-/* The file of disk @disk alone, for who passes it to a VM's process: a descriptor or -1. */
-int virtio_blk_open(const char *disk, const char *path, bool readonly, struct error *err);
+/**
+ * virtio_blk_open() - what is open of an image alone, for who passes it to a VM's process
+ * @disk: name of the disk
+ * @image: its image
+ * @server: to be ended by SIGTERM if the VM does not take it, or 0
+ * @err: as with virtio_blk_create()
+ *
+ * Return: a descriptor or -1
+ */
+int virtio_blk_open(const char *disk, const struct blk_image *image, pid_t *server,
+		    struct error *err);
 
 /**
  * virtio_blk_grow() - make a file that is an image larger; no file that is open already is opened

@@ -5,6 +5,7 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -34,14 +35,24 @@
 
 /* ---- common configuration (4.1.4.3); lock held ---- */
 
+#define FEATURE(bit) (1ULL << (bit))
+
+/* Whoever serves queues elsewhere is told of these by nobody. */
 static uint64_t all_features(const struct virtio *v)
 {
-	return v->features | 1ULL << VIRTIO_F_VERSION_1;
+	uint64_t queues = FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX);
+
+	return v->features | FEATURE(VIRTIO_F_VERSION_1) | (v->elsewhere ? 0 : queues);
+}
+
+static bool accepted(const struct virtio *v, unsigned int bit)
+{
+	return v->accepted >> bit & 1;
 }
 
 static struct virtqueue *selected(struct virtio *v)
 {
-	return v->queue_select < v->ops->queues ? &v->vq[v->queue_select] : NULL;
+	return v->queue_select < v->queues ? &v->vq[v->queue_select] : NULL;
 }
 
 /*
@@ -58,7 +69,7 @@ static void set_doorbell(struct virtio *v, bool on)
 		return;
 	if (on)
 		v->doorbell = base + NOTIFY;
-	for (i = 0; i < v->ops->queues; i++)
+	for (i = 0; i < v->queues; i++)
 		bus->doorbell(bus->opaque, v->doorbell + STRIDE * i, v->kick[i], on);
 	if (!on)
 		v->doorbell = 0;
@@ -126,7 +137,7 @@ static uint64_t common_read(struct virtio *v, unsigned int off, unsigned int siz
 		.device_feature_select = v->device_select,
 		.guest_feature_select = v->driver_select,
 		.msix_config = v->config_vector,
-		.num_queues = (uint16_t)v->ops->queues,
+		.num_queues = (uint16_t)v->queues,
 		.device_status = v->status,
 		.config_generation = v->generation,
 		.queue_select = v->queue_select,
@@ -156,6 +167,12 @@ static void write_features(struct virtio *v, uint32_t val)
 /* From now on the guest's driver drives. */
 static void drive(struct virtio *v)
 {
+	unsigned int i;
+
+	for (i = 0; i < v->queues; i++) {
+		v->vq[i].indirect = accepted(v, VIRTIO_RING_F_INDIRECT_DESC);
+		v->vq[i].event_idx = accepted(v, VIRTIO_RING_F_EVENT_IDX);
+	}
 	set_doorbell(v, true);
 	if (v->ops->start && v->ops->start(v))
 		virtio_fail(v, "the host cannot serve its queues as the guest set them up");
@@ -172,7 +189,7 @@ static void write_status(struct virtio *v, uint8_t val)
 		return;
 	}
 	/* Features that are not offered, or no modern driver: the bit stays clear (2.1.2). */
-	if ((v->accepted & ~all_features(v)) || !(v->accepted >> VIRTIO_F_VERSION_1 & 1))
+	if ((v->accepted & ~all_features(v)) || !accepted(v, VIRTIO_F_VERSION_1))
 		val &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	v->status = val | (v->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 	if ((val & VIRTIO_CONFIG_S_DRIVER_OK) && !drives)
@@ -323,7 +340,7 @@ static void bar_write(void *opaque, uint64_t off, uint64_t val, unsigned int siz
 	struct virtio *v = opaque;
 
 	if (off >= NOTIFY) {
-		if (at / STRIDE < v->ops->queues)
+		if (at / STRIDE < v->queues)
 			ring(v->kick[at / STRIDE]);
 		return;
 	}
@@ -377,7 +394,7 @@ void virtio_tell(struct virtio *v)
 {
 	unsigned int i;
 
-	for (i = 0; i < v->ops->queues; i++) {
+	for (i = 0; i < v->queues; i++) {
 		if (!v->due[i])
 			continue;
 		v->due[i] = false;
@@ -451,8 +468,8 @@ static int name_all(struct virtio *v)
 	v->fd_count = 0;
 	virtio_watch(v, v->wake, POLLIN);
 	/* Without a file descriptor there is nothing to wait for, but the places remain. */
-	for (i = 0; i < v->ops->queues; i++)
-		virtio_watch(v, v->ops->elsewhere >> i & 1 ? -1 : v->kick[i], POLLIN);
+	for (i = 0; i < v->queues; i++)
+		virtio_watch(v, v->elsewhere >> i & 1 ? -1 : v->kick[i], POLLIN);
 	return v->ops->watch ? v->ops->watch(v) : -1;
 }
 
@@ -462,7 +479,7 @@ static void read_events(struct virtio *v)
 	uint64_t count;
 	unsigned int i;
 
-	for (i = 0; i < v->fd_count && i <= v->ops->queues; i++) {
+	for (i = 0; i < v->fd_count && i <= v->queues; i++) {
 		if (v->fds[i].fd >= 0 && (v->fds[i].revents & POLLIN))
 			(void)!read(v->fds[i].fd, &count, sizeof(count));
 	}
@@ -559,7 +576,7 @@ static void close_events(struct virtio *v)
 
 	if (v->wake >= 0)
 		close(v->wake);
-	for (i = 0; i < v->ops->queues; i++) {
+	for (i = 0; i < v->queues; i++) {
 		if (v->kick[i] >= 0)
 			close(v->kick[i]);
 	}
@@ -573,7 +590,7 @@ static int open_events(struct virtio *v)
 	v->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (v->wake < 0)
 		ret = -errno;
-	for (i = 0; i < v->ops->queues; i++) {
+	for (i = 0; i < v->queues; i++) {
 		v->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (v->kick[i] < 0)
 			ret = -errno;
@@ -583,8 +600,8 @@ static int open_events(struct virtio *v)
 	return ret;
 }
 
-int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name,
-		const struct guest_mem *mem)
+int virtio_init_queues(struct virtio *v, const struct virtio_ops *ops, unsigned int queues,
+		       const char *name, const struct guest_mem *mem)
 {
 	struct pci_id id = {
 		.vendor = VENDOR_VIRTIO,
@@ -599,6 +616,7 @@ int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name
 
 	memset(v, 0, sizeof(*v));
 	v->ops = ops;
+	v->queues = queues;
 	v->mem = mem;
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	ret = open_events(v);
@@ -606,7 +624,7 @@ int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name
 		return ret;
 	pthread_mutex_init(&v->lock, NULL);
 	/* One for each queue, and one for the configuration. */
-	pci_device_init(&v->pci, &id, ops->queues + 1);
+	pci_device_init(&v->pci, &id, queues + 1);
 	pci_add_bar(&v->pci, BAR, BAR_SIZE, &bar_ops, v);
 	add_place(v, VIRTIO_PCI_CAP_COMMON_CFG, COMMON, sizeof(struct virtio_pci_common_cfg));
 	add_place(v, VIRTIO_PCI_CAP_ISR_CFG, ISR, 1);
@@ -619,6 +637,12 @@ int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name
 		v->vector[i] = PCI_NO_VECTOR;
 	}
 	return 0;
+}
+
+int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name,
+		const struct guest_mem *mem)
+{
+	return virtio_init_queues(v, ops, ops->queues, name, mem);
 }
 
 void virtio_destroy(struct virtio *v)

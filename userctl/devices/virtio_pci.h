@@ -20,8 +20,7 @@ struct pollfd;
  * struct virtio_ops - what makes a device of a kind; all are called with @virtio's lock held
  * @type: virtio device type
  * @class_code: of PCI
- * @queues: how many
- * @elsewhere: bits of the queues that somebody else serves: their eventfds are not read here
+ * @queues: how many, where all of the kind have the same
  * @watch: name what else to wait for, by virtio_watch(); how long at most, in ms; or NULL
  * @run: serve the queues, from @virtio's thread; called when the guest has notified, and when
  *	something happened that @watch named
@@ -35,7 +34,6 @@ struct virtio_ops {
 	uint16_t type;
 	uint32_t class_code;
 	unsigned int queues;
-	uint32_t elsewhere;
 	int (*watch)(struct virtio *v);
 	void (*run)(struct virtio *v);
 	void (*idle)(struct virtio *v);
@@ -51,6 +49,9 @@ struct virtio_ops {
  * @ops: what kind it is
  * @name: for the user
  * @mem: guest memory
+ * @queues: how many there are
+ * @elsewhere: bits of the queues that somebody else serves: their eventfds are not read here, and
+ *	features of queues are those that @features says
  * @features: what it offers, VIRTIO_F_VERSION_1 apart
  * @config: device-specific configuration, which the guest may read
  * @config_len: bytes of it
@@ -82,6 +83,8 @@ struct virtio {
 	const struct virtio_ops *ops;
 	char name[VIRTIO_NAME_MAX];
 	const struct guest_mem *mem;
+	unsigned int queues;
+	uint32_t elsewhere;
 	uint64_t features;
 	void *config;
 	unsigned int config_len;
@@ -107,7 +110,7 @@ struct virtio {
 
 /**
  * virtio_init() - a device that is not on a bus yet
- * @v: filled in, but for @features, @config and @config_len
+ * @v: filled in, but for @elsewhere, @features, @config and @config_len
  * @ops: what kind it is
  * @name: for the user; longer ones are cut
  * @mem: guest memory
@@ -116,6 +119,10 @@ struct virtio {
  */
 int virtio_init(struct virtio *v, const struct virtio_ops *ops, const char *name,
 		const struct guest_mem *mem);
+
+/* Likewise, with as many queues as this one has, up to VIRTIO_QUEUES_MAX. */
+int virtio_init_queues(struct virtio *v, const struct virtio_ops *ops, unsigned int queues,
+		       const char *name, const struct guest_mem *mem);
 
 /**
  * virtio_serve() - what the I/O thread does, once

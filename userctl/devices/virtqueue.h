@@ -24,6 +24,8 @@
  * @device: of the used ring
  * @ready: the guest has set it up
  * @broken: the guest broke a rule: the queue is dead until a reset
+ * @indirect: descriptors may be in tables of their own (2.7.5.3)
+ * @event_idx: both sides say at which entry they want to be told (2.7.7, 2.7.10)
  * @next: index of the next available entry
  * @used: index of the next used entry
  */
@@ -33,6 +35,7 @@ struct virtqueue {
 	uint64_t desc, driver, device;
 	bool ready;
 	bool broken;
+	bool indirect, event_idx;
 	uint16_t next, used;
 };
 
@@ -60,11 +63,12 @@ void virtqueue_reset(struct virtqueue *vq);
  * @vq: the queue
  * @chain: the request
  *
- * Return: 1; 0 when there is none; -EINVAL when the queue is broken
+ * Return: 1; 0 when there is none, and the guest notifies when there is one again; -EINVAL when the
+ * queue is broken
  */
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
 
-/* Whether there is a request to take; a queue that is broken has none. */
+/* Whether there is a request to take, or else the guest notifies; a broken queue has none. */
 bool virtqueue_waiting(struct virtqueue *vq);
 
 /**

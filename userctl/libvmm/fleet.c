@@ -108,7 +108,7 @@ static int take_vm(struct nl_msg *msg, void *arg)
 		.exits = get_u64(a[VMM_ATTR_VM_EXITS]),
 		.steal = get_u64(a[VMM_ATTR_VM_STEAL]),
 		.uptime = get_u64(a[VMM_ATTR_VM_UPTIME]),
-		.given = get_u64(a[VMM_ATTR_VM_GIVEN]),
+		.given = a[VMM_ATTR_VM_GIVEN] ? get_u64(a[VMM_ATTR_VM_GIVEN]) : VMM_GIVEN_UNKNOWN,
 		.runtime = get_u64(a[VMM_ATTR_VM_RUNTIME]),
 		.memory_limit = get_u64(a[VMM_ATTR_VM_MEMORY_LIMIT]),
 		.cpu_limit = get_u32(a[VMM_ATTR_VM_CPU_LIMIT]),

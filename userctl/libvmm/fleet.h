@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../uapi/linux/vmm.h"
 #include "../../uapi/linux/vmm_netlink.h"
 #include "../error.h"
 
@@ -20,7 +21,7 @@ struct fleet_exit {
 	uint64_t count, cycles;
 };
 
-/* struct fleet_vm - one VM; name is empty if it has none */
+/* struct fleet_vm - one VM; name is empty if it has none, given may be VMM_GIVEN_UNKNOWN */
 struct fleet_vm {
 	uint64_t id, memory, resident, given, exits, steal, uptime, runtime, memory_limit;
 	unsigned int kinds;

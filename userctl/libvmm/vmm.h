@@ -100,7 +100,10 @@ int vmm_vm_name(struct vmm_vm *vm, const char *name, uint64_t *id, struct error 
  */
 int vmm_vm_power_button(struct vmm_vm *vm, struct error *err);
 
-/* vmm_vm_given() - VMM_SET_GIVEN, for whoever lists VMs; not every hypervisor wants to know */
+/*
+ * vmm_vm_given() - VMM_SET_GIVEN, for whoever lists VMs: bytes, or VMM_GIVEN_UNKNOWN; not every
+ * hypervisor wants to know
+ */
 void vmm_vm_given(struct vmm_vm *vm, uint64_t bytes);
 
 /* Interrupt controllers and timer of a PC, and the pages that Intel processors want. */

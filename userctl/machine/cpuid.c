@@ -129,3 +129,15 @@ void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus, 
 		}
 	}
 }
+
+void cpuid_hide_pv(struct kvm_cpuid2 *cpuid)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < cpuid->nent; i++) {
+		/* 0x40000000 to 0x4fffffff are a hypervisor's. */
+		if (cpuid->entries[i].function >> 28 != 4)
+			cpuid->entries[kept++] = cpuid->entries[i];
+	}
+	cpuid->nent = kept;
+}

@@ -15,7 +15,7 @@ static void forget_disk(struct peripherals_config *cfg, unsigned int index)
 {
 	free(cfg->disk[index].text);
 	cfg->disk[index] = (struct disk_config){ 0 };
-	while (cfg->disks && !cfg->disk[cfg->disks - 1].path)
+	while (cfg->disks && !cfg->disk[cfg->disks - 1].image.path)
 		cfg->disks--;
 }
 
@@ -74,6 +74,7 @@ static void release(struct machine *m, struct virtio *v)
 		forget_net(&m->cfg->peripherals, (unsigned int)net);
 	}
 	files_forget(name);
+	blk_nbd_forget(name);
 	if (m->cfg->control)
 		control_detached(m->cfg->control, name);
 }
@@ -196,7 +197,7 @@ static struct virtio *make_disk(struct machine *m, char *text, struct error *err
 	struct peripherals_config *cfg = &m->cfg->peripherals;
 	unsigned int i = 0;
 
-	while (i < DISKS_MAX && cfg->disk[i].path)
+	while (i < DISKS_MAX && cfg->disk[i].image.path)
 		i++;
 	if (i == DISKS_MAX) {
 		fault(err, 1, "the VM has %d disks, and cannot have more: detach one first",

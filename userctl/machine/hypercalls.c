@@ -75,26 +75,9 @@ static int64_t memory_advise(struct machine *m, uint64_t addr, uint64_t len, int
 	return madvise(mem, len, advice) ? -errno : 0;
 }
 
-/* One bit for each page of the guest that it has given back and not touched since, as it says. */
 static void note_given(struct machine *m, uint64_t addr, uint64_t len, bool given)
 {
-	struct given *g = &m->given;
-	uint64_t page, bytes;
-
-	pthread_mutex_lock(&g->lock);
-	if (!g->map)
-		g->map = calloc(m->cfg->memory / PAGE / 8 + 1, 1);
-	for (page = addr / PAGE; g->map && page < (addr + len) / PAGE; page++) {
-		uint8_t bit = (uint8_t)(1u << page % 8), *byte = &g->map[page / 8];
-
-		if (!(*byte & bit) != given)
-			continue;
-		*byte ^= bit;
-		g->pages += given ? 1 : -1ull;
-	}
-	bytes = g->pages * PAGE;
-	pthread_mutex_unlock(&g->lock);
-	vmm_vm_given(&m->vm, bytes);
+	vmm_vm_given(&m->vm, given_note(&m->given, addr, len, given));
 }
 
 static int64_t end(struct vcpu *vcpu, uint64_t how)

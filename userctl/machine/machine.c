@@ -75,6 +75,11 @@ static int setup_memory(struct machine *m, struct error *err)
 	if (ret)
 		return fault_errno(err, EX_OSERR, ret, "cannot reserve %s of memory",
 				   size_print(m->cfg->memory, size, sizeof(size)));
+	if (m->cfg->max_memory) {
+		ret = guest_mem_add_region(&m->mem, m->cfg->max_memory - m->cfg->memory);
+		if (ret)
+			return fault_errno(err, EX_OSERR, ret, "cannot reserve memory to come");
+	}
 	m->boot = m->cfg->boot;
 	m->boot.mem = &m->mem;
 	if (!m->cfg->pv && build_acpi(m, err))
@@ -95,6 +100,8 @@ static int check_memory(struct machine *m, struct error *err)
 		if (e->function == 0x80000008)
 			bits = e->eax & 0xff;
 	}
+	if (m->mem.plug_size)
+		top = m->mem.plug_start + m->mem.plug_size;
 	if (bits >= 64 || top <= 1ULL << bits)
 		return 0;
 	max = (1ULL << bits) - (MEM_HIGH_BASE - MEM_LOW_MAX);
@@ -165,9 +172,13 @@ static int setup_vm(struct machine *m, struct error *err)
 {
 	if (create_vm(m, err) || set_name(m, err) || set_limit(m, err))
 		return -1;
+	/* None yet, if that can be known. */
+	vmm_vm_given(&m->vm, given_note(&m->given, 0, 0, true));
 	m->cpuid = vmm_supported_cpuid(m->vm.sys, err);
 	if (!m->cpuid || check_memory(m, err) || check_cpus(m, err))
 		return -1;
+	if (m->cfg->no_pv)
+		cpuid_hide_pv(m->cpuid);
 	if (setup_platform(m, err) || vmm_vm_memory(&m->vm, 0, 0, m->mem.low, m->mem.base, err))
 		return -1;
 	if (m->mem.high &&
@@ -259,7 +270,7 @@ int machine_create(struct machine *m, struct machine_config *cfg, struct error *
 	m->grace_timer = (struct loop_source){ -1, grace_ready, m, false };
 	m->rtc_timer = (struct loop_source){ -1, rtc_ready, m, false };
 	pthread_mutex_init(&m->cause_lock, NULL);
-	pthread_mutex_init(&m->given.lock, NULL);
+	given_init(&m->given, cfg->pv ? cfg->memory : 0);
 
 	if (setup_memory(m, err) || machine_add_devices(m, err) || setup_vm(m, err) ||
 	    setup_vcpus(m, err))
@@ -292,8 +303,7 @@ void machine_destroy(struct machine *m)
 	close_source(&m->rtc_timer);
 	loop_destroy(&m->loop);
 	pthread_mutex_destroy(&m->cause_lock);
-	pthread_mutex_destroy(&m->given.lock);
-	free(m->given.map);
+	given_destroy(&m->given);
 }
 
 /* Stop like any job, with the terminal as the shell wants it; and come back raw. */

@@ -23,6 +23,7 @@
 #include "../libvmm/vmm.h"
 #include "../control/control.h"
 #include "console.h"
+#include "given.h"
 #include "loop.h"
 #include "peripherals.h"
 
@@ -33,6 +34,9 @@
 #define RANGES_MAX 16
 
 #define COM1_PORT 0x3f8
+
+/* Numbers of memory slots: low, high, firmware, and from here on pieces that come and go. */
+#define SLOT_PIECES 3
 
 enum stop_cause {
 	STOP_NONE,
@@ -51,6 +55,8 @@ enum stop_cause {
  * @device: device node of the hypervisor
  * @name: name of the VM
  * @memory: bytes
+ * @max_memory: what it can have later, 0: no more
+ * @more_memory: bytes beyond @memory that it shall have
  * @cpus: vCPUs
  * @pv: no device at all, but hypercalls
  * @grace: seconds between a signal and the end, for the guest to power off
@@ -66,9 +72,9 @@ enum stop_cause {
 struct machine_config {
 	const char *device;
 	const char *name;
-	uint64_t memory;
+	uint64_t memory, max_memory, more_memory;
 	unsigned int cpus, max_cpus;
-	bool pv;
+	bool pv, no_pv;
 	unsigned int grace;
 	bool named, restarts;
 	struct control *control;
@@ -107,13 +113,6 @@ struct vcpu {
 	pthread_cond_t wake;
 	atomic_uint requests;
 	uint64_t exits;
-};
-
-/* struct given - what a guest has given back by hypercalls: a bit for each page, how many */
-struct given {
-	pthread_mutex_t lock;
-	uint8_t *map;
-	uint64_t pages;
 };
 
 /**
@@ -263,6 +262,8 @@ void vcpu_request(struct vcpu *vcpu, unsigned int request);
 
 /* cpuid.c: make the host's answer that of processor @id of @cpus. */
 void cpuid_adjust(struct kvm_cpuid2 *cpuid, unsigned int id, unsigned int cpus, bool tsc_deadline);
+/* Take away what says which hypervisor this is, and what it offers. */
+void cpuid_hide_pv(struct kvm_cpuid2 *cpuid);
 
 /* hypercalls.c: for cfg->pv. hypercall_serve(): -1: that is none of them. */
 int hypercalls_enable(struct machine *m, struct error *err);

@@ -2,11 +2,15 @@
 /* The PCI bus and the devices on it. A kernel without a device gets no bus. */
 #include "peripherals.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../devices/vhost.h"
 #include "../devices/virtio_balloon.h"
 #include "../devices/virtio_blk.h"
+#include "../devices/virtio_mem.h"
 #include "../devices/virtio_rng.h"
 #include "../devices/virtio_vsock.h"
 #include "../files.h"
@@ -117,7 +121,7 @@ int peripherals_add_disk(struct machine *m, unsigned int index, struct error *er
 	char name[16];
 
 	snprintf(name, sizeof(name), "disk%u", index);
-	v = virtio_blk_create(name, cfg->path, cfg->readonly, &m->mem, err);
+	v = virtio_blk_create(name, &cfg->image, &m->mem, err);
 	if (attach(m, v, err))
 		return -1;
 	m->peripherals.disk[index] = v;
@@ -130,7 +134,7 @@ static int add_disks(struct machine *m, struct error *err)
 	unsigned int i;
 
 	for (i = 0; i < cfg->disks; i++) {
-		if (!cfg->disk[i].path)
+		if (!cfg->disk[i].image.path)
 			continue;
 		if (peripherals_add_disk(m, i, err))
 			return -1;
@@ -153,20 +157,122 @@ static void make_mac(const struct machine *m, unsigned int index, uint8_t *mac)
 	mac[5] = (uint8_t)index;
 }
 
-/* The interface of a machine before this one, which may have gone with its descriptor, is kept. */
-static struct net_cable *plug_tap(const char *card, const char *ifname, struct error *err)
+/* What was opened for a machine before this one, or was passed; how many there are. */
+static unsigned int get_queues(const char *card, const char *kind, int *fd, unsigned int queues)
 {
-	int fd = files_get(card, "tap");
+	unsigned int i;
+	char name[16];
 
-	if (fd < 0)
-		fd = files_put(card, "tap", net_tap_open(ifname, err));
-	return fd < 0 ? NULL : net_tap_fd(fd, err);
+	for (i = 0; i < queues; i++) {
+		snprintf(name, sizeof(name), "%s%u", kind, i);
+		fd[i] = files_get(card, name);
+		if (fd[i] < 0)
+			break;
+	}
+	return i;
 }
 
-static struct net_cable *plug(const struct net_config *cfg, const char *card, struct error *err)
+static void put_queues(const char *card, const char *kind, const int *fd, unsigned int queues)
+{
+	unsigned int i;
+	char name[16];
+
+	for (i = 0; i < queues; i++) {
+		snprintf(name, sizeof(name), "%s%u", kind, i);
+		(void)files_put(card, name, fd[i]);
+	}
+}
+
+int net_vhost_open(const struct net_config *cfg, int *node, struct error *err)
+{
+	unsigned int i;
+
+	for (i = 0; cfg->vhost != NET_VHOST_OFF && i < cfg->queues; i++) {
+		node[i] = vhost_open("net tap", NET_VHOST_NODE, "vhost_net, or vhost=off", err);
+		if (node[i] >= 0)
+			continue;
+		while (i)
+			close(node[--i]);
+		return cfg->vhost == NET_VHOST_ON ? -1 : 0;
+	}
+	return (int)i;
+}
+
+/* 0: it does without. */
+static int get_vhost(const struct net_config *cfg, const char *card, int *node, struct error *err)
+{
+	unsigned int got = get_queues(card, "vhost", node, cfg->queues);
+	int opened;
+
+	if (got == cfg->queues)
+		return (int)got;
+	while (got)
+		close(node[--got]);
+	if (!files_sealed()) {
+		opened = net_vhost_open(cfg, node, err);
+		put_queues(card, "vhost", node, opened > 0 ? cfg->queues : 0);
+		return opened;
+	}
+	if (cfg->vhost != NET_VHOST_ON)
+		return 0;
+	return fault(err, 1, "net tap: a running VM needs to be passed %s: vmctl attach does that",
+		     NET_VHOST_NODE);
+}
+
+/* Frames pass through the kernel alone where that can be had, and need not where it cannot. */
+static struct net_cable *add_vhost(struct machine *m, const struct net_config *cfg,
+				   const char *card, const int *fd, struct net_cable *tap,
+				   struct error *err)
+{
+	int node[NET_PAIRS_MAX], got = get_vhost(cfg, card, node, err);
+	struct net_cable *cable = NULL;
+
+	if (!got)
+		return tap;
+	if (got > 0)
+		cable = net_vhost(tap, fd, node, &m->mem, err);
+	if (cable)
+		return cable;
+	if (cfg->vhost == NET_VHOST_AUTO)
+		return tap;
+	tap->destroy(tap);
+	return NULL;
+}
+
+/* The interface of a machine before this one, which may have gone with its descriptors, is kept. */
+static int get_tap(const struct net_config *cfg, const char *card, int *fd, struct error *err)
+{
+	unsigned int got = get_queues(card, "tap", fd, cfg->queues);
+
+	if (got == cfg->queues)
+		return 0;
+	while (got)
+		close(fd[--got]);
+	if (files_sealed())
+		return fault(err, 1, "net tap: a running VM needs to be passed each queue: %s",
+			     "vmctl attach does that");
+	if (net_tap_open(cfg->ifname, cfg->queues, fd, err))
+		return -1;
+	put_queues(card, "tap", fd, cfg->queues);
+	return 0;
+}
+
+static struct net_cable *plug_tap(struct machine *m, const struct net_config *cfg, const char *card,
+				  struct error *err)
+{
+	struct net_cable *tap = NULL;
+	int fd[NET_PAIRS_MAX];
+
+	if (!get_tap(cfg, card, fd, err))
+		tap = net_tap(fd, cfg->queues, err);
+	return tap && cfg->vhost != NET_VHOST_OFF ? add_vhost(m, cfg, card, fd, tap, err) : tap;
+}
+
+static struct net_cable *plug(struct machine *m, const struct net_config *cfg, const char *card,
+			      struct error *err)
 {
 	if (cfg->tap)
-		return plug_tap(card, cfg->ifname, err);
+		return plug_tap(m, cfg, card, err);
 	if (sandbox_has_network())
 		return net_user(cfg->forward, cfg->forwards, err);
 	fault(err, 1, "the VM has given up its network: start it with --net user, or attach tap");
@@ -183,7 +289,7 @@ int peripherals_add_net(struct machine *m, unsigned int index, struct error *err
 
 	make_mac(m, index, mac);
 	snprintf(name, sizeof(name), "net%u", index);
-	cable = plug(cfg, name, err);
+	cable = plug(m, cfg, name, err);
 	v = virtio_net_create(name, cfg->has_mac ? cfg->mac : mac, cable, &m->mem, err);
 	if (attach(m, v, err))
 		return -1;
@@ -295,6 +401,32 @@ static int add_balloon(struct machine *m, struct error *err)
 	return 0;
 }
 
+static int map_piece(void *opaque, unsigned int piece, bool on)
+{
+	struct machine *m = opaque;
+	uint64_t off = piece * VIRTIO_MEM_PIECE, len = m->mem.plug_size - off;
+	struct error err;
+
+	if (len > VIRTIO_MEM_PIECE)
+		len = VIRTIO_MEM_PIECE;
+	return vmm_vm_memory(&m->vm, SLOT_PIECES + piece, m->mem.plug_start + off, on ? len : 0,
+			     m->mem.plug_base + off, &err)
+		       ? -EIO
+		       : 0;
+}
+
+static int add_memory(struct machine *m, struct error *err)
+{
+	struct virtio_mem_events events = { map_piece, m };
+	struct virtio *v = virtio_mem_create("memory", &m->mem, &events, err);
+
+	if (attach(m, v, err))
+		return -1;
+	m->peripherals.memory = v;
+	virtio_mem_set(v, m->cfg->more_memory);
+	return 0;
+}
+
 /* Those of which there is one at most. */
 static int add_singles(struct machine *m, struct error *err)
 {
@@ -303,6 +435,8 @@ static int add_singles(struct machine *m, struct error *err)
 	if (cfg->rng && attach(m, virtio_rng_create("rng", &m->mem, err), err))
 		return -1;
 	if (cfg->balloon && add_balloon(m, err))
+		return -1;
+	if (m->mem.plug_size && add_memory(m, err))
 		return -1;
 	if (cfg->vsock_cid &&
 	    attach(m, virtio_vsock_create("vsock", cfg->vsock_cid, &m->mem, err), err))
@@ -314,8 +448,8 @@ bool peripherals_wanted(const struct machine_config *cfg)
 {
 	const struct peripherals_config *p = &cfg->peripherals;
 
-	return cfg->firmware || p->bus || p->disks || p->nets || p->ports || p->shares || p->hvc ||
-	       p->rng || p->pvpanic || p->balloon || p->vsock_cid;
+	return cfg->firmware || cfg->max_memory || p->bus || p->disks || p->nets || p->ports ||
+	       p->shares || p->hvc || p->rng || p->pvpanic || p->balloon || p->vsock_cid;
 }
 
 int peripherals_add(struct machine *m, struct error *err)
@@ -387,13 +521,35 @@ void peripherals_resize(struct machine *m)
 	}
 }
 
-void peripherals_stats(struct machine *m, FILE *out)
+static void memory_stats(struct virtio *v, FILE *out)
+{
+	struct virtio_mem_stats s;
+
+	virtio_mem_stats(v, &s);
+	fprintf(out, "memory_region %llu\nmemory_requested %llu\nmemory_plugged %llu\n",
+		(unsigned long long)s.size, (unsigned long long)s.requested,
+		(unsigned long long)s.plugged);
+}
+
+static void net_stats(struct virtio *v, const struct net_config *cfg, FILE *out)
+{
+	struct net_stats s;
+	unsigned int i;
+
+	virtio_net_stats(v, &s);
+	fprintf(out, "%s_queues %u\n%s_vhost %d\n", v->name, s.pairs, v->name, s.vhost);
+	for (i = 0; i < cfg->queues; i++) {
+		fprintf(out, "%s_received_%u %llu\n%s_sent_%u %llu\n", v->name, i,
+			(unsigned long long)s.received[i], v->name, i,
+			(unsigned long long)s.sent[i]);
+	}
+}
+
+static void balloon_stats(struct virtio *v, FILE *out)
 {
 	struct balloon_stats s;
 
-	if (!m->peripherals.balloon)
-		return;
-	virtio_balloon_stats(m->peripherals.balloon, &s);
+	virtio_balloon_stats(v, &s);
 	fprintf(out, "balloon_target %llu\nballoon_actual %llu\nballoon_given %llu\n",
 		(unsigned long long)s.target, (unsigned long long)s.actual,
 		(unsigned long long)s.given);
@@ -404,4 +560,18 @@ void peripherals_stats(struct machine *m, FILE *out)
 	if (s.known >> VIRTIO_BALLOON_S_MEMTOT & 1)
 		fprintf(out, "guest_memory %llu\n",
 			(unsigned long long)s.tag[VIRTIO_BALLOON_S_MEMTOT]);
+}
+
+void peripherals_stats(struct machine *m, FILE *out)
+{
+	unsigned int i;
+
+	if (m->peripherals.memory)
+		memory_stats(m->peripherals.memory, out);
+	if (m->peripherals.balloon)
+		balloon_stats(m->peripherals.balloon, out);
+	for (i = 0; i < NETS_MAX; i++) {
+		if (m->peripherals.net[i])
+			net_stats(m->peripherals.net[i], &m->cfg->peripherals.net[i], out);
+	}
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../devices/blk_backend.h"
 #include "../devices/bus.h"
 #include "../devices/pci.h"
 #include "../devices/pci_hotplug.h"
@@ -31,17 +32,18 @@ struct machine_config;
 
 /**
  * struct disk_config - a disk that the user asked for
- * @path: image; NULL: this one was taken out
- * @readonly: the guest may not write
- * @text: what @path lies in, to be freed, or NULL
+ * @image: its image; without a path: this one was taken out
+ * @text: what the path lies in, to be freed, or NULL
  * @leaving: the guest has been asked to let it go
  */
 struct disk_config {
-	const char *path;
-	bool readonly;
+	struct blk_image image;
 	char *text;
 	bool leaving;
 };
+
+/* Where the host has vhost-net; it must have it; never. */
+enum net_vhost_mode { NET_VHOST_AUTO, NET_VHOST_ON, NET_VHOST_OFF };
 
 /**
  * struct net_config - a network card that the user asked for
@@ -49,6 +51,8 @@ struct disk_config {
  * @ifname: the interface, NULL to let the kernel choose
  * @mac: its address
  * @has_mac: the user gave that
+ * @queues: pairs of queues
+ * @vhost: whether the host's kernel passes the frames of a TAP interface
  * @forward: ports of the host that lead to the guest
  * @forwards: how many
  * @given: there is one; it was not taken out
@@ -60,6 +64,8 @@ struct net_config {
 	const char *ifname;
 	uint8_t mac[6];
 	bool has_mac;
+	unsigned int queues;
+	enum net_vhost_mode vhost;
 	struct net_forward forward[NET_FORWARDS];
 	unsigned int forwards;
 	bool given;
@@ -138,6 +144,7 @@ struct msi_routes {
  * @net: likewise network cards
  * @console: the virtio console, or NULL
  * @balloon: the balloon, or NULL
+ * @memory: the memory that comes and goes, or NULL
  * @pvpanic: the device that is told of panics
  * @has_pvpanic: there is one
  */
@@ -150,7 +157,7 @@ struct peripherals {
 	struct loop_source ejected;
 	struct virtio *dev[PCI_SLOTS];
 	struct virtio *disk[DISKS_MAX], *net[NETS_MAX];
-	struct virtio *console, *balloon;
+	struct virtio *console, *balloon, *memory;
 	struct pvpanic pvpanic;
 	bool has_pvpanic;
 };
@@ -163,6 +170,16 @@ int peripherals_add(struct machine *m, struct error *err);
 int peripherals_start(struct machine *m, struct error *err);
 void peripherals_stop(struct machine *m);
 void peripherals_remove(struct machine *m);
+
+/**
+ * net_vhost_open() - open what the kernel passes frames by, if that is wanted
+ * @cfg: the card
+ * @node: gets a descriptor for each queue
+ * @err: EX_UNAVAILABLE, EX_NOPERM; only where it must be had
+ *
+ * Return: how many there are, none or all; -1 on errors
+ */
+int net_vhost_open(const struct net_config *cfg, int *node, struct error *err);
 
 /* One disk or network card of the configuration, onto the bus. */
 int peripherals_add_disk(struct machine *m, unsigned int index, struct error *err);

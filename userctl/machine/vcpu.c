@@ -139,6 +139,16 @@ static int set_lapic(struct vcpu *vcpu, struct error *err)
 	return 0;
 }
 
+/* What CPUID does not offer is not there either. */
+static int enforce_cpuid(struct vcpu *vcpu, struct error *err)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args[0] = 1 };
+
+	if (!vcpu->m->cfg->no_pv || !ioctl(vcpu->kvm.fd, KVM_ENABLE_CAP, &cap))
+		return 0;
+	return fault_vcpu(vcpu, "paravirtual features", err);
+}
+
 static int set_cpuid(struct vcpu *vcpu, struct error *err)
 {
 	struct machine *m = vcpu->m;
@@ -159,7 +169,9 @@ static int set_cpuid(struct vcpu *vcpu, struct error *err)
 
 int vcpu_setup(struct vcpu *vcpu, struct error *err)
 {
-	if (set_cpuid(vcpu, err) || (!vcpu->m->cfg->pv && set_lapic(vcpu, err)))
+	if (set_cpuid(vcpu, err) || enforce_cpuid(vcpu, err))
+		return -1;
+	if (!vcpu->m->cfg->pv && set_lapic(vcpu, err))
 		return -1;
 	/* Firmware begins at the reset vector, and does the rest. */
 	if (vcpu->m->cfg->firmware)

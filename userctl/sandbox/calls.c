@@ -84,12 +84,12 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(recvfrom, CALLS_ALWAYS, IO),
 	CALL(recvmsg, CALLS_ALWAYS, IO),
 	CALL(getsockopt, CALLS_ALWAYS, IO),
+	CALL(shutdown, CALLS_ALWAYS, IO),
 	/* The guest's network. */
 	CALL(connect, CALLS_NETWORK, IO),
 	CALL(bind, CALLS_NETWORK, IO),
 	CALL(listen, CALLS_NETWORK, IO),
 	CALL(accept, CALLS_NETWORK, IO),
-	CALL(shutdown, CALLS_NETWORK, IO),
 	CALL(setsockopt, CALLS_NETWORK, IO),
 	CALL(getsockname, CALLS_NETWORK, IO),
 	CALL(getpeername, CALLS_NETWORK, IO),

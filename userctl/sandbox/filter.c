@@ -111,8 +111,9 @@ static int allow_ioctls(scmp_filter_ctx f, enum sandbox_role role)
 {
 	/* By number: of the terminal's, none that types. */
 	static const unsigned int one[] = {
-		TCGETS,        TCSETS,          TCSETSW,      TIOCGPGRP,    FIONREAD,
-		TUNSETOFFLOAD, TUNSETVNETHDRSZ, BLKGETSIZE64, VMM_SET_NAME, VMM_SET_GIVEN,
+		TCGETS,       TCSETS,        TCSETSW,         TIOCGPGRP,
+		FIONREAD,     TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETQUEUE,
+		BLKGETSIZE64, VMM_SET_NAME,  VMM_SET_GIVEN,
 	};
 	unsigned int i;
 	int ret = 0;

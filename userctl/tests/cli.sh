@@ -5,6 +5,7 @@
 unset VMM_DEV
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
+export VMM_RUN="$tmp/run"
 n=0
 
 # expect STATUS PATTERN NAME -- ARGUMENT...: STATUS may be several, where it is up to the machine
@@ -12,7 +13,7 @@ expect() {
 	status=$1 pattern=$2 name=$3
 	shift 4
 	n=$((n + 1))
-	timeout 20 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
+	timeout 120 "$VMCTL" "$@" >"$tmp/out" 2>&1 </dev/null
 	got=$?
 	if [ "${status%"$got"*}" != "$status" ] && grep -q -e "$pattern" "$tmp/out"; then
 		echo "ok $n - $name"
@@ -49,6 +50,18 @@ expect 64 "memory must be 2M to 512G" "too much memory" -- run --kernel "$kernel
 expect 64 "memory must be 2M to 512G" "memory beyond 64 bits" -- \
 	run --kernel "$kernel" --memory 99999999999999999999G
 expect 64 "memory must be 2M to 512G" "memory that is no size" -- run --kernel "$kernel" -m lots
+expect 64 "comes max=SIZE or nothing, not \"most=1G\"" "another word behind memory" -- \
+	run --kernel "$kernel" --memory 64M,most=1G
+expect 64 "max=64M must be more than 64M" "no more memory at most" -- \
+	run --kernel "$kernel" --memory 64M,max=64M
+expect 64 "by a multiple of 2M" "more memory in parts of blocks" -- \
+	run --kernel "$kernel" --memory 64M,max=67M
+expect 64 "no device and no firmware" "more memory for a machine without devices" -- \
+	run --kernel "$kernel" --machine pv --memory 64M,max=66M
+expect 64 "leave nothing of a machine of type pv" "hypercalls that are hidden" -- \
+	run --kernel "$kernel" --machine pv --no-pv
+expect 64 "memory must be 2M to 512G, not 1T" "far too much at most" -- \
+	run --kernel "$kernel" --memory 64M,max=1T
 expect 64 "steps of 4K" "memory that is no multiple of a page" -- \
 	run --kernel "$kernel" --memory 4194305B
 expect 64 "name" "a name with a slash" -- run --kernel "$kernel" --name a/b
@@ -94,6 +107,12 @@ expect 65 "firmware $tmp/big: its size of 320K is not 64K to 256K" "too much fir
 expect 69 "insmod.*doctor" "firmware and no device" -- run --firmware "$bios" --device "$tmp/none"
 expect 73 "debug port's file $tmp/no/dir" "debug port's file that cannot be" -- \
 	run --firmware "$bios" --debug-port "$tmp/no/dir"
+expect 64 "format must be raw or qcow2, not \"vmdk\"" "a disk of another format" -- \
+	run --kernel "$kernel" --disk "$tmp/none,format=vmdk"
+expect 66 "disk $tmp/none: No such file" "a disk of a format, read-only" -- \
+	run --kernel "$kernel" --disk "$tmp/none,ro,format=qcow2"
+expect 66 "disk $tmp/none,format: No such file" "a disk with a comma in its name" -- \
+	run --kernel "$kernel" --disk "$tmp/none,format,format=raw,ro"
 set --
 for i in 1 2 3 4 5 6 7 8 9; do set -- "$@" --disk "$tmp/$i"; done
 expect 64 "at most 8 disks" "nine disks" -- run --kernel "$kernel" "$@"
@@ -106,8 +125,18 @@ expect 64 "forwarded by net user only" "a port for tap" -- \
 	run --kernel "$kernel" --net tap,forward=1:1
 expect 64 "mac must be six bytes" "the address of a group" -- \
 	run --kernel "$kernel" --net user,mac=01:00:00:00:00:00
-expect 64 "neither forward= nor mac=" "an unknown word for a card" -- \
+expect 64 "none of forward=, mac=, queues= and vhost=" "an unknown word for a card" -- \
 	run --kernel "$kernel" --net user,fast
+expect 64 "it has one queue" "queues of a network within vmctl" -- \
+	run --kernel "$kernel" --net user,queues=2
+expect 64 "vhost= is for net tap" "the kernel for a network within vmctl" -- \
+	run --kernel "$kernel" --net user,vhost=on
+expect 64 "vhost must be auto, on or off" "a kernel that may" -- \
+	run --kernel "$kernel" --net tap,vhost=maybe
+for i in 0 9 two; do
+	expect 64 "queues must be 1 to 8, not \"$i\"" "$i queues" -- \
+		run --kernel "$kernel" --net tap,queues=$i
+done
 expect "69 77" "net tap" "a network interface that is no tap" -- \
 	run --kernel "$kernel" --net tap=lo
 expect 64 "console must be serial or virtio" "an unknown console" -- \

@@ -92,6 +92,11 @@ static void place_queue(unsigned int q)
 
 void drv_drive(uint64_t features)
 {
+	drv_drive_some(features, 0);
+}
+
+void drv_drive_some(uint64_t features, uint32_t without)
+{
 	unsigned int q, queues = (unsigned int)drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_NUMQ, 2);
 
 	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, 0, 1);
@@ -101,8 +106,10 @@ void drv_drive(uint64_t features)
 	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
 	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_GF, (uint32_t)(features >> 32) | 1, 4);
 	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, DRV_OK, 1);
-	for (q = 0; q < queues; q++)
-		place_queue(q);
+	for (q = 0; q < queues; q++) {
+		if (!(without >> q & 1))
+			place_queue(q);
+	}
 	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
 	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_STATUS, DRV_OK | VIRTIO_CONFIG_S_DRIVER_OK, 1);
 }
@@ -149,7 +156,7 @@ uint32_t drv_await_used(unsigned int q, uint16_t count)
 	struct vring_used *used = drv_at(DRV_USED(q), sizeof(*used) + DRV_SIZE * 8);
 	unsigned int i;
 
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < 60000; i++) {
 		if (drv_used(q) == count)
 			return used->ring[(uint16_t)(count - 1) % DRV_SIZE].len;
 		if (drv_broken())

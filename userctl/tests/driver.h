@@ -57,6 +57,9 @@ bool drv_attach(struct virtio *v);
 
 /* From reset to DRIVER_OK, with all queues. */
 void drv_drive(uint64_t features);
+
+/* Likewise, but for the queues whose bits are set. */
+void drv_drive_some(uint64_t features, uint32_t without);
 void drv_end(void);
 
 uint64_t drv_get(uint64_t addr, unsigned int size);
@@ -67,20 +70,20 @@ void *drv_at(uint64_t gpa, uint64_t len);
 void drv_desc(unsigned int q, unsigned int n, uint64_t addr, uint32_t len, uint16_t flags);
 void drv_offer(unsigned int q, uint16_t head);
 
-/* Until all that was offered is used: five seconds at most. Returns what was written last. */
+/* Until all that was offered is used: a minute at most. Returns what was written last. */
 uint32_t drv_await(unsigned int q);
 
 /* Likewise, until so many are used in all. */
 uint32_t drv_await_used(unsigned int q, uint16_t count);
 uint16_t drv_used(unsigned int q);
 
-/* Until a condition holds: five seconds at most. */
-#define drv_until(condition)                                           \
-	do {                                                           \
-		unsigned int tries;                                    \
-		for (tries = 0; tries < 5000 && !(condition); tries++) \
-			usleep(1000);                                  \
-		CHECK(condition);                                      \
+/* Until a condition holds: a minute at most. */
+#define drv_until(condition)                                            \
+	do {                                                            \
+		unsigned int tries;                                     \
+		for (tries = 0; tries < 60000 && !(condition); tries++) \
+			usleep(1000);                                   \
+		CHECK(condition);                                       \
 	} while (0)
 
 /* A chain of two: what the device reads and what it writes, either may be 0 bytes: none. */

@@ -203,7 +203,7 @@ foreign() {
 }
 
 if [ -n "${FOREIGN:-}" ]; then
-	limit=4800
+	limit=9600
 	token=$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' ')
 	sum=$(printf %s "$token" | sha256sum | cut -d' ' -f1)
 	for kind in 686 686-pae; do
@@ -238,7 +238,7 @@ Could not construct domain 0
 Manual reset required" --module "$tmp/dom0" \
 		--append "com1=115200,8n1 console=com1 loglvl=all noreboot"
 	foreign "memtest86+" memtest.bin "Memtest86+" --memory 64M --append "console=ttyS0,115200"
-	limit=1200
+	limit=2400
 fi
 
 echo "cannot reserve 1G of memory" >"$tmp/want"

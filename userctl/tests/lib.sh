@@ -32,8 +32,8 @@ verdict() {
 	tail -n 40 "$tmp/out" | tr -d '\r' | sed 's/^/# /'
 }
 
-# await COMMAND...: until it succeeds, for a minute at most, or $limit times 50 ms.
-limit=1200
+# await COMMAND...: until it succeeds, for two minutes, or $limit times 50 ms: to end what hangs.
+limit=2400
 await() {
 	tries=0
 	until "$@"; do
@@ -103,7 +103,7 @@ ends() {
 	printf '%s' "${3:+$3
 }" >"$tmp/want"
 	shift 3
-	timeout 120 "$@" >"$tmp/out" 2>&1 </dev/null
+	timeout 300 "$@" >"$tmp/out" 2>&1 </dev/null
 	got=$?
 	verdict "$title"
 }
@@ -115,7 +115,7 @@ ctl() {
 	ends "$title" "$want" "$patterns" "$VMCTL" "$@"
 }
 
-# holds NAME COMMAND...: it succeeds, at once or within a minute.
+# holds NAME COMMAND...: it succeeds, at once or in time. What its arguments say is looked up once.
 holds() {
 	title=$1
 	shift

@@ -62,8 +62,7 @@ confined() {
 			"Cap[I]nh: 0000000000000000" "Cap[A]mb: 0000000000000000" \
 			"Uid: $2 $2 $2 $2"
 	done >"$tmp/out"
-	# At least main, a vCPU and the console's.
-	[ "$(find "/proc/$id/task" -maxdepth 1 | wc -l)" -ge 4 ] || echo "threads are missing" >>"$tmp/out"
+	has_threads "$1" || echo "threads are missing" >>"$tmp/out"
 	[ -z "$(ls -A "/proc/$id/root/" 2>&1)" ] || echo "it sees files" >>"$tmp/out"
 	for space in mnt net ipc uts; do
 		[ "$(readlink "/proc/$id/ns/$space")" != "$(readlink "/proc/self/ns/$space")" ] ||
@@ -75,8 +74,14 @@ confined() {
 	[ ! -s "$tmp/out" ]
 }
 
-# is_confined NAME VM UID
+# has_threads VM: at least main, a vCPU and the console's.
+has_threads() {
+	[ "$(find "/proc/$(field "$1" pid)/task" -maxdepth 1 | wc -l)" -ge 4 ]
+}
+
+# is_confined NAME VM UID: as soon as it runs.
 is_confined() {
+	await has_threads "$2"
 	: >"$tmp/want"
 	want=0 got=0
 	confined "$2" "$3" || got=1

@@ -110,4 +110,24 @@ static void others_untouched(void)
 	free(c);
 }
 
-TAP_MAIN(TEST(leaf_1), TEST(topology), TEST(amd_leaves), TEST(others_untouched));
+static void hidden(void)
+{
+	static const uint32_t functions[] = { 0,          1,          0x3fffffff,
+					      0x40000000, 0x40000001, 0x40000100,
+					      0x4fffffff, 0x80000000, 0x8000001f };
+	static const uint32_t left[] = { 0, 1, 0x3fffffff, 0x80000000, 0x8000001f };
+	const unsigned int n = sizeof(functions) / sizeof(functions[0]);
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + n * sizeof(c->entries[0]));
+	unsigned int i;
+
+	c->nent = n;
+	for (i = 0; i < n; i++)
+		c->entries[i].function = functions[i];
+	cpuid_hide_pv(c);
+	CHECK_EQ(c->nent, sizeof(left) / sizeof(left[0]));
+	for (i = 0; i < c->nent; i++)
+		CHECK_EQ(c->entries[i].function, left[i]);
+	free(c);
+}
+
+TAP_MAIN(TEST(leaf_1), TEST(topology), TEST(amd_leaves), TEST(others_untouched), TEST(hidden));

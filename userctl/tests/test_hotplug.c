@@ -215,7 +215,8 @@ static void make_image(void)
 static struct virtio *make_disk(void)
 {
 	struct error err = { 0 };
-	struct virtio *v = virtio_blk_create("disk", image, false, &drv.mem, &err);
+	const struct blk_image raw = { image, BLK_RAW, false };
+	struct virtio *v = virtio_blk_create("disk", &raw, &drv.mem, &err);
 
 	CHECK(v);
 	return v;

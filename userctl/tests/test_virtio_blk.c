@@ -22,10 +22,17 @@ static void drive(uint64_t features)
 	drv_drive(features);
 }
 
+static struct virtio *create(const char *name, const char *path, bool readonly)
+{
+	const struct blk_image raw = { path, BLK_RAW, readonly };
+
+	return virtio_blk_create(name, &raw, &drv.mem, &err);
+}
+
 static bool begin(bool readonly)
 {
 	drv_begin();
-	v = virtio_blk_create("disk0", image, readonly, &drv.mem, &err);
+	v = create("disk0", image, readonly);
 	if (!drv_attach(v))
 		return false;
 	drive(1u << VIRTIO_BLK_F_FLUSH);
@@ -332,24 +339,24 @@ static void images_refused(void)
 
 	if (!begin(false))
 		return;
-	CHECK(!virtio_blk_create("more", image, true, &drv.mem, &err));
+	CHECK(!create("more", image, true));
 	CHECK_EQ(err.status, EX_TEMPFAIL);
-	CHECK(!virtio_blk_create("more", name, false, &drv.mem, &err));
+	CHECK(!create("more", name, false));
 	CHECK_EQ(err.status, EX_DATAERR);
 	CHECK_EQ(ftruncate(fd, 513), 0);
-	CHECK(!virtio_blk_create("more", name, false, &drv.mem, &err));
+	CHECK(!create("more", name, false));
 	CHECK_EQ(err.status, EX_DATAERR);
 	unlink(name);
-	CHECK(!virtio_blk_create("more", name, false, &drv.mem, &err));
+	CHECK(!create("more", name, false));
 	CHECK_EQ(err.status, EX_NOINPUT);
-	CHECK(!virtio_blk_create("more", "/dev/null", false, &drv.mem, &err));
+	CHECK(!create("more", "/dev/null", false));
 	CHECK_EQ(err.status, EX_NOINPUT);
 	close(fd);
 	end();
 	/* Readers may be several. */
 	if (!begin(true))
 		return;
-	more = virtio_blk_create("more", image, true, &drv.mem, &err);
+	more = create("more", image, true);
 	CHECK(more);
 	if (more)
 		more->ops->destroy(more);

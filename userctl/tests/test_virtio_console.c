@@ -9,6 +9,7 @@
 #define RX         0
 #define TX         1
 #define SILENCE_MS 300
+#define FOREVER_MS 600000
 #define IN(n)      (0x1000ULL * (34 + (n)))
 
 static struct error err;
@@ -31,9 +32,9 @@ static void room(void *opaque)
 	atomic_fetch_add(&rooms, 1);
 }
 
-static bool begin(void)
+static bool begin(int silence_ms)
 {
-	const struct virtio_console_wire wire = { tx, room, NULL, SILENCE_MS };
+	const struct virtio_console_wire wire = { tx, room, NULL, silence_ms };
 
 	drv_begin();
 	memset(output, 0, sizeof(output));
@@ -64,7 +65,7 @@ static void say(const char *what)
 
 static void console(void)
 {
-	if (!begin())
+	if (!begin(FOREVER_MS))
 		return;
 	/* Without a control queue: the guest has its console as soon as it has the device. */
 	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_NUMQ, 2), 2);
@@ -81,9 +82,9 @@ static void console(void)
 }
 
 /* The output makes no interrupt: what comes is that of the input. */
-static bool begin_quietly(void)
+static bool begin_quietly(int silence_ms)
 {
-	if (!begin())
+	if (!begin(silence_ms))
 		return false;
 	*(uint16_t *)drv_at(DRV_AVAIL(TX), 2) = VRING_AVAIL_F_NO_INTERRUPT;
 	return true;
@@ -92,7 +93,7 @@ static bool begin_quietly(void)
 /* Input lies there, but the guest is not told before it has written something: it would drop it. */
 static void typed_ahead(void)
 {
-	if (!begin_quietly())
+	if (!begin_quietly(FOREVER_MS))
 		return;
 	offer(0, 64);
 	CHECK_EQ(type("keys"), 4);
@@ -126,7 +127,7 @@ static void silent(void)
 {
 	uint64_t start;
 
-	if (!begin_quietly())
+	if (!begin_quietly(SILENCE_MS))
 		return;
 	offer(0, 64);
 	start = now_ms();

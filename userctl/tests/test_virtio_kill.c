@@ -42,12 +42,13 @@ static int request(uint32_t type, uint64_t sector, uint32_t len)
 /* Tells each number once it is flushed, until it is killed. */
 static void write_numbers(int told)
 {
+	const struct blk_image raw = { image, BLK_RAW, false };
 	struct error err;
 	uint64_t n, *data;
 	unsigned int i;
 
 	drv_begin();
-	if (!drv_attach(virtio_blk_create("disk0", image, false, &drv.mem, &err)))
+	if (!drv_attach(virtio_blk_create("disk0", &raw, &drv.mem, &err)))
 		_exit(1);
 	drv_drive(1u << VIRTIO_BLK_F_FLUSH);
 	data = drv_at(DATA, BLOCK);

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../devices/virtio_net.h"
 #include "../devices/virtio_vsock.h"
+#include "../machine/peripherals.h"
 #include "driver.h"
 #include "tap.h"
 
@@ -28,20 +34,40 @@ static struct {
 	uint8_t frame[ROOM];
 	const char *next;
 	uint64_t accepted;
+	unsigned int from, to, used, uses, known, stops;
+	int use_ret;
 } test;
 
-static int test_start(struct net_cable *cable, uint64_t accepted)
+static int test_start(struct net_cable *cable, struct virtio *v, unsigned int pairs)
 {
 	(void)cable;
-	test.accepted = accepted;
+	test.known = pairs;
+	test.accepted = v->accepted;
 	return 0;
 }
 
-static void test_send(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static void test_stop(struct net_cable *cable)
+{
+	(void)cable;
+	test.stops++;
+}
+
+static int test_use(struct net_cable *cable, unsigned int pairs)
+{
+	(void)cable;
+	test.uses++;
+	if (!test.use_ret)
+		test.used = pairs;
+	return test.use_ret;
+}
+
+static void test_send(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+		      unsigned int count)
 {
 	struct iovec piece[CHAIN_MAX];
 
 	(void)cable;
+	test.from = pair;
 	memcpy(piece, iov, count * sizeof(*iov));
 	test.len = iov_take(piece, count, test.frame, sizeof(test.frame));
 	test.sent++;
@@ -49,18 +75,19 @@ static void test_send(struct net_cable *cable, const struct iovec *iov, unsigned
 
 static int test_watch(struct net_cable *cable, struct virtio *v)
 {
-	(void)cable;
 	(void)v;
-	return 10;
+	return cable->elsewhere ? -1 : 10;
 }
 
-static size_t test_fill(struct net_cable *cable, const struct iovec *iov, unsigned int count)
+static size_t test_fill(struct net_cable *cable, unsigned int pair, const struct iovec *iov,
+			unsigned int count)
 {
 	struct iovec piece[CHAIN_MAX];
 	uint8_t head[NET_HEADER];
 	size_t len;
 
 	(void)cable;
+	(void)pair;
 	if (!test.next)
 		return 0;
 	memset(head, 0xee, sizeof(head));
@@ -73,7 +100,7 @@ static size_t test_fill(struct net_cable *cable, const struct iovec *iov, unsign
 
 static void test_run(struct net_cable *cable, struct virtio_net *net)
 {
-	while (virtio_net_room(net, test_fill, cable))
+	while (virtio_net_room(net, test.to, test_fill, cable))
 		;
 }
 
@@ -95,9 +122,33 @@ static bool begin(struct net_cable *cable)
 static struct net_cable *test_cable(void)
 {
 	memset(&test, 0, sizeof(test));
-	test.cable = (struct net_cable){
-		1u << VIRTIO_NET_F_CSUM, test_start, test_send, test_watch, test_run, test_destroy
-	};
+	test.cable = (struct net_cable){ .features = 1u << VIRTIO_NET_F_CSUM,
+					 .start = test_start,
+					 .send = test_send,
+					 .watch = test_watch,
+					 .run = test_run,
+					 .destroy = test_destroy };
+	return &test.cable;
+}
+
+/* One whose frames somebody else passes, who knows of events at an entry. */
+static struct net_cable *kernels_cable(unsigned int pairs)
+{
+	test_cable();
+	test.cable.elsewhere = true;
+	test.cable.features = 1u << VIRTIO_RING_F_EVENT_IDX;
+	test.cable.pairs = pairs;
+	test.cable.use = test_use;
+	test.cable.stop = test_stop;
+	return &test.cable;
+}
+
+/* Likewise, with several queues. */
+static struct net_cable *wide_cable(unsigned int pairs)
+{
+	test_cable();
+	test.cable.pairs = pairs;
+	test.cable.use = test_use;
 	return &test.cable;
 }
 
@@ -160,6 +211,229 @@ static void frames_that_break(void)
 	drv_request(RX, OUT, 100, 0, 0);
 	CHECK(drv_broken());
 	CHECK_EQ(test.sent, 0);
+	drv_end();
+}
+
+#define WIDE (1u << VIRTIO_NET_F_MQ | 1u << VIRTIO_NET_F_CTRL_VQ)
+
+/* A command in a queue, whose answer is returned, 0x55 where there is none. */
+static uint8_t command(unsigned int queue, const void *data, uint32_t len)
+{
+	uint8_t *answer = drv_at(IN, 2);
+
+	memcpy(drv_at(OUT, len), data, len);
+	memset(answer, 0x55, 2);
+	if (drv_request(queue, OUT, len, IN, 2) == 1)
+		CHECK_EQ(answer[1], 0x55);
+	return answer[0];
+}
+
+static uint8_t set_pairs(unsigned int queue, uint16_t pairs)
+{
+	uint8_t data[4] = { VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET };
+
+	memcpy(data + 2, &pairs, sizeof(pairs));
+	return command(queue, data, sizeof(data));
+}
+
+static uint32_t send_one(unsigned int pair)
+{
+	uint8_t *p = drv_at(OUT, 100);
+
+	memset(p, 0, 100);
+	strcpy((char *)p + NET_HEADER, "destinationsource!");
+	return drv_request(2 * pair + TX, OUT, 30, 0, 0);
+}
+
+/* A frame for a pair; whether it came. */
+static bool receive_one(unsigned int pair)
+{
+	uint16_t before = drv_used(2 * pair + RX);
+	unsigned int i;
+
+	test.to = pair;
+	test.next = "a frame that has more than fourteen bytes";
+	drv_desc(2 * pair + RX, 0, IN, ROOM, DRV_WRITE);
+	drv_offer(2 * pair + RX, 0);
+	for (i = 0; i < 100 && drv_used(2 * pair + RX) == before; i++)
+		usleep(1000);
+	test.next = NULL;
+	return drv_used(2 * pair + RX) != before;
+}
+
+static void queues(void)
+{
+	struct net_stats stats;
+
+	if (!begin(wide_cable(4)))
+		return;
+	CHECK_EQ(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_NUMQ, 2), 9);
+	CHECK_EQ(drv_get(DRV_DEVICE + 8, 2), 4);
+	drv_drive(WIDE);
+	CHECK_EQ(test.used, 1);
+	CHECK_EQ(test.known, 4);
+	/* One pair until the guest says more. */
+	CHECK(!receive_one(1));
+	drv_drive(WIDE);
+	CHECK_EQ(set_pairs(8, 3), VIRTIO_NET_OK);
+	CHECK_EQ(test.used, 3);
+	CHECK(receive_one(0));
+	CHECK(receive_one(2));
+	CHECK(!receive_one(3));
+	send_one(1);
+	CHECK_EQ(test.from, 1);
+	/* What is left in a queue is sent. */
+	send_one(3);
+	CHECK_EQ(test.from, 3);
+	virtio_net_stats(drv.v, &stats);
+	CHECK_EQ(stats.pairs, 3);
+	CHECK_EQ(stats.received[0], 1);
+	CHECK_EQ(stats.received[2], 1);
+	CHECK_EQ(stats.sent[1], 1);
+	CHECK_EQ(stats.sent[0], 0);
+	CHECK_EQ(set_pairs(8, 1), VIRTIO_NET_OK);
+	CHECK_EQ(test.used, 1);
+	CHECK(!receive_one(2));
+	/* As after a reset. */
+	CHECK_EQ(set_pairs(8, 4), VIRTIO_NET_OK);
+	drv_drive(WIDE);
+	CHECK_EQ(test.used, 1);
+	virtio_net_stats(drv.v, &stats);
+	CHECK_EQ(stats.pairs, 1);
+	drv_end();
+}
+
+/* A driver that has not taken several queues: the control queue is where it would be for one. */
+static void queues_not_taken(void)
+{
+	if (!begin(wide_cable(4)))
+		return;
+	drv_drive(1u << VIRTIO_NET_F_CTRL_VQ);
+	CHECK_EQ(test.known, 1);
+	CHECK_EQ(set_pairs(2, 2), VIRTIO_NET_ERR);
+	CHECK_EQ(test.used, 1);
+	send_one(0);
+	CHECK_EQ(test.sent, 1);
+	/* Without a control queue there are none. */
+	drv_drive(0);
+	drv_desc(2, 0, OUT, 4, DRV_NEXT);
+	drv_desc(2, 1, IN, 1, DRV_WRITE);
+	drv_offer(2, 0);
+	send_one(0);
+	CHECK_EQ(drv_used(2), 0);
+	/* The one must not be taken without the other. */
+	drv_drive(1u << VIRTIO_NET_F_MQ);
+	CHECK(drv_broken());
+	drv_end();
+}
+
+/* Of a device that the kernel serves there is the control queue, wherever it stands. */
+static void frames_of_the_kernel(void)
+{
+	struct net_stats stats;
+	unsigned int stops;
+
+	if (!begin(kernels_cable(4)))
+		return;
+	drv_set(DRV_COMMON + VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
+	CHECK(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_DF, 4) & 1u << VIRTIO_RING_F_EVENT_IDX);
+	CHECK(!(drv_get(DRV_COMMON + VIRTIO_PCI_COMMON_DF, 4) & 1u << VIRTIO_RING_F_INDIRECT_DESC));
+	drv_drive(WIDE);
+	drv_desc(TX, 0, OUT, 30, 0);
+	drv_offer(TX, 0);
+	CHECK_EQ(set_pairs(8, 3), VIRTIO_NET_OK);
+	CHECK_EQ(test.used, 3);
+	CHECK_EQ(drv_used(TX), 0);
+	CHECK_EQ(test.sent, 0);
+	virtio_net_stats(drv.v, &stats);
+	CHECK(stats.vhost);
+	CHECK_EQ(stats.sent[0], 0);
+	stops = test.stops;
+	drv_drive(1u << VIRTIO_NET_F_CTRL_VQ);
+	CHECK_EQ(test.stops, stops + 1);
+	/* The first may be found when the driver begins; of the second it must be told. */
+	CHECK_EQ(set_pairs(2, 2), VIRTIO_NET_ERR);
+	CHECK_EQ(set_pairs(2, 2), VIRTIO_NET_ERR);
+	drv_drive(WIDE);
+	CHECK_EQ(set_pairs(8, 4), VIRTIO_NET_OK);
+	/* What one queue has broken ends all. */
+	stops = test.stops;
+	drv_request(8, OUT, 4, 0, 0);
+	CHECK(drv_broken());
+	drv_until(test.stops == stops + 1);
+	drv_end();
+}
+
+/* Queues that are not set up are none to use. */
+static void queues_not_ready(void)
+{
+	if (!begin(wide_cable(4)))
+		return;
+	drv_drive_some(WIDE, 1u << 5);
+	CHECK_EQ(set_pairs(8, 3), VIRTIO_NET_ERR);
+	CHECK_EQ(set_pairs(8, 2), VIRTIO_NET_OK);
+	drv_end();
+}
+
+/* The kernel's part: must be had, can be had, is not wanted. */
+static void vhost_nodes(void)
+{
+	struct net_config cfg = { .tap = true, .queues = 2, .vhost = NET_VHOST_OFF };
+	bool there = !access(NET_VHOST_NODE, R_OK | W_OK);
+	int node[2], n;
+
+	CHECK_EQ(net_vhost_open(&cfg, node, &err), 0);
+	cfg.vhost = NET_VHOST_AUTO;
+	n = net_vhost_open(&cfg, node, &err);
+	CHECK_EQ(n, there ? 2 : 0);
+	while (n > 0)
+		close(node[--n]);
+	cfg.vhost = NET_VHOST_ON;
+	n = net_vhost_open(&cfg, node, &err);
+	CHECK_EQ(n, there ? 2 : -1);
+	while (n > 0)
+		close(node[--n]);
+	if (there)
+		return;
+	CHECK(err.status == EX_UNAVAILABLE || err.status == EX_NOPERM);
+	CHECK_HAS(err.text, NET_VHOST_NODE);
+}
+
+static void commands_that_are_none(void)
+{
+	static const uint8_t other_class[] = { 0, 0, 1, 0 },
+			     other[] = { VIRTIO_NET_CTRL_MQ, 1, 1, 0 };
+	static const uint8_t some[] = { VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, 2, 0 };
+	static const uint16_t bad[] = { 0, 5, 0x8000, 0xffff };
+	unsigned int i;
+
+	if (!begin(wide_cable(4)))
+		return;
+	drv_drive(WIDE);
+	CHECK_EQ(set_pairs(8, 2), VIRTIO_NET_OK);
+	CHECK_EQ(command(8, other_class, 4), VIRTIO_NET_ERR);
+	CHECK_EQ(command(8, other, 4), VIRTIO_NET_ERR);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK_EQ(set_pairs(8, bad[i]), VIRTIO_NET_ERR);
+	/* Too short. */
+	for (i = 1; i < sizeof(some); i++)
+		CHECK_EQ(command(8, some, i), VIRTIO_NET_ERR);
+	/* Nothing to read at all. */
+	CHECK_EQ(drv_request(8, 0, 0, IN, 1), 1);
+	CHECK_EQ(*(uint8_t *)drv_at(IN, 1), VIRTIO_NET_ERR);
+	CHECK_EQ(test.uses, 3);
+	/* The host has no queue to spare. */
+	test.use_ret = -EBUSY;
+	CHECK_EQ(set_pairs(8, 3), VIRTIO_NET_ERR);
+	test.use_ret = 0;
+	CHECK_EQ(test.used, 2);
+	CHECK(receive_one(1));
+	CHECK(!receive_one(2));
+	/* No room for the answer. */
+	drv_request(8, OUT, 4, 0, 0);
+	CHECK(drv_broken());
+	drv_drive(WIDE);
+	CHECK_EQ(set_pairs(8, 4), VIRTIO_NET_OK);
 	drv_end();
 }
 
@@ -227,22 +501,94 @@ static void forwards(void)
 /* Whatever this machine allows: an error says which interface, and what to do. */
 static void tap_errors(void)
 {
-	struct net_cable *cable = net_tap("lo", &err);
+	struct virtio v = { .accepted = 0 };
+	struct net_cable *cable;
+	int fd[2];
 
-	CHECK(!cable);
+	CHECK(net_tap_open("lo", 1, fd, &err));
 	CHECK(err.status == EX_UNAVAILABLE || err.status == EX_NOPERM);
 	CHECK(strstr(err.text, "lo ") || strstr(err.text, "/dev/net/tun"));
 	if (access("/dev/net/tun", R_OK | W_OK))
 		return;
-	CHECK(!net_tap("much-too-long-a-name", &err));
+	CHECK(net_tap_open("much-too-long-a-name", 1, fd, &err));
 	CHECK_EQ(err.status, EX_USAGE);
-	cable = net_tap(NULL, &err);
-	if (!cable) {
+	if (net_tap_open(NULL, 1, fd, &err)) {
 		CHECK_EQ(err.status, EX_NOPERM);
 		return;
 	}
-	CHECK_EQ(cable->start(cable, 0), 0);
+	cable = net_tap(fd, 1, &err);
+	CHECK(cable);
+	if (!cable)
+		return;
+	CHECK_EQ(cable->start(cable, &v, 1), 0);
+	CHECK_EQ(cable->use(cable, 1), 0);
 	cable->destroy(cable);
+}
+
+/* Where interfaces can be made: each queue is of the same one, and can be turned off and on. */
+static void tap_queues(void)
+{
+	struct net_cable *cable;
+	struct ifreq ifr[2];
+	int fd[3], other[2];
+
+	if (net_tap_open(NULL, 3, fd, &err)) {
+		CHECK(err.status == EX_NOPERM || err.status == EX_UNAVAILABLE);
+		return;
+	}
+	CHECK(!ioctl(fd[0], TUNGETIFF, &ifr[0]) && !ioctl(fd[2], TUNGETIFF, &ifr[1]));
+	CHECK(!strcmp(ifr[0].ifr_name, ifr[1].ifr_name));
+	CHECK(ifr[1].ifr_flags & IFF_MULTI_QUEUE);
+	CHECK(net_tap_open(ifr[0].ifr_name, 2, other, &err));
+	CHECK_EQ(err.status, EX_TEMPFAIL);
+	CHECK_HAS(err.text, "another process uses the interface");
+	CHECK(net_tap_open(ifr[0].ifr_name, 1, other, &err));
+	CHECK_EQ(err.status, EX_TEMPFAIL);
+	cable = net_tap(fd, 3, &err);
+	CHECK(cable);
+	if (!cable)
+		return;
+	CHECK_EQ(cable->pairs, 3);
+	CHECK_EQ(cable->use(cable, 1), 0);
+	CHECK(!ioctl(fd[2], TUNGETIFF, &ifr[1]) && (ifr[1].ifr_flags & IFF_DETACH_QUEUE));
+	CHECK_EQ(cable->use(cable, 2), 0);
+	CHECK_EQ(cable->use(cable, 3), 0);
+	CHECK(!ioctl(fd[2], TUNGETIFF, &ifr[1]) && !(ifr[1].ifr_flags & IFF_DETACH_QUEUE));
+	/* Queues that are off are somebody's, too. */
+	CHECK_EQ(cable->use(cable, 1), 0);
+	CHECK(net_tap_open(ifr[0].ifr_name, 2, other, &err));
+	CHECK_EQ(err.status, EX_TEMPFAIL);
+	cable->destroy(cable);
+}
+
+/* An interface that others made has the queues that it was made for. */
+static void tap_made_before(void)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd[2], made = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (made < 0 || ioctl(made, TUNSETIFF, &ifr) || ioctl(made, TUNSETPERSIST, 1)) {
+		if (made >= 0)
+			close(made);
+		return;
+	}
+	close(made);
+	CHECK(net_tap_open(ifr.ifr_name, 2, fd, &err));
+	CHECK_EQ(err.status, EX_UNAVAILABLE);
+	CHECK_HAS(err.text, "multi_queue");
+	CHECK_EQ(net_tap_open(ifr.ifr_name, 1, fd, &err), 0);
+	CHECK_EQ(ioctl(fd[0], TUNSETPERSIST, 0), 0);
+	close(fd[0]);
+	/* With several: one can be had of it, too, once. */
+	ifr = (struct ifreq){ .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE };
+	made = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	CHECK(!ioctl(made, TUNSETIFF, &ifr) && !ioctl(made, TUNSETPERSIST, 1));
+	close(made);
+	CHECK_EQ(net_tap_open(ifr.ifr_name, 1, fd, &err), 0);
+	CHECK(net_tap_open(ifr.ifr_name, 1, fd + 1, &err));
+	CHECK_EQ(err.status, EX_TEMPFAIL);
+	CHECK_EQ(ioctl(fd[0], TUNSETPERSIST, 0), 0);
+	close(fd[0]);
 }
 
 static void vsock_errors(void)
@@ -263,4 +609,6 @@ static void vsock_errors(void)
 }
 
 TAP_MAIN(TEST(card), TEST(frames_that_break), TEST(user_network), TEST(forwards), TEST(tap_errors),
-	 TEST(vsock_errors));
+	 TEST(tap_queues), TEST(tap_made_before), TEST(queues), TEST(queues_not_taken),
+	 TEST(queues_not_ready), TEST(frames_of_the_kernel), TEST(vhost_nodes),
+	 TEST(commands_that_are_none), TEST(vsock_errors));

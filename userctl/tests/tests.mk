@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: unit tests, once plain and once with sanitizers; TAP on standard output.
-TESTS := acpi boot boot_hostile bus console cpu_hotplug cpuid doctor firmware fwcfg hotplug p9 pc pci rtc sandbox serial units virtio_blk \
-	virtio_console virtio_kill virtio_net virtio_ports virtio_small virtqueue
+TESTS := acpi blk_nbd boot boot_hostile bus console cpu_hotplug cpuid doctor firmware fwcfg given hotplug net_vhost p9 pc pci rtc sandbox serial units virtio_blk \
+	virtio_console virtio_kill virtio_mem virtio_net virtio_ports virtio_small virtqueue
 TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 
 $(OUT)/tests/test_%: $(OUT)/tests/test_%.o $(OUT)/tests/tap.o $(OUT)/tests/images.o \
@@ -14,7 +14,7 @@ tests: $(TEST_BINS) $(OUT)/vmctl guests
 
 # Kernels for the tests that run a VM: built here, so that hosts need no compiler.
 GUESTS := $(addprefix $(OUT)/tests/guests/,multiboot.elf multiboot.bin pvh.elf pv.elf \
-	bootsector.img pty tool say as-nobody)
+	numbers.elf bootsector.img pty tool say as-nobody killer)
 guests: $(GUESTS)
 
 $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest.lds
@@ -23,8 +23,9 @@ $(OUT)/tests/guests/%.elf: $(SRC)/tests/guests/guest.S $(SRC)/tests/guests/guest
 	$(Q)$(CC) -m32 $(GUEST_FLAGS) -c -o $@.o $<
 	$(Q)$(LD) -m elf_i386 --no-warn-rwx-segments -T $(SRC)/tests/guests/guest.lds -o $@ $@.o
 
-$(OUT)/tests/guests/pv.elf: $(SRC)/tests/guests/pv.c $(SRC)/tests/guests/guest.lds
-	@echo "  GUEST   pv.elf"
+$(addprefix $(OUT)/tests/guests/,pv.elf numbers.elf): $(OUT)/tests/guests/%.elf: \
+		$(SRC)/tests/guests/%.c $(SRC)/tests/guests/numbers.h $(SRC)/tests/guests/guest.lds
+	@echo "  GUEST   $*.elf"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -m32 -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
 		-fno-asynchronous-unwind-tables -mgeneral-regs-only $(UAPI) \
@@ -45,7 +46,7 @@ $(OUT)/tests/guests/bootsector.img: $(SRC)/tests/guests/bootsector.S
 	$(Q)chmod -x $@ && truncate -s 4M $@
 
 # Static, as the hosts have no more than they need.
-$(addprefix $(OUT)/tests/guests/,pty tool say as-nobody): $(OUT)/tests/guests/%: $(SRC)/tests/guests/%.c
+$(addprefix $(OUT)/tests/guests/,pty tool say as-nobody killer): $(OUT)/tests/guests/%: $(SRC)/tests/guests/%.c
 	@echo "  LD      $@"
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -static -o $@ $<
@@ -57,6 +58,6 @@ ifeq ($(SANITIZE),)
 	$(Q)$(SRC)/tests/run.sh $(OUT)/sanitize
 endif
 
--include $(TEST_BINS:=.d)
+-include $(TEST_BINS:=.d) $(addprefix $(OUT)/tests/,tap.d images.d driver.d)
 .PHONY: tests guests
 .SECONDARY:

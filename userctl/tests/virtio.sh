@@ -4,7 +4,8 @@
 #	VMCTL=/vmctl GUESTS=/guests LINUX=/bzImage INITRD=/virtio.gz VMM_DEV=/dev/vmm sh virtio.sh
 # LINUX has virtio built in; INITRD is busybox with guests/virtio-init, which does what "task=" on
 # its command line says. STOCK, if set, is a
-# folder with Debian's kernel and an initrd with its modules. Arguments name the cases to run; without any it is all of them.
+# folder with Debian's kernel and an initrd with its modules; ROUNDS says how often disks are killed,
+# SEED at which moments. Arguments name the cases to run; without any it is all of them.
 # shellcheck disable=SC2034,SC2154 # variables are those of lib.sh
 . "$(dirname "$0")/lib.sh"
 only=" $* "
@@ -15,7 +16,7 @@ asked() {
 }
 
 quiet="console=ttyS0 panic=-1 quiet"
-limit=3600
+limit=7200
 
 head -c 4194304 /dev/urandom >"$tmp/disk"
 head -c 1048576 /dev/zero >"$tmp/disk2"
@@ -196,6 +197,100 @@ if asked net; then
 	wait $holder
 fi
 
+# several NAME QUEUES OPTIONS STATISTICS PATTERNS: Debian's kernel fetches by each of its two
+# processors. (It resets the card at its end, which has one queue then.)
+several() {
+	name=$1 want=0
+	sum=$(sha256sum <"$tmp/www/file" | cut -d' ' -f1)
+	statistics=$4
+	{
+		echo "^guest: queues $2"
+		printf '%s\n' "^guest: file 0 $sum" "^guest: file 1 $sum"
+		printf '%s\n' "$5"
+	} >"$tmp/want"
+	start --kernel "$STOCK/vmlinuz" --initrd "$STOCK/virtio-stock.gz" --memory 256M --cpus 2 \
+		--append "$quiet task=queues server=192.168.78.1:8000 address=192.168.78.2" \
+		--net "tap=vmtap1$3" --stats="$tmp/stats"
+	prepare
+	finish "$name"
+	cp "$tmp/stats" "$tmp/out"
+	printf '%s\n' "$statistics" >"$tmp/want"
+	got=0
+	verdict "$name: what vmctl has passed"
+}
+
+if asked queues && [ -n "${STOCK:-}" ]; then
+	mkdir -p "$tmp/www"
+	head -c 3000000 /dev/urandom >"$tmp/www/file"
+	httpd -f -p 8000 -h "$tmp/www" &
+	server=$!
+	prepare() {
+		await test -e /sys/class/net/vmtap1
+		ip addr add 192.168.78.1/24 dev vmtap1
+		ip link set vmtap1 up
+	}
+	path=/sys/class/net/eth0/queues
+	listed=$([ ! -e /dev/vhost-net ] || echo ", vhost")
+	# Requests and answers of each processor by its own queue.
+	several "two queues" "$path/rx-0 $path/rx-1 $path/tx-0 $path/tx-1" ,queues=2,vhost=off \
+		"^net0_vhost 0\$
+^net0_received_0 [1-9][0-9][0-9]
+^net0_received_1 [1-9][0-9][0-9]
+^net0_sent_0 [1-9][0-9]
+^net0_sent_1 [1-9][0-9]" "^guest: interrupts 0 [1-9]
+^guest: interrupts 1 [1-9]"
+	several "one queue" "$path/rx-0 $path/tx-0[[:space:]]*\$" ,vhost=off "^net0_queues 1\$
+^net0_vhost 0\$
+^net0_received_0 [1-9][0-9][0-9]
+^net0_sent_0 [1-9][0-9]" "^guest: interrupts 0 [1-9]"
+	# What the kernel passes vmctl does not see. It is what there is without being asked for.
+	if [ -e /dev/vhost-net ]; then
+		ends "queues that the kernel serves" 0 "^# the kernel has passed frames
+^ok 1 - served
+^ok 2 - hostile" "$GUESTS/test_net_vhost"
+		several "two queues, by vhost" "$path/rx-0 $path/rx-1 $path/tx-0 $path/tx-1" \
+			,queues=2 "^net0_vhost 1\$
+^net0_received_0 0\$
+^net0_received_1 0\$
+^net0_sent_0 0\$
+^net0_sent_1 0\$" "^guest: interrupts 0 [1-9]
+^guest: interrupts 1 [1-9]"
+		several "one queue, by vhost" "$path/rx-0 $path/tx-0[[:space:]]*\$" ,vhost=on \
+			"^net0_queues 1\$
+^net0_vhost 1\$
+^net0_received_0 0\$
+^net0_sent_0 0\$" "^guest: interrupts 0 [1-9]"
+	else
+		vm "vhost of a host that has none" 69 \
+			"net tap: /dev/vhost-net: No such file.*modprobe vhost_net" --kernel "$mb" \
+			--append off --net tap=vmtap1,vhost=on
+	fi
+	kill $server
+	start --kernel "$mb" --append hang --net tap=vmtap1 --grace 0
+	holder=$pid
+	await says 1 ready
+	vm "two queues of an interface that was made with one" 69 \
+		"vmtap1 has one queue, not 2: make it anew by .*multi_queue" --kernel "$mb" \
+		--append off --net tap=vmtap1,queues=2
+	kill -s TERM $holder
+	wait $holder
+	start --kernel "$mb" --append hang --net tap=vmtap1,queues=2 --grace 0
+	holder=$pid
+	await says 1 ready
+	vm "two queues of an interface in use" 75 "another process uses the interface vmtap1" \
+		--kernel "$mb" --append off --net tap=vmtap1,queues=2
+	kill -s TERM $holder
+	wait $holder
+	export VMM_RUN="$tmp/run"
+	ctl "a VM without a card" 0 "" start hot --kernel "$mb" --append hang --grace 0 --pci
+	ctl "attach of two queues" 0 "^net0\$" attach hot nic tap=vmtap1,queues=2
+	ctl "which are listed" 0 "tap vmtap1, 2 queues$listed\$" attach hot
+	holds "and there" test -e /sys/class/net/vmtap1/queues/rx-1
+	ctl "detach of two queues" 0 "" detach hot net0
+	holds "which are gone" test ! -e /sys/class/net/vmtap1
+	ctl "its end" 0 "" stop hot --force --timeout 0
+fi
+
 if asked vsock && [ -e /dev/vhost-vsock ]; then
 	"$GUESTS/tool" listen 1234 >"$tmp/listener" &
 	guest "sockets of the host" 0 "^guest: vsock hello" "sockets vport=1234" --vsock 42
@@ -217,6 +312,144 @@ if asked kill; then
 			echo "nothing lost" >>"$tmp/want"
 		finish "$name"
 	done
+fi
+
+# A file system whose device can lose its power.
+power_supply() {
+	mkdir -p "$tmp/power" && mkfs.ext4 -q -F -O ^metadata_csum,^64bit /dev/ram0 &&
+		mount -t ext4 /dev/ram0 "$tmp/power" && cp "$tmp/numbers" "$tmp/power/numbers" &&
+		sync
+}
+
+# killed TITLE STATUS PATTERN ROUNDS MODE IMAGE [OPTION...] -- VM-OPTION...: so many are killed.
+killed() {
+	title=$1 want=$2 times=$4 mode=$5 image=$6
+	echo "$3" >"$tmp/want"
+	shift 6
+	# What comes before the two dashes is the killer's.
+	timeout 1200 "$GUESTS/killer" "$times" "$seed" "$mode" "$image" "$@" >"$tmp/out" 2>&1 \
+		</dev/null
+	got=$?
+	seed=$(((seed + 1) % 4294967296))
+	echo "# $(tail -n 1 "$tmp/out")"
+	verdict "$title"
+}
+
+# served DEVICE: the same of an image that qemu-nbd serves, which is not killed, but has no power.
+served() {
+	rm "$tmp/power/numbers"
+	qemu-img create -q -f qcow2 "$tmp/power/numbers" 256k
+	for mode in flush through; do
+		killed "killed, and no power: $mode, qcow2" 0 "$all" $((rounds / 8)) $mode "$tmp/numbers" \
+			-p "$1" "$tmp/power" "$tmp/power/numbers" \
+			-x "qemu-img convert -f qcow2 -O raw $tmp/power/numbers $tmp/numbers" -- \
+			"$VMCTL" run --memory 16M --kernel "$GUESTS/numbers.elf" \
+			--disk "$tmp/power/numbers,format=qcow2"
+	done
+}
+
+# Likewise by a guest that has eight writes under way, and says what is safe as often as it can.
+if asked killed; then
+	seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+	all="^killed [0-9]* times, told [0-9]* times, lost 0 numbers"
+	set -- "$VMCTL" run --memory 16M --kernel "$GUESTS/numbers.elf"
+	head -c 262144 /dev/zero >"$tmp/numbers"
+	rounds=${ROUNDS:-200}
+	killed "killed $rounds times: what was flushed is there" 0 "$all" "$rounds" flush \
+		"$tmp/numbers" -- "$@" --disk "$tmp/numbers"
+	killed "killed, of a guest that does not flush" 0 "$all" $((rounds / 8)) through \
+		"$tmp/numbers" -- "$@" --disk "$tmp/numbers"
+	if [ -b /dev/ram0 ]; then
+		: >"$tmp/want"
+		want=0
+		power_supply >"$tmp/out" 2>&1
+		got=$?
+		verdict "a file system whose device can lose its power"
+		for mode in flush through; do
+			killed "killed, and no power: $mode" 0 "$all" $((rounds / 8)) $mode \
+				"$tmp/power/numbers" -p /dev/ram0 "$tmp/power" "$tmp/power/numbers" -- "$@" \
+				--disk "$tmp/power/numbers"
+		done
+		# What nobody flushed is lost, or the cases above would mean nothing.
+		killed "killed, and no power: a guest that believes too early" 1 "^lost: " 5 lie \
+			"$tmp/power/numbers" -p /dev/ram0 "$tmp/power" "$tmp/power/numbers" -- "$@" \
+			--disk "$tmp/power/numbers"
+		[ ! -x /usr/bin/qemu-nbd ] || served /dev/ram0
+		umount "$tmp/power"
+	fi
+fi
+
+# no_server: qemu-nbd ends with its VM.
+no_server() {
+	! pidof qemu-nbd >/dev/null
+}
+
+# image NAME OPTION...: a qcow2 image.
+image() {
+	(cd "$tmp" && qemu-img create -q -f qcow2 "$@")
+}
+
+# Images that qemu-nbd serves, where it is.
+if asked qcow2 && command -v qemu-nbd >/dev/null; then
+	qemu-img convert -O qcow2 "$tmp/disk" "$tmp/base.qcow2"
+	image -b base.qcow2 -F qcow2 over.qcow2
+	name="an overlay" want=0
+	cat >"$tmp/want" <<-EOF
+		^guest: sectors 8192 2048
+		^guest: read-only 0 1
+		^guest: read $(sha256sum <"$tmp/disk" | cut -d' ' -f1)
+		^guest: written
+		^guest: refused
+	EOF
+	qemu-img convert -O qcow2 "$tmp/disk2" "$tmp/disk2.qcow2"
+	start --kernel "$LINUX" --initrd "$INITRD" --append "$quiet task=disks" \
+		--disk "$tmp/over.qcow2,format=qcow2" --disk "$tmp/disk2.qcow2,ro,format=qcow2"
+	finish "$name"
+	holds "its server ends with it" no_server
+	ends "the overlay is whole" 0 "No errors" qemu-img check "$tmp/over.qcow2"
+	ends "what it lies on is as it was" 0 "identical" qemu-img compare -F raw \
+		"$tmp/base.qcow2" "$tmp/disk"
+	dd if="$tmp/disk" of="$tmp/half" bs=2097152 count=1 2>/dev/null
+	cat "$tmp/half" "$tmp/half" >"$tmp/twice"
+	ends "what the guest wrote is there" 0 "identical" qemu-img compare -F raw \
+		"$tmp/over.qcow2" "$tmp/twice"
+	# What is wrong is said before the guest starts.
+	image -b base.qcow2 -F qcow2 loop.qcow2
+	image -u -b loop.qcow2 -F qcow2 loop2.qcow2 4M
+	image -u -b loop2.qcow2 -F qcow2 loop.qcow2 4M
+	image -u -b none.qcow2 -F qcow2 lost.qcow2 4M
+	set -- --kernel "$mb" --append off
+	vm "no image" 66 "none.qcow2: No such file" "$@" --disk "$tmp/none.qcow2,format=qcow2"
+	vm "an image that lies on none" 66 "disk.*none.qcow2.*No such file" "$@" \
+		--disk "$tmp/lost.qcow2,format=qcow2"
+	vm "images in a circle" 65 "disk.*infinite loop" "$@" --disk "$tmp/loop.qcow2,format=qcow2"
+	vm "a raw image" 65 "not in qcow2 format" "$@" --disk "$tmp/disk,format=qcow2"
+	start --kernel "$mb" --append hang --disk "$tmp/over.qcow2,format=qcow2" --grace 0
+	holder=$pid
+	await says 1 ready
+	vm "an image in use" 75 "over.qcow2: another process uses it" "$@" \
+		--disk "$tmp/over.qcow2,format=qcow2"
+	vm "an image that others lie on, in use" 75 "another process" "$@" \
+		--disk "$tmp/base.qcow2,format=qcow2"
+	kill -s TERM $holder
+	wait $holder
+	vm "an image that is free again" 0 "^multiboot" "$@" --disk "$tmp/over.qcow2,format=qcow2"
+	# While it runs: who has such a disk can have others.
+	export VMM_RUN="$tmp/run"
+	ctl "a VM with an image" 0 "" start hot --kernel "$mb" --append hang --grace 0 \
+		--disk "$tmp/over.qcow2,format=qcow2"
+	ctl "attach of another" 0 "^disk1\$" attach hot disk "$tmp/base.qcow2,ro,format=qcow2"
+	ctl "which is listed" 0 "base.qcow2, qcow2, read-only" attach hot
+	ctl "attach of one that is none" 1 "not in qcow2 format" attach hot disk \
+		"$tmp/disk,format=qcow2"
+	ctl "detach of one" 0 "" detach hot disk1
+	ctl "its end" 0 "" stop hot --force --timeout 0
+	holds "no server is left" no_server
+	ctl "a VM without an image" 0 "" start cold --kernel "$mb" --append hang --grace 0 --pci
+	ctl "attach to it" 1 "the VM has given up what it takes" attach cold disk \
+		"$tmp/over.qcow2,format=qcow2"
+	ctl "its end, too" 0 "" stop cold --force --timeout 0
+	holds "no server of what was refused is left" no_server
 fi
 
 # logged COUNT PATTERN: so many lines of what the guest called hot has said match.
@@ -306,6 +539,63 @@ if asked cpus && [ -n "${STOCK:-}" ]; then
 	holds "are brought up, too" cpus_are 0-3
 	ctl "five" 1 "the VM can have 1 to 4 vCPUs" set cpus --vcpus 5
 	ctl "its end" 0 "" stop cpus --force --timeout 0
+fi
+
+# Memory that comes and goes, and what of it is the host's again.
+if asked memory && [ -n "${STOCK:-}" ]; then
+	export VMM_RUN="$tmp/run"
+	guest_memory() {
+		sed -n 's/.*guest: memory \([0-9]*\).*/\1/p' "$tmp/run/memory.log" | tail -n 1
+	}
+	# within LEAST MOST: what the guest has, in KiB.
+	within() {
+		now=$(guest_memory)
+		[ "${now:-0}" -ge "$1" ] && [ "$now" -le "$2" ]
+	}
+	# kib FIELD: what its process has in memory (VmRSS), or had at most (VmHWM).
+	kib() {
+		sed -n "s/$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$(field memory pid)/status"
+	}
+	has_used() {
+		[ "$(grep -c "guest: has used" "$tmp/run/memory.log")" -ge "$1" ]
+	}
+	below() {
+		[ "$(kib VmRSS)" -lt "$1" ]
+	}
+	ctl "a VM of 160M that can have 672M" 0 "" start memory --kernel "$STOCK/vmlinuz" \
+		--memory 160M,max=672M --balloon --initrd "$STOCK/virtio-stock.gz" \
+		--append "$quiet task=memory memhp_default_state=online_movable"
+	await within 1 163840
+	begin=$(guest_memory) small=$(kib VmRSS)
+	# Forget the most until now (proc(5)): what the guest leaves free it gives back in seconds.
+	echo 5 >"/proc/$(field memory pid)/clear_refs"
+	ctl "its memory" 0 "^memory  *160M" show memory
+	ctl "256M more" 0 "" set memory --memory 416M
+	holds "are the guest's" within $((begin + 260000)) $((begin + 262144))
+	ctl "and so the host knows" 0 "^memory_plugged 268435456\$
+^memory_requested 268435456\$
+^memory_region 536870912\$" stats memory
+	ctl "and tells others" 0 "^memory  *416M" show memory
+	holds "the guest uses it" has_used 1
+	large=$(kib VmHWM)
+	echo "# resident: $small KiB of $begin, $large KiB of $(guest_memory)"
+	holds "and the host gives it" test "$large" -ge $((small + 100000))
+	ctl "more than there can be" 1 "the VM can have 672 MiB, and cannot have more" \
+		set memory --memory 673M
+	ctl "128M less" 0 "" set memory --memory 288M
+	holds "are the guest's no more" within $((begin + 130000)) $((begin + 131072))
+	ctl "all of it gone, and of the first some" 0 "" set memory --memory 150M
+	holds "leaves what there was" within 1 "$begin"
+	ctl "and asks the balloon for the rest" 0 "^memory_plugged 0\$
+^balloon_target 10485760\$" stats memory
+	holds "the host has it back" below $((large - 100000))
+	ctl "all that there can be" 0 "" set memory --memory 672M
+	holds "is the guest's" within $((begin + 520000)) $((begin + 524288))
+	ctl "its reset" 0 "" reset memory
+	# Only a guest that has begun anew does that once more.
+	holds "begins anew, and uses it" has_used 2
+	holds "and has the rest again" within $((begin + 520000)) $((begin + 524288))
+	ctl "its end" 0 "" stop memory --force --timeout 0
 fi
 
 # Debian's kernel, whose drivers are modules, has some that the small one has not.

@@ -8,6 +8,7 @@
  *	wait	waits for the power button, then powers off
  *	hang	halts with interrupts off	echo	echoes COM1 until a dot, then powers off
  *	crash	triple-faults when something is typed
+ *	pair	starts the processor of APIC id 1 when something is typed; both go on for ever
  *
  * Built three times: multiboot as ELF, multiboot by addresses (-DADDRESSES, a flat file), and
  * PVH (-DPVH).
@@ -27,6 +28,12 @@
 #define PM1_CNT		0x604
 #define PWRBTN		0x0100
 #define S5		0x3400
+
+#define APIC_ICR	0xfee00300
+#define ICR_INIT	0x4500
+#define ICR_SIPI	0x4600
+#define PAIR_START	0x9000
+#define PAIR_CODE	0xfceb80e6	/* out %al, $0x80; jmp to it */
 
 	.code32
 	.section .text.head, "ax"
@@ -194,6 +201,21 @@ do_crash:
 	jz 1b
 	jmp do_triple
 
+do_pair:
+	mov $ready_text, %esi
+	call puts
+1:	mov $COM1 + 5, %dx
+	in %dx, %al
+	test $1, %al
+	jz 1b
+	mov $COM1, %dx
+	in %dx, %al
+	movl $PAIR_CODE, PAIR_START
+	movl $1 << 24, APIC_ICR + 0x10
+	movl $ICR_INIT, APIC_ICR
+	movl $ICR_SIPI + (PAIR_START >> 12), APIC_ICR
+	jmp 1b
+
 /* Not to be passed: hangs, so that the test's time limit tells. */
 bad:
 	mov $bad_text, %esi
@@ -259,6 +281,8 @@ actions:
 	.long do_echo
 	.ascii "cras"
 	.long do_crash
+	.ascii "pair"
+	.long do_pair
 	.long 0
 no_idt:
 	.word 0

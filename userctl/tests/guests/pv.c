@@ -6,19 +6,15 @@
  */
 #include <linux/vmm.h>
 
+#include "pvh.h"
+
 #define GIVEN (16u << 20)
 #define SIZE  (2u << 20)
 
 #define EFAULT 14
 #define EINVAL 22
 
-struct start_info {
-	__u32 magic, version, flags, modules;
-	__u64 modlist, cmdline;
-};
-
 static __u8 page[4096] __attribute__((aligned(4096)));
-static __u8 stack[16384] __attribute__((aligned(16), used));
 
 static __s32 hc(__u32 nr, __u32 a0, __u32 a1)
 {
@@ -136,17 +132,3 @@ __attribute__((used)) static void start(const struct start_info *info)
 	hc(VMM_HC_END, *(const char *)(__u32)info->cmdline == 'r', 0);
 	say("bad end\n");
 }
-
-asm(".section .note, \"a\", @note\n"
-    "	.long 4, 4, 18\n"
-    "	.asciz \"Xen\"\n"
-    "	.long _start\n"
-    ".section .text.head, \"ax\"\n"
-    ".globl _start\n"
-    "_start:\n"
-    "	mov $stack + 16384, %esp\n"
-    "	push %ebx\n"
-    "	call start\n"
-    "1:	hlt\n"
-    "	jmp 1b\n"
-    ".previous\n");
