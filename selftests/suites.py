@@ -9,8 +9,9 @@ import differences
 import foreign as foreign_kernels
 import kernels
 import kvm.linux
-from qemu import cases as qemu_cases
+from qemu import backports, cases as qemu_cases
 from tap import Case, SKIP
+from ynl import ynl as ynl_tool
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -18,15 +19,16 @@ BUILD = os.path.join(TOP, 'build')
 BOTH = ('svm', 'vmx')
 # Suites and cases of abi tests that a host is not asked for, and why.
 TOO_MUCH = {'svm2': {'host_mm': 'does not end on Bochs within minutes', **dict.fromkeys(
-                ('dirty_ring', 'hostile', 'ipi', 'irqfd', 'ioeventfd', 'lapic', 'system'),
+                ('dirty_ring', 'hostile', 'hostile_guest', 'ipi', 'irqfd', 'ioeventfd', 'lapic', 'system'),
                 'Bochs hangs now and then on this model')}}
 # Likewise where in-tree KVM takes part.
 TOO_MUCH_FOR_BOTH = {
     'svm': {'random_state': 'some states keep in-tree KVM in the kernel for ever',
+            'hostile_guest': 'in-tree KVM does not come back from a storm of interrupts',
             'isolation.debug_registers': 'QEMU ends when in-tree KVM runs a traced client',
             'lapic.cr8_in_window': 'QEMU aborts: in-tree KVM has V_IRQ set at writes of CR8'},
     'vmx': dict.fromkeys(
-        ('badinput', 'hostile', 'host_mm', 'limits', 'memory.delete_while_running',
+        ('badinput', 'hostile', 'hostile_guest', 'host_mm', 'limits', 'memory.delete_while_running',
          'memory.dontneed_while_running', 'pv_features.kick', 'quirks.mwait_without_exits',
          'random_state'),
         'a guest that leaves interrupts off is never interrupted on Bochs')}
@@ -115,7 +117,7 @@ def lint(run):
 
 def kunit(run, kernel):
     """vmm_kunit.ko's suites. Their results are in the kernel's log, record by record."""
-    return run.on_host(['--kernel', kernel, '--insmod', '--timeout', '900'],
+    return run.on_host(['--kernel', kernel, '--insmod', '--timeout', '1800'],
                        'dmesg -c >/dev/null; insmod /vmm_kunit.ko && rmmod vmm_kunit; '
                        's=$?; dmesg; exit $s', need_plan=False)
 
@@ -125,7 +127,7 @@ def unit(run):
     """KUnit on the slim kernel, and what its results come through."""
     cases = kunit(run, 'slim')
     if run.host == 'svm':
-        cases += run.local([os.path.join(HERE, 'hosts/host_test.py')], limit=300)
+        cases += run.local([os.path.join(HERE, 'hosts/host_test.py')], limit=900)
     return cases
 
 
@@ -160,7 +162,7 @@ def abi_tests(run, kernel, oracle, only, parameters=''):
     scale = 4 if kernel == 'debug' else 1
     return run.on_host(
         ['--kernel', kernel, *(['--oracle'] if oracle else ['--insmod', parameters]),
-         '--timeout', str(400 * scale),
+         '--timeout', str(1200 * scale),
          *(['--module', 'zram'] if kernel == 'stock' else []),
          '--file', os.path.join(BUILD, 'abi/abi')],
         ' '.join([f'VMM_DEV={device} /abi -s {scale}', *only]))
@@ -181,7 +183,7 @@ def faults(run):
     only = ('caps', 'cpuid', 'dirty', 'dirty_ring', 'events', 'ioapic', 'ioeventfd',
             'irqfd', 'memory', 'msr', 'msr_filter', 'pio', 'split_irqchip', 'stats', 'sync_regs',
             'system', 'vcpu', 'xstate', 'apf.closed_in_flight')
-    return run.on_host(['--kernel', 'debug', '--starved', '--insmod', '--timeout', '1500',
+    return run.on_host(['--kernel', 'debug', '--starved', '--insmod', '--timeout', '2400',
                         '--file', os.path.join(BUILD, 'abi/abi')],
                        ' '.join(['VMM_DEV=/dev/vmm /abi -f -s 4', *only]))
 
@@ -205,6 +207,16 @@ def virtual_apic(run):
 def abi_debug(run):
     """The ioctl interface on the debug kernel."""
     return abi_tests(run, 'debug', False, abi_cases(run)[1])
+
+
+@suite(long=BOTH, parts={'svm': 2, 'vmx': 2}, svm=1500, vmx=8000)
+def random_states(run):
+    """A million random states, each entered: other ones than the abi suite's."""
+    run.make('build-abi')
+    return run.on_host(['--kernel', 'slim', '--insmod', '--timeout', '7200',
+                        '--file', os.path.join(BUILD, 'abi/abi')],
+                       f'VMM_DEV=/dev/vmm VMM_STATES=250000 VMM_SEED={run.part + 1} '
+                       '/abi -s 60 random_state')
 
 
 @suite(hosts=('svm',), long=('svm',), svm=150)
@@ -231,7 +243,7 @@ def oracle(run):
     return differences.compare(ours, theirs, reasons, names if run.part == 0 else None)
 
 
-@suite(long=('vmx',), parts={'svm': 2, 'vmx': 2}, svm=500, vmx=1500)
+@suite(long=('vmx',), parts={'svm': 2, 'vmx': 8}, svm=500, vmx=6000)
 def kvm_selftests(run):
     """Linux's own KVM selftests: what in-tree KVM passes, vmm.ko has to pass."""
     return kvm.linux.suite(run)
@@ -244,7 +256,7 @@ def scale(run):
     """Many vCPUs, many VMs, more memory than the host has."""
     run.make('build-scale')
     return run.on_host(['--kernel', 'stock', '--insmod', '--smp', '2', '--memory', '320M',
-                        '--timeout', '600', '--module', 'zram',
+                        '--timeout', '1200', '--module', 'zram',
                         '--file', os.path.join(BUILD, 'scale/scale')],
                        'VMM_DEV=/dev/vmm /scale')
 
@@ -254,24 +266,27 @@ def host_events(run):
     """What a host does to memory, processors and clients while guests count."""
     run.make('build-events')
     return run.on_host(['--kernel', 'slim', '--starved', '--insmod', '--smp', '2', '--memory', '768M',
-                        '--timeout', '600', '--file', os.path.join(BUILD, 'events/events')],
+                        '--timeout', '1200', '--file', os.path.join(BUILD, 'events/events')],
                        'VMM_DEV=/dev/vmm /events')
 
 
 @suite(hosts=('svm',), also=('vmx',), svm=220, vmx=400)
 def fuzz_ioctl(run):
-    """Sequences of ioctls that make no sense, for two minutes."""
+    """Sequences of ioctls that make no sense, for two minutes; then netlink messages."""
     run.make('build-fuzz-ioctl')
     # One processor, led by what is new of the module: two take this kernel for ever to come up.
     # And two processors, on a kernel that sees less but does more.
     cases = []
-    for seconds, options in ((80, ['--kernel', 'debug']),
-                             (40, ['--kernel', 'slim', '--smp', '2', '--memory', '1536M',
-                                   '--append', 'slub_debug=FZP'])):
+    for seconds, messages, options in (
+            (80, 8000, ['--kernel', 'debug']),
+            (40, 40000, ['--kernel', 'slim', '--smp', '2', '--memory', '1536M',
+                          '--append', 'slub_debug=FZP'])):
         cases += run.on_host([*options, '--insmod', '--timeout', str(900 + seconds),
                               '--file', os.path.join(BUILD, 'fuzz-ioctl/ioctl_fuzz')],
-                             f'VMM_DEV=/dev/vmm /ioctl_fuzz -t {seconds}')
-    return cases
+                             f'VMM_DEV=/dev/vmm /ioctl_fuzz -t {seconds} -m {messages}')
+    # And as people run it.
+    return cases + run.local(['make', '-s', 'fuzz', 'TARGET=ioctl', 'HOST=' + run.host,
+                              'KERNEL=slim', 'FUZZ_SECONDS=2'], limit=run.limit(600))
 
 
 # Whole guests
@@ -288,11 +303,20 @@ def qemu_long(run):
     return qemu_cases.suite(run, qemu_cases.LONG)
 
 
+@suite(hosts=('svm',), long=('svm',), svm=700)
+def qemu_backports(run):
+    """The QEMU of Debian's backports, with all that the other one does."""
+    root = backports.fetch()
+    print(backports.version(root))
+    names = [n for n in qemu_cases.QUICK + qemu_cases.LONG if n not in backports.NOT_THERE]
+    return qemu_cases.suite(run, names, root)
+
+
 @suite(svm=250, vmx=300)
 def boot(run):
     """Debian's stock kernel under vmctl."""
     run.make('userspace', 'build-boot')
-    return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(1800))
+    return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(4200))
 
 
 SEABIOS = ('/usr/share/seabios/bios-256k.bin', '/usr/share/seabios/bios.bin')
@@ -323,7 +347,7 @@ def guests(run):
         files += [os.path.join(folder, n) + ':/foreign/' + n for n in sorted(os.listdir(folder))]
         foreign = 'FOREIGN=/foreign '
     options = [o for f in files for o in ('--file', f)]
-    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '900', *options],
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '2400', *options],
                        foreign + 'VMCTL=/vmctl GUESTS=/ sh /guests.sh')
 
 
@@ -338,9 +362,22 @@ def fleet(run):
               os.path.join(TOP, 'userctl/tests/lib.sh'), os.path.join(TOP, 'userctl/tests/fleet.sh')]
     # On Bochs each takes its time.
     many = 50 if run.host == 'svm' else 8
-    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--smp', '2', '--timeout', '900',
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--smp', '2', '--timeout', '2400',
                         *[o for f in files for o in ('--file', f)]],
                        f'VMCTL=/vmctl GUESTS=/ VMM_DEV=/dev/vmm sh /fleet.sh {many}')
+
+
+@suite(hosts=('svm',), long=('svm',), svm=90)
+def ynl(run):
+    """The netlink family by the kernel's own tool, from Documentation/netlink/specs/vmm.yaml."""
+    options = ynl_tool.options()
+    run.make('userspace')
+    run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
+    files = [os.path.join(BUILD, 'userctl', n) for n in ('vmctl', 'tests/guests/multiboot.elf')]
+    files.append(os.path.join(TOP, 'userctl/tests/lib.sh'))
+    return run.on_host(['--kernel', 'slim', '--insmod', '--memory', '1G', '--timeout', '900', *options,
+                        *[o for f in files for o in ('--file', f)]],
+                       'VMCTL=/vmctl GUESTS=/ VMM_DEV=/dev/vmm sh /ynl.sh')
 
 
 @suite(svm=120, vmx=300, long=('vmx',))
@@ -354,7 +391,7 @@ def security(run):
     files += [os.path.join(out, 'vmctl'), os.path.join(out, 'tests/test_sandbox'),
               *(os.path.join(TOP, 'userctl', n)
                 for n in ('70-vmm.rules', 'tests/lib.sh', 'tests/security.sh'))]
-    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '900',
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '1800',
                         *[o for f in files for o in ('--file', f)]],
                        'VMCTL=/vmctl GUESTS=/ RULES=/70-vmm.rules SANDBOX=/test_sandbox '
                        'sh /security.sh')
@@ -364,7 +401,7 @@ def stock_guest(folder):
     """Debian's kernel as a guest, and its initrd with drivers; paths on this machine."""
     kernel = kernels.Kernel('stock')
     modules = kernel.module_closure(['virtio_pci', 'virtio_blk', 'virtio_net', '9pnet_virtio', '9p',
-                                     'pvpanic-pci'])
+                                     'pvpanic-pci', 'virtio_mem'])
     initrd = os.path.join(folder, 'virtio-stock.gz')
     # Two suites may do so at a time.
     with tempfile.TemporaryDirectory(dir=folder) as own:
@@ -378,29 +415,60 @@ def stock_guest(folder):
     return [kernel.bzimage + ':/stock/vmlinuz', initrd + ':/stock/virtio-stock.gz']
 
 
-@suite(svm=300, vmx=600, long=('vmx',))
+# What serves images, and vmctl's side of it, which it loads itself.
+NBD = ('/usr/bin/qemu-nbd', '/usr/bin/qemu-img', '/usr/lib/x86_64-linux-gnu/libnbd.so.0')
+
+
+@suite(svm=450, vmx=600, long=('vmx',))
 def virtio(run):
     """vmctl's devices under a Linux guest that uses them."""
     run.make('userspace')
-    run.make('-C', 'userctl', 'OUTPUT=' + os.path.join(BUILD, 'userctl'), 'guests')
-    folder = os.path.join(BUILD, 'userctl/tests/guests')
+    out = os.path.join(BUILD, 'userctl')
+    run.make('-C', 'userctl', 'OUTPUT=' + out, 'guests', out + '/tests/test_net_vhost')
+    folder = os.path.join(out, 'tests/guests')
     tool = os.path.join(folder, 'tool')
     subprocess.run([os.path.join(HERE, 'hosts/make-guest'), os.path.join(folder, 'virtio.gz'),
                     os.path.join(TOP, 'userctl/tests/guests/virtio-init'), tool], check=True)
-    files = [os.path.join(folder, n) for n in ('multiboot.elf', 'virtio.gz', 'tool')]
+    files = [os.path.join(folder, n)
+             for n in ('multiboot.elf', 'numbers.elf', 'virtio.gz', 'tool', 'killer')]
     files.append(kernels.Kernel('slim').bzimage + ':/bzImage')
-    files += [os.path.join(BUILD, 'userctl/vmctl'), os.path.join(TOP, 'userctl/tests/lib.sh'),
-              os.path.join(TOP, 'userctl/tests/virtio.sh')]
-    modules, stock = ['vhost_vsock'], ''
+    files += [os.path.join(out, n) for n in ('vmctl', 'tests/test_net_vhost')]
+    files += [os.path.join(TOP, 'userctl/tests', n) for n in ('lib.sh', 'virtio.sh')]
+    modules, stock = ['vhost_vsock'], 'ROUNDS=16 '
     if run.host == 'svm':
         # On Bochs Debian's kernel would take its time, and is not the host.
-        modules.append('tun')
-        files += stock_guest(folder)
+        modules += ['tun', 'vhost_net', 'brd', 'ext4', 'crc32c_generic']
+        qemu_cases.need(NBD)
+        files += stock_guest(folder) + [f'{f}:{f}' for f in NBD]
+        # Busybox has one of its own name.
+        files.append('/sbin/mke2fs:/sbin/mkfs.ext4')
         stock = 'STOCK=/stock '
     options = [o for f in files for o in ('--file', f)]
     options += [o for m in modules for o in ('--module', m)]
-    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '1500', *options],
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '4500', *options],
                        stock + 'VMCTL=/vmctl GUESTS=/ sh /virtio.sh')
+
+
+@suite(hosts=('svm',), long=('svm',), svm=300)
+def debian_root(run):
+    """Debian under vmctl with a root file system of its own, as debootstrap makes it."""
+    qemu_cases.need(('/sbin/e2fsck', '/sbin/debugfs'))
+    run.make('userspace')
+    # stderr stays visible: the first time takes minutes.
+    done = subprocess.run([os.path.join(HERE, 'boot/make-debian-root')], stdout=subprocess.PIPE,
+                          text=True, check=False)
+    if done.returncode:
+        raise kernels.Missing('the Debian root file system could not be made')
+    folder = done.stdout.strip()
+    files = [os.path.join(folder, n) + ':/debian/' + n for n in ('vmlinuz', 'initrd.img')]
+    files += [os.path.join(BUILD, 'userctl/vmctl'), '/sbin/e2fsck', '/sbin/debugfs',
+              *(os.path.join(TOP, 'userctl/tests', n)
+                for n in ('lib.sh', 'debian.sh', 'guests/debian-check'))]
+    return run.on_host(['--kernel', 'stock', '--insmod', '--timeout', '1500',
+                        '--disk', os.path.join(folder, 'root.img'), '--module', 'tun',
+                        *[o for f in files for o in ('--file', f)]],
+                       'VMM_DEV=/dev/vmm VMCTL=/vmctl GUESTS=/ DEBIAN=/debian IMAGE=/dev/vda '
+                       'sh /debian.sh')
 
 
 @suite(svm=300, vmx=150)
@@ -409,7 +477,7 @@ def load(run):
     run.make('build-boot')
     counts = '200 50' if run.host == 'svm' else '100 20'
     return run.on_host(['--kernel', 'debug' if run.host == 'svm' else 'slim', '--smp', '2',
-                        '--timeout', '1500', *boot_files('storm', 'lib.sh', 'load.sh')],
+                        '--timeout', '3000', *boot_files('storm', 'lib.sh', 'load.sh')],
                        '/load.sh ' + counts)
 
 
@@ -420,7 +488,7 @@ def lifetime(run):
     kernel = kernels.Kernel(host_kernel(run))
     # On the way to a crash kernel all of it is summed up, which Bochs takes minutes for.
     options = ['--kernel', kernel.name, '--smp', '2',
-               '--timeout', '600' if kernel.name == 'stock' else '1500']
+               '--timeout', '1200' if kernel.name == 'stock' else '1500']
     append = 'crashkernel=256M '
     if kernel.name == 'stock':
         msr = ['--module', 'msr']

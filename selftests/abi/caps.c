@@ -265,11 +265,11 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
-/* HLT stays in the guest: only the signal gets KVM_RUN back. */
+/* HLT stays in the guest: only the signal gets KVM_RUN back. The first may come before that. */
 CASE(disable_exits)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
-	struct itimerval soon = { .it_value.tv_usec = 200000 };
+	struct itimerval soon = { .it_value.tv_usec = 200000, .it_interval.tv_usec = 200000 };
 	struct vm *vm = vm_create(0);
 	long can = dev_cap(KVM_CAP_X86_DISABLE_EXITS);
 	struct vcpu *v;
@@ -451,9 +451,9 @@ static void guest_naps(void)
 	apic_enable();
 	apic_write(APIC_TDCR, 0xb);
 	apic_write(APIC_LVTT, LVT_PERIODIC | VEC);
-	/* Two milliseconds: shorter, and a slow host is late for the next one before the HLT. */
-	apic_write(APIC_TMICT, 2000000);
-	while (this_cpu()->irqs[VEC] < 50)
+	/* Ten milliseconds: shorter, and a slow host is late for the next one before the HLT. */
+	apic_write(APIC_TMICT, 10000000);
+	while (this_cpu()->irqs[VEC] < 15)
 		sti_hlt_cli();
 	GUEST_DONE();
 }
@@ -461,10 +461,9 @@ static void guest_naps(void)
 static u64 polls(u64 limit)
 {
 	struct vm *vm = vm_create(VM_IRQCHIP);
-	struct vcpu *v;
+	struct vcpu *v = vcpu_new(vm, 0, guest_naps, 0);
 
 	OK(enable_cap(vm, KVM_CAP_HALT_POLL, limit));
-	v = vcpu_new(vm, 0, guest_naps, 0);
 	run_done(v);
 	return stat(v, "halt_attempted_poll");
 }
@@ -723,6 +722,7 @@ CASE(vm_tsc_control)
 #define PIT_BASE 0x20
 #define TICK_MS  20
 #define TICK     (1193182 * TICK_MS / 1000)
+#define FIRST    3  /* ticks before it begins */
 #define MISSED   30 /* in a pause that the host makes */
 
 static volatile u64 ticks, limit_ms, last_tick;
@@ -732,7 +732,7 @@ static GUEST_HANDLER void on_tick(struct trap *t)
 	(void)t;
 	ticks++;
 	/* Where one takes longer than it is until the next, nothing else would run any more. */
-	if (rdtsc() > last_tick)
+	if (ticks >= FIRST && rdtsc() > last_tick)
 		outb(0x21, 0xff);
 	outb(0x20, 0x20);
 }
@@ -752,10 +752,12 @@ static void guest_ticks(u64 khz)
 	outb(0x40, TICK & 0xff);
 	outb(0x40, TICK >> 8);
 	sti();
-	SPIN_UNTIL(ticks >= 3);
+	SPIN_UNTIL(ticks >= FIRST);
 	before = ticks;
 	start = rdtsc();
 	last_tick = start + limit_ms * khz;
+	/* If they came so late that they were switched off. */
+	outb(0x21, 0xfe);
 	GUEST_SYNC(0);
 	do {
 		pause_cpu();

@@ -432,13 +432,23 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
+/* It loops. The first alarm may come before KVM_RUN does. */
+static void run_until_alarm(struct vcpu *v)
+{
+	struct itimerval alarms = { .it_value.tv_usec = 100000, .it_interval.tv_usec = 100000 };
+
+	OK(setitimer(ITIMER_REAL, &alarms, NULL));
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	alarms = (struct itimerval){ 0 };
+	OK(setitimer(ITIMER_REAL, &alarms, NULL));
+}
+
 /* A vCPU that is left in a HLT which does not exit. */
 static struct vcpu *halted(void)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS,
 				      .args = { KVM_X86_DISABLE_EXITS_HLT } };
 	struct sigaction sa = { .sa_handler = on_alarm };
-	struct itimerval soon = { .it_value.tv_usec = 100000 };
 	struct vm *vm = vm_create(0);
 	struct vcpu *v;
 
@@ -446,8 +456,7 @@ static struct vcpu *halted(void)
 	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
 	v = vcpu_new(vm, 0, guest_halts, 0);
 	OK(sigaction(SIGALRM, &sa, NULL));
-	OK(setitimer(ITIMER_REAL, &soon, NULL));
-	CHECK_ERRNO(vcpu_run(v), EINTR);
+	run_until_alarm(v);
 	return v;
 }
 
@@ -475,7 +484,5 @@ CASE(hlt_left_in_shadow)
 	e.flags = KVM_VCPUEVENT_VALID_SHADOW;
 	e.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
 	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
-	/* Until the next alarm: it loops. */
-	OK(setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_usec = 100000 }, NULL));
-	CHECK_ERRNO(vcpu_run(v), EINTR);
+	run_until_alarm(v);
 }

@@ -11,13 +11,13 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <unistd.h>
-#include "vm.h"
+#include "hostile.h"
 
 #define SUITE "hostile"
 
 static u64 seed = 20240101;
 
-static u64 rnd(void)
+u64 rnd(void)
 {
 	seed ^= seed << 13;
 	seed ^= seed >> 7;
@@ -25,8 +25,7 @@ static u64 rnd(void)
 	return seed;
 }
 
-/* Random, but often near what means something: zeros, ones, small numbers, powers of two. */
-static u64 spiteful(void)
+u64 spiteful(void)
 {
 	switch (rnd() % 8) {
 	case 0:
@@ -53,8 +52,7 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
-/* KVM_RUN, but for some 5 ms. */
-static void run_briefly(struct vcpu *v)
+void run_briefly(struct vcpu *v)
 {
 	struct itimerval it = { .it_value.tv_usec = 5000, .it_interval.tv_usec = 5000 };
 	struct sigaction sa = { .sa_handler = on_alarm };
@@ -78,7 +76,7 @@ static void guest_loop(void)
 		asm volatile("nop");
 }
 
-static void check_sane(struct vm *vm)
+void check_sane(struct vm *vm)
 {
 	static u32 id = 1;
 

@@ -39,12 +39,12 @@ static void wait_irq(void)
 		sti_hlt_cli();
 }
 
+/* An interrupt that comes behind the look at what it is sent for ends the HLT. */
 static void guest_receiver(void)
 {
 	setup_cpu();
-	sti();
 	while (!quit)
-		sti_hlt();
+		sti_hlt_cli();
 	GUEST_DONE();
 }
 
@@ -246,7 +246,7 @@ static void guest_receiver_x2(void)
 	counts[this_cpu()->id] = this_cpu()->irqs;
 	asm volatile("lock incq %0" : "+m"(ready) : : "memory");
 	while (!quit)
-		sti_hlt();
+		sti_hlt_cli();
 	GUEST_DONE();
 }
 
@@ -356,7 +356,7 @@ CASE(sixty_four, .timeout = 90)
 BLOB(ap_code, 16,
      "mov %cs, %ax\n mov %ax, %ds\n"
      "call 1f\n 1: pop %bx\n sub $(1b - ap_code), %bx\n"
-     "incw 0x100(%bx)\n mov %ax, 0x102(%bx)\n"
+     "mov %ax, 0x102(%bx)\n incw 0x100(%bx)\n"
      "2: hlt\n jmp 2b\n");
 
 #define AP_BASE  0x3000ul

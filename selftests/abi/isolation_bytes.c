@@ -134,11 +134,14 @@ static void compare(const char *name, unsigned int nr, u32 size, u32 *written)
 
 		if (i >= size && !untouched)
 			FAIL("%s: writes byte %u, behind its answer", name, i);
-		if (a != b && !untouched && !moves(nr, i))
+		*written += !untouched;
+		/* The time may be anything, the pattern too. */
+		if (moves(nr, i))
+			continue;
+		if (a != b && !untouched)
 			FAIL("%s: byte %u is %#x and %#x", name, i, a, b);
 		if (a == patterns[1] || b == patterns[0])
 			FAIL("%s: byte %u is of another's memory", name, i);
-		*written += !untouched;
 	}
 }
 

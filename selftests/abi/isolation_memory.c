@@ -358,14 +358,24 @@ static void allow_own_calls(struct vm *vm)
 	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
 }
 
+/* A tag that neither code nor data of a guest has as a word, nor addresses of the kernel. */
+static void draw_tag(void)
+{
+	struct vm *image = vm_create(0);
+
+	do {
+		CHECK_EQ(getrandom(&not_tag, 4, 0), 4);
+		not_tag |= 0x00800080;
+	} while (count_secrets(image->ram, RAM_SIZE));
+	vm_free(image);
+}
+
 static struct world world_new(void)
 {
 	struct world w = { 0 };
 	u64 gpas[OWNERS * PER_OWNER];
 
-	CHECK_EQ(getrandom(&not_tag, 4, 0), 4);
-	/* Neither code nor addresses have such words. */
-	not_tag |= 0x00800080;
+	draw_tag();
 	w.neighbour =
 		mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(w.neighbour != MAP_FAILED);

@@ -331,7 +331,7 @@ CASE(page_table_in_hole, .oracle = "in-tree KVM faults for ever and only a signa
 
 	s.cr3 = HOLE_BASE;
 	set_sregs(v, &s);
-	alarm(5);
+	alarm(60);
 	if (vcpu_run(v)) {
 		CHECK(errno == EFAULT);
 		return;

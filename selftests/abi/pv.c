@@ -67,8 +67,9 @@ CASE(steal_time)
 	run_sync(v, 0);
 	run_sync(v, 1);
 	CHECK_EQ(pthread_create(&t, NULL, hog, NULL), 0);
+	/* So often, too, as the time may pass without either of them. */
 	until = host_now_ms() + 200;
-	for (i = 0; host_now_ms() < until; i++)
+	for (i = 0; i < 20 || host_now_ms() < until; i++)
 		sched_yield();
 	stop = 1;
 	pthread_join(t, NULL);

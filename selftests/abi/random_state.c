@@ -120,13 +120,23 @@ static void get(const struct group *g, u8 *state)
 		memset(state + LAPIC_CURRENT, 0, 4);
 }
 
+/* Bits of a byte that may be another a moment later: the timer's interrupt, once it runs out. */
+static u8 comes(const struct group *g, const u8 *state, size_t i)
+{
+	u8 vector = state[APIC_LVTT];
+
+	if (!g->irqchip || i != APIC_IRR + vector / 32 * 16 + vector % 32 / 8u)
+		return 0;
+	return 1u << vector % 8;
+}
+
 /* Equal, as far as time does not change it; says where not. */
 static void same(const struct group *g, const u8 *a, const u8 *b, const char *what)
 {
 	size_t i;
 
 	for (i = 0; i < g->size; i++)
-		if (a[i] != b[i])
+		if ((a[i] ^ b[i]) & ~comes(g, a, i))
 			FAIL("%s: %s, byte %zu was %#x and is %#x", g->name, what, i, a[i], b[i]);
 }
 
@@ -282,7 +292,8 @@ static void random_states(unsigned int flags, u64 start)
 		}
 		run_for_a_moment(timer);
 	}
-	printf("%u states: %u changes taken, %u refused, %u runs\n", n, taken, refused, entered);
+	printf("figure %u random states entered\n", entered);
+	printf("%u changes taken, %u refused\n", taken, refused);
 	CHECK(taken && refused && entered == n);
 	vcpu_free(victim);
 	vm_free(vm);

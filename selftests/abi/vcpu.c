@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 #include "vm.h"
 
 #define SUITE "vcpu"
@@ -604,10 +605,12 @@ CASE(mp_state)
 	CHECK_EQ(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
 	mp.mp_state = 99;
 	CHECK_ERRNO(ioctl(v0->fd, KVM_SET_MP_STATE, &mp), EINVAL);
-	/* With the local APIC in the kernel HLT waits there. */
+	/* With the local APIC in the kernel HLT waits there. A kick may come before it. */
 	start_kicking();
-	CHECK_ERRNO(vcpu_run(v0), EINTR);
-	OK(ioctl(v0->fd, KVM_GET_MP_STATE, &mp));
+	do {
+		CHECK_ERRNO(vcpu_run(v0), EINTR);
+		OK(ioctl(v0->fd, KVM_GET_MP_STATE, &mp));
+	} while (mp.mp_state == KVM_MP_STATE_RUNNABLE);
 	CHECK_EQ(mp.mp_state, KVM_MP_STATE_HALTED);
 	stop_kicking();
 	start_kicking();
@@ -749,13 +752,17 @@ CASE(set_tpr_exit)
 	run_done(v);
 }
 
-/* HLT with interrupts off, in the kernel: only an NMI ends it. */
+/* HLT with interrupts off, in the kernel: only an NMI ends it, none that came before. */
+static volatile u64 halting;
+
 static void *send_nmi(void *arg)
 {
 	struct kvm_msi msi = { .address_lo = APIC_BASE, .data = 0x400 };
+	struct vm *vm = arg;
 
-	host_sleep_ms(50);
-	CHECK(OK(ioctl(((struct vm *)arg)->fd, KVM_SIGNAL_MSI, &msi)) > 0);
+	while (!G(vm, halting) || !host_sleeps(getpid()))
+		host_sleep_ms(1);
+	CHECK(OK(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi)) > 0);
 	return NULL;
 }
 
@@ -770,6 +777,7 @@ static void guest_hlt_nmi(void)
 	guest_on(NMI_VECTOR, nmi_count);
 	apic_enable();
 	GUEST_SYNC(0);
+	halting = 1;
 	asm volatile("cli; hlt" : : : "memory");
 	GASSERT_EQ(nmis, 1);
 	GUEST_DONE();

@@ -281,6 +281,7 @@ CASE(page_moves)
 
 static void guest_deadlines(u64 rounds)
 {
+	u64 at;
 	u32 i;
 
 	guest_on(VEC, count_x1);
@@ -288,8 +289,7 @@ static void guest_deadlines(u64 rounds)
 	apic_write(APIC_LVTT, LVT_DEADLINE | VEC);
 	sti();
 	for (i = 1; i <= rounds; i++) {
-		u64 at = rdtsc() + (1 << SHIFT);
-
+		at = rdtsc() + (1 << SHIFT);
 		wrmsr(MSR_TSC_DEADLINE, at);
 		SPIN_UNTIL(irqs()[VEC]);
 		GASSERT(rdtsc() >= at);
@@ -297,9 +297,13 @@ static void guest_deadlines(u64 rounds)
 		GASSERT_EQ(rdmsr(MSR_TSC_DEADLINE), 0);
 		irqs()[VEC] = 0;
 	}
-	/* One that is taken back does not come. */
-	wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1 << SHIFT));
-	wrmsr(MSR_TSC_DEADLINE, 0);
+	/* One that is taken back, in time, does not come. */
+	do {
+		irqs()[VEC] = 0;
+		at = rdtsc() + (1 << SHIFT);
+		wrmsr(MSR_TSC_DEADLINE, at);
+		wrmsr(MSR_TSC_DEADLINE, 0);
+	} while (rdtsc() >= at);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + (2 << SHIFT));
 	SPIN_UNTIL(irqs()[VEC]);
 	GASSERT_EQ(irqs()[VEC], 1);
@@ -374,7 +378,8 @@ CASE(deadline_outside)
 	at = get_msr(v, MSR_TSC_DEADLINE);
 	while (at && get_msr(v, MSR_TSC) <= at)
 		;
-	CHECK_EQ(get_msr(v, MSR_TSC_DEADLINE), 0);
+	while (get_msr(v, MSR_TSC_DEADLINE)) /* the host's timer may be late */
+		;
 	run_sync(v, 1);
 	at = get_msr(v, MSR_TSC_DEADLINE);
 	while (at && get_msr(v, MSR_TSC) <= at)

@@ -18,6 +18,8 @@
 #define ENOUGH       (1ull << 22) /* ticks: rounds are doubled until they take that long */
 #define USER_PORT    0x80
 #define PIC_PORT     0x21
+#define PIT_COUNTER  0x40
+#define PIT_MODE     0x43
 #define USER_MMIO    HOLE_BASE
 #define TIMER_VECTOR 0x40
 #define FRESH_GPA    0x100000000ull
@@ -27,13 +29,13 @@ typedef void (*round_fn)(void);
 
 /* ---- the guest's side ---- */
 
-static inline __attribute__((always_inline)) void measure(round_fn round)
+static inline __attribute__((always_inline)) void measure_from(u64 n, round_fn round)
 {
-	u64 n, i, start, ticks;
+	u64 i, start, ticks;
 
-	for (i = 0; i < 16; i++)
+	for (i = 0; i < n / 4; i++)
 		round();
-	for (n = 64;; n *= 2) {
+	for (;; n *= 2) {
 		start = rdtsc();
 		for (i = 0; i < n; i++)
 			round();
@@ -43,6 +45,11 @@ static inline __attribute__((always_inline)) void measure(round_fn round)
 	}
 	GUEST_SYNC2(1, ticks, n);
 	GUEST_DONE();
+}
+
+static inline __attribute__((always_inline)) void measure(round_fn round)
+{
+	measure_from(64, round);
 }
 
 static void round_cpuid(void)
@@ -255,6 +262,149 @@ static void bench_pv_flush(void)
 	measure(round_pv_flush);
 }
 
+/* A struct pvclock_vcpu_time_info: TSC and nanoseconds of a moment, and the factor. */
+static volatile struct {
+	u32 version, pad;
+	u64 tsc, ns;
+	u32 mul;
+	signed char shift;
+	u8 flags, pads[2];
+} time_page __attribute__((aligned(32)));
+
+static volatile u64 now;
+
+static inline u64 scaled(u64 ticks, u32 mul)
+{
+	u64 low = (ticks & 0xffffffff) * mul, high = (ticks >> 32) * mul;
+
+	return high + (low >> 32);
+}
+
+static void round_pvclock(void)
+{
+	u32 version;
+	u64 delta;
+
+	do {
+		version = time_page.version;
+		delta = rdtsc() - time_page.tsc;
+		delta = time_page.shift < 0 ? delta >> -time_page.shift : delta << time_page.shift;
+		now = time_page.ns + scaled(delta, time_page.mul);
+	} while (version & 1 || version != time_page.version);
+}
+
+static void bench_pvclock(void)
+{
+	u64 before;
+
+	wrmsr(MSR_KVM_SYSTEM_TIME_NEW, (u64)&time_page | KVM_MSR_ENABLED);
+	round_pvclock();
+	before = now;
+	round_pvclock();
+	GASSERT(before && now > before);
+	measure(round_pvclock);
+}
+
+/* What counts where there is nothing better: the PIT's first counter, latched. */
+static void round_pit(void)
+{
+	outb(PIT_MODE, 0);
+	now = inb(PIT_COUNTER);
+	now |= (u64)inb(PIT_COUNTER) << 8;
+}
+
+static void bench_self_ipi_hlt_steal(void)
+{
+	cli();
+	guest_on(TIMER_VECTOR, x2apic_eoi_irq);
+	x2apic_enable();
+	wrmsr(MSR_KVM_STEAL_TIME, (u64)&steal | KVM_MSR_ENABLED);
+	measure(round_self_ipi_hlt);
+}
+
+/* Two that wait for each other's turn, by turns, on one processor. */
+static volatile u64 turn;
+
+static void yield_nothing(u64 to)
+{
+	(void)to;
+	pause_cpu();
+}
+
+static void yield_to(u64 to)
+{
+	hypercall(KVM_HC_SCHED_YIELD, to, 0, 0, 0);
+}
+
+static inline __attribute__((always_inline)) void other_turns(void (*yield)(u64))
+{
+	there = 1;
+	for (;;) {
+		while (turn != 1)
+			yield(0);
+		turn = 0;
+	}
+}
+
+static inline __attribute__((always_inline)) void turn_over(void (*yield)(u64))
+{
+	turn = 1;
+	while (turn)
+		yield(1);
+}
+
+static void guest_turns_spin(void)
+{
+	other_turns(yield_nothing);
+}
+
+static void guest_turns_yield(void)
+{
+	other_turns(yield_to);
+}
+
+static void round_turns_spin(void)
+{
+	turn_over(yield_nothing);
+}
+
+static void round_turns_yield(void)
+{
+	turn_over(yield_to);
+}
+
+static void bench_turns_spin(void)
+{
+	SPIN_UNTIL(there);
+	/* Each takes what the scheduler gives at a time. */
+	measure_from(8, round_turns_spin);
+}
+
+static void bench_turns_yield(void)
+{
+	SPIN_UNTIL(there);
+	measure_from(8, round_turns_yield);
+}
+
+/* Long enough that it has not come before the vCPU halts, too short to sleep for. */
+#define SOON 50000
+
+static void round_soon(void)
+{
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + SOON);
+	sti_hlt_cli();
+}
+
+static void bench_soon(u64 poll)
+{
+	cli();
+	guest_on(TIMER_VECTOR, x2apic_eoi_irq);
+	x2apic_enable();
+	x2apic_write(APIC_LVTT, LVT_DEADLINE | TIMER_VECTOR);
+	wrmsr(MSR_KVM_POLL_CONTROL, poll);
+	measure(round_soon);
+}
+
 #define GUEST(name)                    \
 	static void bench_##name(void) \
 	{                              \
@@ -282,6 +432,7 @@ GUEST(cpuid)
 GUEST(vmcall)
 GUEST(vmmcall)
 GUEST(pic)
+GUEST(pit)
 GUEST(user_port)
 GUEST(user_mmio)
 GUEST(xapic_eoi)
@@ -358,6 +509,34 @@ BENCH(self_ipi_hlt, "self IPI, then STI; HLT")
 
 BENCH(self_ipi_pv_eoi, "self IPI, then STI; NOP, PV EOI")
 
+BENCH(self_ipi_hlt_steal, "self IPI, then STI; HLT, steal time")
+
+CASE(pit, .timeout = 120)
+{
+	report(vcpu_new(vm_create(VM_IRQCHIP | VM_PIT), 0, bench_pit, 0), "the time, by the PIT");
+}
+
+BENCH(pvclock, "the time, by kvmclock")
+
+static void bench_polled(const char *what, u64 poll)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_HALT_POLL, .args[0] = 4 * SOON };
+	struct vm *vm = vm_create(VM_IRQCHIP);
+
+	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	report(vcpu_new(vm, 0, bench_soon, poll), what);
+}
+
+CASE(soon_polled, .timeout = 120)
+{
+	bench_polled("HLT for 50,000, the host polls", 1);
+}
+
+CASE(soon_slept, .timeout = 120)
+{
+	bench_polled("HLT for 50,000, by poll control it does not", 0);
+}
+
 /* Others are there, and take interrupts, but do not run. */
 static void bench_to_others(const char *what, void *fn)
 {
@@ -405,6 +584,16 @@ CASE(pv_flush, .timeout = 120)
 	if (test_is_oracle())
 		SKIP("in-tree KVM does not mark a vCPU that halts");
 	bench_sleeper("flush the TLB of a sleeping vCPU, by note", bench_pv_flush, guest_kicked);
+}
+
+CASE(turns_spin, .timeout = 120)
+{
+	bench_sleeper("turn over and back, spinning", bench_turns_spin, guest_turns_spin);
+}
+
+CASE(turns_yield, .timeout = 120)
+{
+	bench_sleeper("turn over and back, by yield", bench_turns_yield, guest_turns_yield);
 }
 
 CASE(wake_kick, .timeout = 120)

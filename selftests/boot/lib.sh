@@ -36,7 +36,7 @@ ticks() {
 works() {
 	before=$(($(ticks "$1")))
 	i=0
-	while [ $i -lt 100 ]; do
+	while [ $i -lt 600 ]; do
 		[ -d "/proc/$1" ] || return 1
 		[ $(($(ticks "$1"))) -le $((before + 5)) ] || return 0
 		sleep 0.1
@@ -57,7 +57,7 @@ released() {
 	i=0
 	while [ "$(cat /sys/module/vmm/refcnt 2>/dev/null || echo 0)" != 0 ]; do
 		i=$((i + 1))
-		[ $i -lt 100 ] || return 1
+		[ $i -lt 600 ] || return 1
 		sleep 0.1
 	done
 }

@@ -14,8 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE  4096
-#define BURST 64
+#define PAGE   4096
+#define BURST  64
+#define ROUNDS 50
 
 static time_t end;
 
@@ -40,8 +41,10 @@ static void burst(void)
 static void *work(void *arg)
 {
 	const struct timespec nap = { .tv_nsec = 200000 };
+	int i;
 
-	while (time(NULL) < end) {
+	/* On a slow machine it takes longer until there was something to do. */
+	for (i = 0; i < ROUNDS || time(NULL) < end; i++) {
 		burst();
 		/* An interrupt to all processors that run these threads. */
 		if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))

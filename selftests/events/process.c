@@ -230,7 +230,7 @@ static u64 module_users(void)
 /* What was closed last goes a moment later. */
 static void no_users_left(u64 before)
 {
-	long long until = host_now_ms() + 10000;
+	long long until = host_now_ms() + 30000;
 
 	while (module_users() > before) {
 		CHECK(host_now_ms() < until);

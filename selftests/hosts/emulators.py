@@ -123,7 +123,9 @@ class Qemu(Emulator):
     def start(self):
         append = APPEND + 'panic=-1 '
         args = self.args
-        # With a thread for each CPU, one may go on executing what another has patched.
+        # With a thread for each CPU, one may go on executing what another has patched. But where
+        # CPUs take turns, the end of a turn between VMRUN and the next exit has QEMU deliver the
+        # event of EVENTINJ once more: Linux guests soon hang. They want a host of one CPU.
         argv = ['qemu-system-x86_64', '-accel', 'tcg,thread=single', '-cpu', 'max',
                 '-smp', str(args.smp),
                 '-m', args.memory or str(MEMORY[args.kernel]), '-kernel', self.kernel.image,
@@ -133,6 +135,9 @@ class Qemu(Emulator):
                 '-chardev', f'pipe,id=console,path={self._path("tty")}',
                 '-serial', 'chardev:console',
                 '-chardev', 'stdio,id=out,signal=off', '-serial', 'chardev:out']
+        for disk in args.disk:
+            # Several hosts may have the same file.
+            argv += ['-drive', f'file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe']
         if args.icount:
             argv += ['-icount', 'shift=0,sleep=off', '-seed', '1',
                      '-rtc', 'base=2024-01-01T00:00:00,clock=vm']

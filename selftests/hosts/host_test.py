@@ -22,7 +22,7 @@ LOG = (f'echo go; i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo "<4>line $i
 
 def start(command, log):
     """run-host with command; its console goes to log in the end."""
-    argv = [os.path.join(HERE, 'run-host'), 'svm', '--no-vmm', '--timeout', '120',
+    argv = [os.path.join(HERE, 'run-host'), 'svm', '--no-vmm', '--timeout', '400',
             '--console-log', log, '--', command]
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 

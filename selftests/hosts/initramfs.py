@@ -67,7 +67,7 @@ class Initramfs:
             data = f.read()
         mode = stat.S_IMODE(os.stat(host).st_mode) | 0o444
         self.add_bytes(guest, data, mode)
-        if data[:4] == b'\x7fELF' and mode & 0o111:
+        if data[:4] == b'\x7fELF' and (mode & 0o111 or '.so' in os.path.basename(host)):
             self._add_libraries(host)
 
     def _add_libraries(self, host):

@@ -93,10 +93,11 @@ class Kernel:
         return order
 
 
-def build_vmm(kernel):
-    """Build vmm.ko for kernel; returns the folder it is in."""
-    out = os.path.join(TOP, 'build', kernel.name)
-    done = subprocess.run([os.path.join(TOP, 'scripts/build-module'), kernel.build, out],
+def build_vmm(kernel, counting=False):
+    """Build vmm.ko for kernel, if wanted with counters of its lines; returns the folder it is in."""
+    out = os.path.join(TOP, 'build', kernel.name + '-coverage' * counting)
+    done = subprocess.run([os.path.join(TOP, 'scripts/build-module'), kernel.build, out,
+                           *['GCOV_PROFILE=y'] * counting],
                           stdout=sys.stderr, check=False)
     if done.returncode:
         raise Missing(f'building vmm.ko for the {kernel.name} kernel failed')

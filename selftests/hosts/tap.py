@@ -9,6 +9,7 @@ PASS, FAIL, SKIP = 'pass', 'fail', 'skip'
 TIMESTAMP = re.compile(r'^(<\d+>)?\[ *\d+\.\d+\]( ?\[[^]]*\])? ')
 RESULT = re.compile(r'^( *)(not ok|ok) (\d+)(?: -)?(?: (.*))?$')
 PLAN = re.compile(r'^( *)1\.\.(\d+)')
+FIGURE = re.compile(r'^ *# figure (\d+) (.+)$', re.M)
 SUBTEST = re.compile(r'^ *# Subtest: ')
 
 
@@ -38,6 +39,14 @@ def _result(word, text):
     if kind == 'TODO' and word == 'not ok':
         return name, SKIP, 'known: ' + why
     return name, PASS if word == 'ok' else FAIL, ''
+
+
+def figures(text):
+    """{what: how many} of the lines "# figure 12 VMs killed" in text."""
+    found = {}
+    for number, what in FIGURE.findall(text):
+        found[what] = found.get(what, 0) + int(number)
+    return found
 
 
 def parse(text, need_plan=True):

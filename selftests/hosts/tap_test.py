@@ -59,6 +59,11 @@ class Tap(unittest.TestCase):
     def test_short(self):
         self.assertEqual(brief('1..2\nok 1 - a\n'), [('a', 'pass'), ('plan', 'fail')])
 
+    def test_figures(self):
+        self.assertEqual(tap.figures('# figure 2 VMs killed\nok 1 - figure 3 VMs\n'
+                                     '    # figure 5 VMs killed\n# figures 1 x\n'),
+                         {'VMs killed': 7})
+
     def test_no_plan(self):
         self.assertEqual(brief('ok 1 - a\n'), [('a', 'pass'), ('plan', 'fail')])
 

@@ -77,8 +77,8 @@ void faults_report(void)
 
 	for (i = 0; i < MAX_COMMANDS && shared->commands[i].cmd; i++)
 		kinds += shared->commands[i].injected > 0;
-	printf("# faults: %u injected into %u calls of %u ioctls\n", shared->injected,
-	       shared->calls, kinds);
+	printf("# figure %u faults injected\n", shared->injected);
+	printf("# faults: into %u calls of %u ioctls\n", shared->calls, kinds);
 }
 
 static struct command *command_of(unsigned long cmd)

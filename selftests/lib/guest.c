@@ -13,6 +13,8 @@ extern const struct fixup __start_guest_fixups[], __stop_guest_fixups[];
 
 static guest_handler handlers[256];
 
+bool guest_forgets_shadow;
+
 GUEST_HANDLER void guest_ucall(u32 kind, const char *file, u32 line, const char *what, u64 a, u64 b,
 			       u64 c)
 {
@@ -50,6 +52,14 @@ GUEST_HANDLER void guest_count_irq(struct trap *t)
 		apic_write(APIC_EOI, 0);
 }
 
+/* Did an interrupt come between an STI and the HLT that was to wait for it? */
+static GUEST_HANDLER bool before_hlt(const struct trap *t)
+{
+	const volatile u8 *code = (u8 *)t->rip;
+
+	return t->vector >= 32 && code[0] == 0xf4 && code[-1] == 0xfb;
+}
+
 GUEST_HANDLER __attribute__((used)) void guest_trap(struct trap *t)
 {
 	struct percpu *cpu = this_cpu();
@@ -57,6 +67,9 @@ GUEST_HANDLER __attribute__((used)) void guest_trap(struct trap *t)
 
 	if (handlers[t->vector & 0xff]) {
 		handlers[t->vector & 0xff](t);
+		/* It would wait for another one, in vain. */
+		if (guest_forgets_shadow && before_hlt(t))
+			t->rip++;
 		return;
 	}
 	for (f = __start_guest_fixups; f < __stop_guest_fixups; f++) {

@@ -64,6 +64,12 @@ typedef void (*guest_handler)(struct trap *t);
 
 void guest_ucall(u32 kind, const char *file, u32 line, const char *what, u64 a, u64 b, u64 c);
 
+/**
+ * guest_forgets_shadow - this processor lets interrupts in between an STI and a HLT: VMRUN in TCG
+ * forgets the shadow of the STI where the host had an interrupt there. They end that HLT.
+ */
+extern bool guest_forgets_shadow;
+
 /** guest_on() - have @fn called for @vector, on all vCPUs. */
 void guest_on(u8 vector, guest_handler fn);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <sys/wait.h>
 #include "faults.h"
+#include "guest.h"
 #include "harness.h"
 
 enum { EXIT_PASS, EXIT_FAIL, EXIT_SKIP = 4 };
@@ -100,6 +101,7 @@ static void in_child(const struct test_case *t, int out)
 	dup2(out, STDERR_FILENO);
 	close(out);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	guest_forgets_shadow = test_is_tcg();
 	t->fn();
 	fflush(stdout);
 	_exit(EXIT_PASS);
@@ -179,11 +181,11 @@ static bool collect(int in, char *buf, size_t size, const struct test_case *t, p
 	}
 }
 
-/* Reap @pid; false if it cannot be killed within ten seconds. */
+/* Reap @pid; false if it cannot be killed within half a minute. */
 static bool reap(pid_t pid, int *status, bool kill_first)
 {
 	const struct timespec tick = { .tv_nsec = 2000000 };
-	long long deadline = now_ms() + 10000;
+	long long deadline = now_ms() + 30000ll * time_scale;
 
 	if (kill_first)
 		kill(-pid, SIGKILL);

@@ -543,6 +543,21 @@ void host_sleep_ms(unsigned int ms)
 		;
 }
 
+bool host_sleeps(pid_t tid)
+{
+	char path[64], text[256] = "", *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = OK(open(path, O_RDONLY | O_CLOEXEC));
+	CHECK(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	/* Behind the name, which is in parentheses. */
+	state = strrchr(text, ')');
+	CHECK(state);
+	return state[2] == 'S';
+}
+
 void load_bytes(struct vm *vm, u64 gpa, const u8 *from, const u8 *end)
 {
 	memcpy(gpa_hva(vm, gpa), from, end - from);

@@ -148,6 +148,9 @@ bool vcpu_stat(struct vcpu *v, const char *name, u64 *value);
 long long host_now_ms(void);
 void host_sleep_ms(unsigned int ms);
 
+/** host_sleeps() - whether a thread of this process waits for something, by its id. */
+bool host_sleeps(pid_t tid);
+
 /*
  * BLOB(name, bits, "asm ...") - 16- or 32-bit guest code, to be copied to REAL_BASE by
  * load_blob(). Labels are relative to its own beginning: refer to them as (label - name).

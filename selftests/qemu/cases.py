@@ -35,8 +35,8 @@ SYSLINUX = ('/usr/bin/syslinux', '/usr/bin/mformat', '/usr/bin/mcopy')
 QUICK = ('pc', 'q35', 'pc_split', 'pc_off', 'microvm', 'smp', 'disk', 'cdrom', 'snapshot',
          'migrate', 'gdb_step', 'kill')
 LONG = ('q35_split', 'q35_off', 'debian', 'debian_disk', 'gdb_break', 'ovmf')
-# Seconds that cases may take; the others 120.
-LIMITS = {'debian': 240, 'debian_disk': 240, 'ovmf': 720}
+# Seconds that cases may take; the others 400.
+LIMITS = {'debian': 800, 'debian_disk': 800, 'ovmf': 2000}
 
 
 def make_guest(build):
@@ -103,8 +103,9 @@ def make_disk(build):
     return path
 
 
-def options(build):
-    """run-host's options; build is where make has put the programs."""
+def options(build, root):
+    """run-host's options; build is where make has put the programs, QEMU is of the system at root."""
+    qemu = [f for f in [QEMU, *FIRMWARE] if root == '/' or os.path.exists(root + f)]
     need([QEMU, IMG, *FIRMWARE, *OVMF])
     guest = make_guest(build)
     slim, stock = (kernels.Kernel(k).bzimage for k in ('slim', 'stock'))
@@ -115,7 +116,7 @@ def options(build):
     there = [guest, token, make_disk(build), os.path.join(build, 'rom'),
              make_image(build, 'small', slim, guest, append + ' do=media'),
              make_image(build, 'debian', stock, guest, append), *OVMF]
-    files = {QEMU: QEMU, **{f: f for f in FIRMWARE}, slim: '/vmm-qemu/bzImage',
+    files = {**{os.path.join(root, f[1:]): f for f in qemu}, slim: '/vmm-qemu/bzImage',
              stock: '/vmm-qemu/vmlinuz', os.path.join(build, 'rsp'): '/rsp',
              **{os.path.join(HERE, f): '/' + f for f in ('qemu.sh', 'lib.sh')},
              **{f: '/vmm-qemu/' + os.path.basename(f) for f in there}}
@@ -129,12 +130,12 @@ def exceptions(path, host):
     return {name: reason.strip() for name, hosts, reason in rows if host in hosts.split(',')}
 
 
-def host(names, oracle):
+def host(names, oracle, root='/'):
     """run-host's options, and the command."""
     module = ['--oracle'] if oracle else ['--insmod', 'kvm_node=1']
-    limit = 60 + sum(LIMITS.get(n, 120) for n in names)
+    limit = 60 + sum(LIMITS.get(n, 400) for n in names)
     return (['--kernel', 'slim', '--memory', '2G', '--timeout', str(limit), *module,
-             *options(BUILD)], 'sh /qemu.sh ' + ' '.join(names))
+             *options(BUILD, root)], 'sh /qemu.sh ' + ' '.join(names))
 
 
 def judge(case, excused, theirs):
@@ -148,15 +149,15 @@ def judge(case, excused, theirs):
     return Case(case.name, SKIP, 'in-tree KVM fails, too: ' + excused[case.name])
 
 
-def suite(run, names):
-    """The named cases on vmm.ko; those that may fail also on in-tree KVM."""
+def suite(run, names, root='/'):
+    """The named cases on vmm.ko; those that may fail also on in-tree KVM. QEMU is of root."""
     run.make('build-qemu')
     excused = exceptions(os.path.join(HERE, 'exceptions'), run.host)
     unknown = [Case(n, FAIL, 'is excused, but there is no such case')
                for n in excused if n not in QUICK + LONG]
     also = [n for n in names if n in excused]
-    theirs = {c.name: c.result for c in run.on_host(*host(also, True))} if also else {}
-    return [judge(c, excused, theirs) for c in run.on_host(*host(names, False))] + unknown
+    theirs = {c.name: c.result for c in run.on_host(*host(also, True, root))} if also else {}
+    return [judge(c, excused, theirs) for c in run.on_host(*host(names, False, root))] + unknown
 
 
 def main():

@@ -68,7 +68,7 @@ answered() {
 monitor() {
 	who=$1 limit=$2
 	shift 2
-	await 20 answered "$who" 0
+	await 120 answered "$who" 0
 	before=$(prompts "$who")
 	echo "$*" >"$top/$who/mon.in"
 	await "$limit" answered "$who" "$before" && runs "$who" && return

@@ -32,41 +32,41 @@ boots() {
 # ---- machines ----
 
 case_pc() {
-	boots 120 1 -M pc -cpu max
+	boots 400 1 -M pc -cpu max
 }
 
 case_q35() {
-	boots 120 1 -M q35 -cpu host
+	boots 400 1 -M q35 -cpu host
 }
 
 case_pc_split() {
-	irqchip='split' boots 120 1 -M pc -cpu host
+	irqchip='split' boots 400 1 -M pc -cpu host
 }
 
 case_q35_split() {
-	irqchip='split' boots 120 1 -M q35 -cpu max
+	irqchip='split' boots 400 1 -M q35 -cpu max
 }
 
 # In-tree KVM has asynchronous page faults only with its own local APIC.
 case_pc_off() {
-	irqchip=off boots 120 1 -M pc -cpu max,kvm-asyncpf-int=off
+	irqchip=off boots 400 1 -M pc -cpu max,kvm-asyncpf-int=off
 }
 
 case_q35_off() {
-	irqchip=off boots 120 1 -M q35 -cpu host,kvm-asyncpf-int=off
+	irqchip=off boots 400 1 -M q35 -cpu host,kvm-asyncpf-int=off
 }
 
 case_microvm() {
-	boots 120 1 -M microvm -cpu max
+	boots 400 1 -M microvm -cpu max
 }
 
 case_smp() {
-	boots 120 2 -M q35 -cpu host
+	boots 400 2 -M q35 -cpu host
 }
 
 case_debian() {
 	kernel=$debian
-	boots 240 2 -M q35 -cpu max
+	boots 800 2 -M q35 -cpu max
 }
 
 # ---- media ----
@@ -85,7 +85,7 @@ case_disk() {
 	mkdir -p $top
 	truncate -s 1M $top/written
 	image=$files/small.iso
-	media 120 -M q35 -cpu host -drive "file=$image,format=raw,if=virtio,readonly=on" \
+	media 400 -M q35 -cpu host -drive "file=$image,format=raw,if=virtio,readonly=on" \
 		-drive file=$top/written,format=raw,if=virtio
 	says guest "guest: read $(sha256sum <"$image" | cut -d' ' -f1)" || fail 'the disk reads wrong'
 	says guest 'guest: written' || fail 'the disk is not written'
@@ -94,13 +94,13 @@ case_disk() {
 
 case_cdrom() {
 	image=$files/small.iso
-	media 120 -M pc -cpu max -cdrom "$image"
+	media 400 -M pc -cpu max -cdrom "$image"
 	says guest "guest: read $(head -c 1048576 "$image" | sha256sum | cut -d' ' -f1)" ||
 		fail 'the CD reads wrong'
 }
 
 case_debian_disk() {
-	media 240 -M pc -cpu host -drive "file=$files/debian.iso,format=raw,if=virtio,readonly=on"
+	media 800 -M pc -cpu host -drive "file=$files/debian.iso,format=raw,if=virtio,readonly=on"
 }
 
 case_ovmf() {
@@ -109,9 +109,9 @@ case_ovmf() {
 	start guest -m 256M -M q35 -cpu host \
 		-drive if=pflash,format=raw,readonly=on,file=$files/OVMF_CODE_4M.fd \
 		-drive if=pflash,format=raw,file=$top/vars
-	expect guest 480 'UEFI Interactive Shell' && expect guest 120 'Shell>' || return
+	expect guest 1500 'UEFI Interactive Shell' && expect guest 300 'Shell>' || return
 	printf 'reset -s\r' >$top/guest/tty.in
-	finish guest 60
+	finish guest 240
 }
 
 # ---- state ----
@@ -127,7 +127,7 @@ passed() {
 # passes NAME COUNT: the guest checks its memory so many times more.
 passes() {
 	goal=$(($(last_pass "$1" || echo 0) + $2))
-	await 60 passed "$1" $goal
+	await 240 passed "$1" $goal
 	runs "$1" || fail "$1 has ended" || return
 	passed "$1" $goal || fail "$1 does not come to pass $goal"
 }
@@ -141,7 +141,7 @@ rewound() {
 # good NAME: the guest's memory was right until now.
 good() {
 	echo >"$top/$1/tty.in"
-	finish "$1" 60
+	finish "$1" 240
 	says "$1" 'guest: memory good' || fail "the guest's memory is wrong"
 }
 
@@ -152,34 +152,34 @@ case_snapshot() {
 	disk="-drive file=$top/disk,format=qcow2,if=virtio"
 	# shellcheck disable=SC2086 # words
 	linux guest -M pc -cpu host $disk
-	expect guest 120 'guest: pass 1' || return
-	proven guest 1 && monitor guest 120 savevm one && passes guest 3 &&
-		monitor guest 120 loadvm one && passes guest 3 || return
+	expect guest 400 'guest: pass 1' || return
+	proven guest 1 && monitor guest 400 savevm one && passes guest 3 &&
+		monitor guest 400 loadvm one && passes guest 3 || return
 	rewound || fail 'loadvm left the guest where it was'
 	kill -KILL "$(process guest)"
 	# shellcheck disable=SC2086 # words
 	linux later -M pc -cpu host $disk -loadvm one
-	expect later 120 'guest: pass' && passes later 3 && good later
+	expect later 400 'guest: pass' && passes later 3 && good later
 }
 
 case_migrate() {
 	append='do=memory'
 	linux source -M q35 -cpu host -smp 2
-	expect source 120 'guest: pass 1' && proven source 2 || return
+	expect source 400 'guest: pass 1' && proven source 2 || return
 	linux target -M q35 -cpu host -smp 2 -incoming unix:$top/way
-	await 30 test -S $top/way || fail 'the target does not listen' || return
-	monitor source 5 migrate_set_parameter downtime-limit 3000 &&
-		monitor source 180 migrate unix:$top/way || return
+	await 120 test -S $top/way || fail 'the target does not listen' || return
+	monitor source 60 migrate_set_parameter downtime-limit 3000 &&
+		monitor source 600 migrate unix:$top/way || return
 	says_monitor source 'Error' && fail 'migrate failed' && return
 	kill -KILL "$(process source)"
-	expect target 60 'guest: pass' && passes target 5 && good target
+	expect target 240 'guest: pass' && passes target 5 && good target
 }
 
 # ---- the debugger ----
 
 debug() {
 	start guest -M pc -cpu max -bios $files/rom -S -gdb tcp:127.0.0.1:1234
-	monitor guest 20 info status
+	monitor guest 60 info status
 	/rsp 1234 "$1" >$top/rsp 2>&1 || fail "$(cat $top/rsp)"
 }
 
@@ -202,12 +202,12 @@ case_kill() {
 	append='do=memory' module=vmm load='/vmm.ko kvm_node=1'
 	[ -d /sys/module/vmm ] || module=kvm_amd load=/modules/kvm-amd.ko
 	linux guest -M q35 -cpu host -smp 2
-	expect guest 120 'guest: pass 1' || return
+	expect guest 400 'guest: pass 1' || return
 	unused && fail 'the module is not in use' && return
 	kill -KILL "$(process guest)"
 	wait "$(process guest)" 2>/dev/null
 	pidof qemu-system-x86_64 && fail 'a process is left' && return
-	await 10 unused || fail 'the module stays in use' || return
+	await 60 unused || fail 'the module stays in use' || return
 	rmmod $module || fail 'the module does not go' || return
 	# shellcheck disable=SC2086 # words
 	insmod $load || fail 'the module does not come again'
