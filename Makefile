@@ -83,7 +83,7 @@ demo:
 ## make check-kvm-selftests  Linux's own KVM selftests, on in-tree KVM and on vmm.ko
 ## make check-boot         Debian's stock kernel under vmctl, 1, 2 and 4 vCPUs
 ## make check-scale      64 vCPUs in a VM, 100 VMs, more memory than the host has
-## make check-fuzz-ioctl   sequences of ioctls for two minutes (svm)
+## make check-fuzz-ioctl   sequences of ioctls for two minutes, and netlink messages (svm)
 ## make check-host-events  memory, processors and clients that change while guests run (svm)
 ## make check-load         50 times insmod/rmmod, 200 VMs killed; debug kernel (vmx: 20, 100; slim)
 ## make check-guests       small multiboot and PVH kernels under vmctl
@@ -92,37 +92,39 @@ demo:
 ## make check-virtio       vmctl's disks, network and other devices under a Linux guest
 ## make check-qemu         Debian's QEMU on vmm.ko's /dev/kvm, in the svm host
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
+## make check-random-states  a million random states of vCPUs, each entered (long)
+## make check-debian-root  Debian with a root file system by debootstrap, disk, networks (svm, long; makes it as root)
 ## make check-debug        unit and abi tests on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load abi-stock unit-debug abi-debug
+REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load random-states debian-root abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load: check-%:
+check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug
 check-long:
-	@$(CHECK) --long $(QUICK) $(REST) qemu-long
+	@$(CHECK) --long $(QUICK) $(REST) qemu-long qemu-backports ynl
 lint:
 	@$(CHECK) lint
 
 ## make fuzz TARGET=NAME   a fuzzer without an end, or for FUZZ_SECONDS; its finds go to build/corpus
 ##                         TARGET=ioctl: in a host (HOST, svm; KERNEL, debug); FUZZ_SEED= and
-##                         FUZZ_REPLAY= repeat a run and a program
+##                         FUZZ_REPLAY= repeat a run and a program; FUZZ_MESSAGES=N: netlink only
 .PHONY: fuzz fuzz-ioctl
 KERNEL ?= debug
 fuzz-ioctl: build-fuzz-ioctl
 	@selftests/hosts/run-host $(or $(HOST),svm) --kernel $(KERNEL) --insmod --smp $(if $(filter debug,$(KERNEL)),1,2) \
 		--timeout $(shell echo $$(($(or $(FUZZ_SECONDS),1000000000) + 300))) \
-		--file $B/fuzz-ioctl/ioctl_fuzz -- 'VMM_DEV=/dev/vmm /ioctl_fuzz' \
-		$(if $(FUZZ_REPLAY),-n 20 -r $(FUZZ_REPLAY),-t $(or $(FUZZ_SECONDS),0)) \
+		--file $B/fuzz-ioctl/ioctl_fuzz -- env VMM_DEV=/dev/vmm /ioctl_fuzz \
+		$(if $(FUZZ_REPLAY),-n 20 -r $(FUZZ_REPLAY),$(if $(FUZZ_MESSAGES),-m $(FUZZ_MESSAGES),-t $(or $(FUZZ_SECONDS),0))) \
 		$(if $(FUZZ_SEED),-s $(FUZZ_SEED))
 
 ifeq ($(TARGET),ioctl)
@@ -135,6 +137,14 @@ fuzz:
 	@$B/fuzz/$(TARGET)_fuzz -max_len=4096 -artifact_prefix=$B/corpus/ \
 		-max_total_time=$(or $(FUZZ_SECONDS),0) $B/corpus/$(TARGET)
 endif
+
+## make coverage           how many of each room's lines the suites of COVERAGE run (HOST); LINES=1: which not
+.PHONY: coverage
+COVERAGE ?= unit abi virtual-apic guests fleet host-events boot
+coverage:
+	@rm -rf $B/coverage
+	@VMM_COVERAGE=$B/coverage $(CHECK) $(COVERAGE)
+	@selftests/hosts/coverage.py $(if $(LINES),-l) $B/coverage
 
 ## make bench              host instructions per round trip: in-tree KVM's, ours, ratio
 .PHONY: bench
