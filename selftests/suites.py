@@ -449,7 +449,7 @@ def virtio(run):
                        stock + 'VMCTL=/vmctl GUESTS=/ sh /virtio.sh')
 
 
-@suite(hosts=('svm',), long=('svm',), svm=300)
+@suite(long=('svm', 'vmx'), svm=300, vmx=900)
 def debian_root(run):
     """Debian under vmctl with a root file system of its own, as debootstrap makes it."""
     qemu_cases.need(('/sbin/e2fsck', '/sbin/debugfs'))
@@ -460,15 +460,20 @@ def debian_root(run):
     if done.returncode:
         raise kernels.Missing('the Debian root file system could not be made')
     folder = done.stdout.strip()
+    disk, options, about = '/dev/vda', ['--module', 'tun'], 'CPUS=2 MIB=32 '
     files = [os.path.join(folder, n) + ':/debian/' + n for n in ('vmlinuz', 'initrd.img')]
+    if run.host != 'svm':
+        # On Bochs the kernel that has all drivers in it.
+        disk, options, about = '/dev/sda', [], 'CPUS=1 MIB=4 '
+        files = [kernels.Kernel('slim').bzimage + ':/debian/vmlinuz']
     files += [os.path.join(BUILD, 'userctl/vmctl'), '/sbin/e2fsck', '/sbin/debugfs',
               *(os.path.join(TOP, 'userctl/tests', n)
                 for n in ('lib.sh', 'debian.sh', 'guests/debian-check'))]
-    return run.on_host(['--kernel', 'stock', '--insmod', '--timeout', '1500',
-                        '--disk', os.path.join(folder, 'root.img'), '--module', 'tun',
-                        *[o for f in files for o in ('--file', f)]],
-                       'VMM_DEV=/dev/vmm VMCTL=/vmctl GUESTS=/ DEBIAN=/debian IMAGE=/dev/vda '
-                       'sh /debian.sh')
+    options += [o for f in files for o in ('--file', f)]
+    return run.on_host(['--kernel', host_kernel(run), '--insmod', '--timeout', '1800', *options,
+                        '--disk', os.path.join(folder, 'root.img')],
+                       about + f'VMM_DEV=/dev/vmm VMCTL=/vmctl GUESTS=/ DEBIAN=/debian '
+                       f'IMAGE={disk} sh /debian.sh')
 
 
 @suite(svm=300, vmx=150)

@@ -233,6 +233,9 @@ class Bochs(Emulator):
     taint = 1 << 2
     # Ticks in an emulated second, and one tick is one instruction. CPUID claims 3.5 GHz.
     RATE = 100000000
+    # Where disks are, beside the CD; one that ends within a cylinder is cut off there.
+    DISKS = ('ata0-slave', 'ata1-master', 'ata1-slave')
+    CYLINDER = 16 * 63 * 512
     ISOLINUX = ('/usr/lib/ISOLINUX/isolinux.bin', '/usr/lib/syslinux/modules/bios/ldlinux.c32')
 
     def __init__(self, *args):
@@ -246,6 +249,9 @@ class Bochs(Emulator):
         self.tty, console = self._pty()
         self.port, port = self._pty()
         model = self.MODELS[self.args.host][0]
+        disks = ''.join(f'{at}: type=disk, mode=volatile, path={disk}, '
+                        f'journal={self._path(at)}\n'
+                        for at, disk in zip(self.DISKS, self.args.disk))
         # Bochs' own log is of no use, and is long.
         self._write('bochsrc', f'''
 cpu: model={model}, count={self.args.smp}, ips={self.RATE}
@@ -255,7 +261,8 @@ romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={self._path('boot.iso')}, status=inserted
-boot: cdrom
+ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
+{disks}boot: cdrom
 com1: enabled=1, mode=term, dev={console}
 com2: enabled=1, mode=term, dev={port}
 display_library: rfb, options="timeout=0"
