@@ -138,6 +138,9 @@ class Qemu(Emulator):
         for disk in args.disk:
             # Several hosts may have the same file.
             argv += ['-drive', f'file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe']
+        if args.share:
+            argv += ['-virtfs', f'local,path={args.share},mount_tag=share,security_model=none,'
+                     'readonly=on,multidevs=remap']
         if args.icount:
             argv += ['-icount', 'shift=0,sleep=off', '-seed', '1',
                      '-rtc', 'base=2024-01-01T00:00:00,clock=vm']

@@ -19,7 +19,7 @@ class Initramfs:
             self.mkdir(d)
         self.add_bytes('etc/passwd', b'root:x:0:0:root:/root:/bin/sh\n'
                        b'nobody:x:65534:65534:nobody:/:/bin/sh\n', 0o644)
-        self.add_bytes('etc/group', b'root:x:0:\nkvm:x:104:\nnogroup:x:65534:\n', 0o644)
+        self.add_bytes('etc/group', b'root:x:0:\nkvm:x:104:\nvmm:x:105:\nnogroup:x:65534:\n', 0o644)
 
     def mkdir(self, path):
         path = path.strip('/')

@@ -52,7 +52,7 @@ static int fault_permission(const char *node, struct error *err)
 	group_name(st.st_gid, group, sizeof(group));
 	if (!(st.st_mode & 0060) || !st.st_gid)
 		return fault(err, EX_NOPERM, "%s: permission denied: only root may (group %s); %s",
-			     node, group, "be root, or install the udev rule for the group kvm");
+			     node, group, "be root, or install the udev rule and its group vmm");
 	return fault(err, EX_NOPERM, "%s: permission denied: join the group \"%s\" (%s %s USER)",
 		     node, group, "usermod -aG", group);
 }
