@@ -135,7 +135,7 @@ static bool sent(unsigned int pair, uint8_t mark)
 	memset(p, 0, NET_HEADER);
 	make_frame(p + NET_HEADER, mark);
 	drv_request(TX(pair), OUT, NET_HEADER + FRAME, 0, 0);
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < 60000; i++) {
 		while (recv(ether, got, sizeof(got), 0) >= FRAME) {
 			if (got[12] == 0x88 && got[13] == 0xb5 && got[14] == mark)
 				return true;
