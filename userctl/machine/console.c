@@ -301,6 +301,7 @@ int console_start(struct console *con, struct loop *loop, const struct console_o
 	con->ops = *ops;
 	con->loop = loop;
 	con->out = STDOUT_FILENO;
+	con->patience_ms = DRAIN_MS;
 	con->in = (struct loop_source){ STDIN_FILENO, input_ready, con, false };
 	con->room = (struct loop_source){ -1, room_ready, con, false };
 	pthread_mutex_init(&con->lock, NULL);
@@ -336,7 +337,7 @@ static void drain(struct console *con)
 	while (con->count && !con->broken && !ret) {
 		before = con->count;
 		clock_gettime(CLOCK_MONOTONIC, &until);
-		add_ms(&until, DRAIN_MS);
+		add_ms(&until, con->patience_ms);
 		while (con->count == before && !con->broken && !ret)
 			ret = pthread_cond_timedwait(&con->changed, &con->lock, &until);
 	}

@@ -62,6 +62,7 @@ struct console_ops {
  * @buf: input that the guest has not taken
  * @len: bytes in @buf
  * @out: standard output
+ * @patience_ms: how long console_stop() waits for output that does not advance
  * @lock: guards all below
  * @changed: signalled when @count or @closing change
  * @ring: output not yet written
@@ -79,7 +80,7 @@ struct console {
 	bool tty, escape, eof;
 	uint8_t buf[CONSOLE_INPUT];
 	size_t len;
-	int out;
+	int out, patience_ms;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
