@@ -13,7 +13,7 @@ for t; do
 	*.o | *.d) continue ;;
 	esac
 	echo "# $t"
-	timeout 120 "$t" >"$log" 2>&1
+	timeout 600 "$t" >"$log" 2>&1
 	status=$?
 	cat "$log"
 	pass=$((pass + $(grep '^ok' "$log" | grep -vc '# SKIP')))

@@ -37,7 +37,7 @@ static void a_fifo(void)
 	CHECK(mkdtemp(name));
 	CHECK_EQ(chdir(name), 0);
 	CHECK_EQ(mkfifo("fifo", 0600), 0);
-	alarm(60);
+	alarm(300);
 	CHECK_EQ(image_open(&img, "fifo", "kernel", &err), -1);
 	alarm(0);
 	CHECK_EQ(err.status, EX_NOINPUT);

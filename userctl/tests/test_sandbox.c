@@ -375,21 +375,28 @@ static void unknown_user(void)
 /* What it keeps, and nothing else. */
 static void keeper_keeps(void)
 {
-	char one[] = "/tmp/keeper.XXXXXX", other[] = "/tmp/keeper.XXXXXX";
+	char base[] = "/tmp/keeper.XXXXXX", one[64], other[64], away[64], moved[64];
 	struct keeper_config cfg = { .path = { one }, .paths = 1 };
 	struct error err;
 
-	close(mkstemp(one));
-	close(mkstemp(other));
+	/* A folder of its own: this program may run several times at once. */
+	CHECK(mkdtemp(base));
+	snprintf(one, sizeof(one), "%s/one", base);
+	snprintf(other, sizeof(other), "%s/other", base);
+	snprintf(away, sizeof(away), "%s/../etc.sock", base);
+	snprintf(moved, sizeof(moved), "%s/etc.sock", base);
+	close(open(one, O_CREAT | O_WRONLY, 0600));
+	close(open(other, O_CREAT | O_WRONLY, 0600));
 	CHECK_EQ(keeper_start(&cfg, &err), 0);
 	CHECK_EQ(keeper_unlink(other), -ENOENT);
 	CHECK_EQ(access(other, F_OK), 0);
-	CHECK_EQ(keeper_rename(one, "/tmp/../etc.sock"), 0);
-	CHECK_EQ(access("/tmp/etc.sock", F_OK), 0);
-	CHECK_EQ(keeper_unlink("/tmp/../etc.sock"), 0);
-	CHECK(access("/tmp/etc.sock", F_OK));
+	CHECK_EQ(keeper_rename(one, away), 0);
+	CHECK_EQ(access(moved, F_OK), 0);
+	CHECK_EQ(keeper_unlink(away), 0);
+	CHECK(access(moved, F_OK));
 	CHECK_EQ(keeper_limit(1, 50, &err), -1);
 	unlink(other);
+	CHECK_EQ(rmdir(base), 0);
 }
 
 TAP_MAIN(TEST(does_its_work), TEST(opens_nothing), TEST(executes_nothing), TEST(traces_nobody),

@@ -92,6 +92,15 @@ static unsigned int lost(uint64_t safe)
 	return count;
 }
 
+/* A moment after its process the lock of an image goes, and who waits for that has no patience. */
+static bool locked(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	CHECK_EQ(fcntl(fd, F_OFD_GETLK, &lock), 0);
+	return lock.l_type != F_UNLCK;
+}
+
 static void killed_at_any_moment(void)
 {
 	unsigned int round, told = 0;
@@ -102,6 +111,7 @@ static void killed_at_any_moment(void)
 	CHECK(fd >= 0);
 	for (round = 0; round < ROUNDS; round++) {
 		/* No number of the round before. */
+		drv_until(!locked(fd));
 		CHECK_EQ(ftruncate(fd, 0), 0);
 		CHECK_EQ(ftruncate(fd, PLACES * BLOCK), 0);
 		CHECK_EQ(pipe(pipes), 0);
