@@ -31,8 +31,7 @@ sum() {
 
 mkdir "$tmp/www"
 head -c 8000000 /dev/urandom >"$tmp/www/file"
-httpd -f -p 8000 -h "$tmp/www" &
-server=$!
+serve "$tmp/www"
 # What the guest is to do, as a disk: a script, and empty lines.
 { cat "$GUESTS/debian-check"; yes "" | head -c 65536; } | head -c 65536 >"$tmp/task"
 mkfifo "$tmp/keys" && exec 3<>"$tmp/keys"
@@ -78,7 +77,7 @@ want=0
 finish "disks and addresses, and the end by poweroff"
 tr -d '\r' <"$tmp/plain" | grep -E '^guest: (kernel|up)' | sed 's/^/# /'
 exec 3>&-
-kill $server
+served_enough
 
 # What the guest has left.
 e2fsck -fn "$IMAGE" >"$tmp/out" 2>&1

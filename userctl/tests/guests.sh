@@ -141,7 +141,7 @@ pid=$!
 finish "closed standard output"
 : >"$tmp/out"
 {
-	timeout -s KILL 60 "$VMCTL" run --kernel "$mb" --append off </dev/null 2>"$tmp/out"
+	timeout -s KILL 110 "$VMCTL" run --kernel "$mb" --append off </dev/null 2>"$tmp/out"
 	echo $? >"$tmp/status"
 } | : &
 await test -s "$tmp/status"

@@ -126,6 +126,19 @@ holds() {
 	verdict "$title"
 }
 
+# serve FOLDER: by HTTP at port 8000, where there is a file to be had when this returns.
+serve() {
+	httpd -f -p 8000 -h "$1" &
+	server=$!
+	await wget -q -O /dev/null http://127.0.0.1:8000/file
+}
+
+# served_enough: and the port is free again.
+served_enough() {
+	kill $server
+	wait $server
+}
+
 # field NAME MEMBER: of vmctl show --json, a number.
 field() {
 	"$VMCTL" show --json "$1" 2>/dev/null | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"

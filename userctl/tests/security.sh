@@ -14,7 +14,7 @@ chmod 755 "$tmp"
 nested() {
 	prefix=$1
 	shift
-	timeout 120 "$@" >"$tmp/out" 2>&1 </dev/null
+	timeout 600 "$@" >"$tmp/out" 2>&1 </dev/null
 	grep -e '^ok ' -e '^not ok ' "$tmp/out" >"$tmp/cases"
 	[ "$(sed -n 's/^1\.\.//p' "$tmp/out")" = "$(wc -l <"$tmp/cases")" ] ||
 		echo "not ok 0 - it does not come to its end" >>"$tmp/cases"

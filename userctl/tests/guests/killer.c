@@ -30,10 +30,10 @@
 #define NO_FLUSH 2                        /* EXT4_GOING_FLAGS_NOLOGFLUSH */
 #define STEP     (1u << 15)               /* numbers of a round, at most */
 #define ROUNDS   256u
-#define SEEDS    500u  /* that have numbers of their own */
-#define TOLD     12    /* so often something has been told, at most, .. */
-#define MOMENT   40000 /* .. and so many microseconds gone since then */
-#define PATIENCE 60000 /* milliseconds */
+#define SEEDS    500u   /* that have numbers of their own */
+#define TOLD     12     /* so often something has been told, at most, .. */
+#define MOMENT   40000  /* .. and so many microseconds gone since then */
+#define PATIENCE 300000 /* milliseconds */
 #define ARGS     64
 
 struct plan {
@@ -129,14 +129,38 @@ static void pause_for(long microseconds)
 	nanosleep(&ts, NULL);
 }
 
+/*
+ * The lock of a process that is no more goes with the I/O that it had under way; the next one would
+ * not wait for long.
+ */
+static void await_unlocked(const char *path)
+{
+	struct flock lock = { .l_type = F_WRLCK };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned int tries;
+
+	if (fd < 0)
+		die(path);
+	for (tries = 0; lock.l_type != F_UNLCK && tries < PATIENCE / 10; tries++) {
+		if (tries)
+			pause_for(10000);
+		lock = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		if (fcntl(fd, F_OFD_GETLK, &lock))
+			die(path);
+	}
+	close(fd);
+}
+
 /* The last number of whole lines that came out: those that did not are of no guest's concern. */
 static uint32_t run_and_kill(struct plan *p, uint32_t base, unsigned int *numbers)
 {
 	unsigned int told = 1 + (unsigned int)random() % TOLD;
 	struct teller t = { 0 };
-	pid_t pid = launch(p, base, &t.fd);
 	int status;
+	pid_t pid;
 
+	await_unlocked(p->disk ? p->disk : p->image);
+	pid = launch(p, base, &t.fd);
 	while (t.numbers < told && listen_once(&t))
 		;
 	pause_for(random() % MOMENT);

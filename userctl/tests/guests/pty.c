@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
-	alarm(120);
+	alarm(600);
 	/* What came before a hang is to be seen. */
 	setvbuf(stdout, NULL, _IONBF, 0);
 	if (openpty(&master, &slave, NULL, NULL, NULL) || tcgetattr(slave, &before))
