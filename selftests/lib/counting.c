@@ -104,12 +104,16 @@ u64 vm_event(const char *name)
 {
 	static char buf[16384];
 	int fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, buf, sizeof(buf) - 1);
+	size_t len = 0;
+	ssize_t n;
 	char *at;
 
+	/* A page at a time is what there is to be had. */
+	while ((n = read(fd, buf + len, sizeof(buf) - 1 - len)) > 0)
+		len += n;
 	close(fd);
-	CHECK(n > 0);
-	buf[n] = 0;
+	CHECK(len);
+	buf[len] = 0;
 	at = strstr(buf, name);
 	CHECK(at);
 	return strtoull(at + strlen(name), NULL, 10);
