@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "swap.h"
 #include "vm.h"
 
 #define SUITE "backing"
@@ -168,29 +169,14 @@ CASE(two_slots_one_page)
 
 #define HUGE (2 * MiB)
 
-static void need_huge_pages(int n)
-{
-	char text[16];
-	int fd = open("/proc/sys/vm/nr_hugepages", O_RDWR);
-
-	snprintf(text, sizeof(text), "%d", n);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		SKIP("no hugetlbfs");
-	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
-	memset(text, 0, sizeof(text));
-	CHECK(read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	if (atoi(text) < n)
-		SKIP("the host has too little memory for huge pages");
-}
-
 CASE(hugetlb)
 {
 	struct vcpu *v;
 	void *mem;
 	int fd;
 
-	need_huge_pages(4);
+	if (!huge_pool(4))
+		SKIP("no huge pages");
 	fd = OK(memfd_create("ram", MFD_HUGETLB));
 	OK(ftruncate(fd, 2 * HUGE));
 	mem = map_fd(fd, 2 * HUGE, MAP_SHARED);
@@ -210,7 +196,7 @@ CASE(hugetlb)
 	run_sync(v, 0);
 	CHECK_EQ(*(volatile u64 *)mem, 1);
 	CHECK_EQ(*(volatile u64 *)(mem + HUGE), 513 * 3 + 512);
-	need_huge_pages(0);
+	huge_pool(0);
 }
 
 /* ---- userfaultfd ---- */

@@ -379,23 +379,6 @@ static void guest_huge(u64 pages)
 	GUEST_DONE();
 }
 
-/* The tests before may have left no such pages free in one piece: they are made some. */
-static bool huge_pool(u64 pages)
-{
-	char text[16];
-	int tries;
-
-	snprintf(text, sizeof(text), "%llu", pages);
-	for (tries = 0; tries < 20; tries++) {
-		if (!write_file("/proc/sys/vm/nr_hugepages", text))
-			return false;
-		if (read_number("/proc/sys/vm/nr_hugepages") == pages)
-			return true;
-		write_file("/proc/sys/vm/compact_memory", "1");
-	}
-	return false;
-}
-
 /* The guest's access cannot be served, its client is told, makes room, and the guest goes on. */
 CASE(hugetlb_exhausted)
 {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/swap.h>
 #include <unistd.h>
 #include "harness.h"
 #include "layout.h"
 #include "swap.h"
+
+#define HUGE_POOL "/proc/sys/vm/nr_hugepages"
 
 bool write_file(const char *path, const char *text)
 {
@@ -16,6 +19,30 @@ bool write_file(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return ok;
+}
+
+/* The case before may have left none free in one piece, and what it had is given back later. */
+bool huge_pool(u64 pages)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		char text[24];
+		int fd;
+
+		snprintf(text, sizeof(text), "%llu", pages);
+		if (!write_file(HUGE_POOL, text))
+			return false;
+		fd = OK(open(HUGE_POOL, O_RDONLY | O_CLOEXEC));
+		memset(text, 0, sizeof(text));
+		CHECK(read(fd, text, sizeof(text) - 1) > 0);
+		close(fd);
+		if (strtoull(text, NULL, 10) == pages)
+			return true;
+		write_file("/proc/sys/vm/compact_memory", "1");
+		usleep(50000);
+	}
+	return false;
 }
 
 bool swap_on(u64 bytes)
