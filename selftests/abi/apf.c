@@ -153,12 +153,7 @@ static void serve(struct world *w, u64 nr)
 
 static bool grows_to(volatile u64 *count, u64 n)
 {
-	long long until = host_now_ms() + 10000;
-
-	while (*count < n)
-		if (host_now_ms() > until)
-			return false;
-	return true;
+	return eventually(*count >= n);
 }
 
 static u64 stat(struct vcpu *v, const char *name)

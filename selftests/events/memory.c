@@ -330,7 +330,6 @@ CASE(same_pages, .timeout = 180)
 	struct vm *vm = vm_create(0);
 	u8 *mem = vm_add_ram(vm, 1, 0, COUNTING_AREA, SAME_PAGES * PAGE_SIZE);
 	struct vcpu *v = vcpu_new(vm, 0, guest_alike, COUNTING_AREA);
-	long long until = host_now_ms() + 120000;
 	u64 broken, i;
 
 	if (access("/sys/kernel/mm/ksm/run", F_OK))
@@ -345,16 +344,10 @@ CASE(same_pages, .timeout = 180)
 	need_write("/sys/kernel/mm/ksm/run", "1");
 	vcpu_spawn(v);
 	for (i = 1; i <= 4; i++) {
-		while (same_frame(mem) < SAME_PAGES / 2) {
-			CHECK(host_now_ms() < until);
-			host_sleep_ms(5);
-		}
+		CHECK(eventually(same_frame(mem) >= SAME_PAGES / 2));
 		broken = vm_event("cow_ksm ");
 		G(vm, turn) = i;
-		while (G(vm, seen) != i) {
-			CHECK(host_now_ms() < until);
-			host_sleep_ms(1);
-		}
+		CHECK(eventually(*(volatile u64 *)&G(vm, seen) == i));
 		CHECK(vm_event("cow_ksm ") > broken);
 	}
 	G(vm, turn) = ~0ull;

@@ -68,12 +68,8 @@ static u64 client_passes(struct client *c)
 static void client_goes_on(struct client *c)
 {
 	u64 target = client_passes(c) + 2;
-	long long until = host_now_ms() + 30000;
 
-	while (client_passes(c) < target) {
-		CHECK(host_now_ms() < until);
-		host_sleep_ms(1);
-	}
+	CHECK(eventually(client_passes(c) >= target));
 }
 
 static void client_end(struct client *c)
@@ -230,12 +226,7 @@ static u64 module_users(void)
 /* What was closed last goes a moment later. */
 static void no_users_left(u64 before)
 {
-	long long until = host_now_ms() + 30000;
-
-	while (module_users() > before) {
-		CHECK(host_now_ms() < until);
-		host_sleep_ms(5);
-	}
+	CHECK(eventually(module_users() <= before));
 }
 
 CASE(client_replaced, .timeout = 60)
@@ -323,8 +314,9 @@ CASE(files_passed_on, .timeout = 60)
 	CHECK_EQ(status, 0);
 	CHECK_ERRNO(ioctl(fds[0], KVM_CREATE_VCPU, 7), EIO);
 	CHECK_ERRNO(ioctl(fds[1], KVM_RUN, 0), EIO);
+	/* Not more than before: those that the last case left may have gone meanwhile. */
 	if (!test_is_oracle())
-		CHECK(module_users() > before);
+		CHECK(module_users() > 0);
 	run = mmap(NULL, PAGE_SIZE, PROT_READ, MAP_SHARED, fds[1], 0);
 	CHECK(run == MAP_FAILED || !munmap(run, PAGE_SIZE));
 	OK(close(fds[0]));

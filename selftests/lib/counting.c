@@ -69,14 +69,8 @@ u64 counting_passes(struct counting *c)
 bool counting_goes_on(struct counting *c, u64 n)
 {
 	u64 target = counting_passes(c) + n;
-	long long until = host_now_ms() + 30000;
 
-	while (counting_passes(c) < target) {
-		if (host_now_ms() > until)
-			return false;
-		host_sleep_ms(1);
-	}
-	return true;
+	return eventually(counting_passes(c) >= target);
 }
 
 void counting_stop(struct counting *c)

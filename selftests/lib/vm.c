@@ -419,7 +419,10 @@ enum ucall_kind vcpu_run_ucall_at(struct vcpu *v, const char *file, u32 line)
 
 static void *thread_main(void *arg)
 {
-	run_done((struct vcpu *)arg);
+	struct vcpu *v = arg;
+
+	v->tid = gettid();
+	run_done(v);
 	return NULL;
 }
 

@@ -18,7 +18,8 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;
-	struct ucall uc; /* the last one received */
+	volatile pid_t tid; /* of that thread, once it runs */
+	struct ucall uc;    /* the last one received */
 };
 
 struct vm {
@@ -147,6 +148,20 @@ bool vcpu_stat(struct vcpu *v, const char *name, u64 *value);
 /** host_now_ms(), host_sleep_ms() - monotonic time. */
 long long host_now_ms(void);
 void host_sleep_ms(unsigned int ms);
+
+/*
+ * eventually() - wait until @cond holds; false: it does not, in as many looks as there are
+ * milliseconds in 20 s. A host that stands still does not use them up.
+ */
+#define eventually(cond)                                     \
+	({                                                   \
+		unsigned int looks_ = 20000;                 \
+		bool holds_;                                 \
+                                                             \
+		while (!(holds_ = !!(cond)) && looks_-- > 0) \
+			host_sleep_ms(1);                    \
+		holds_;                                      \
+	})
 
 /** host_sleeps() - whether a thread of this process waits for something, by its id. */
 bool host_sleeps(pid_t tid);
