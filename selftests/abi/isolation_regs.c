@@ -396,6 +396,7 @@ static void player_init(struct player *p, u64 seed, void *fn, u64 guest_mask)
 	u64 mask = host_mask();
 	struct kvm_sregs s;
 
+	p->done = false;
 	p->vm = vm_create(0);
 	p->v = vcpu_new(p->vm, 0, fn, ROUNDS);
 	s = get_sregs(p->v);
@@ -469,7 +470,25 @@ CASE(registers, .timeout = 60)
 
 /* ---- switched by the scheduler ---- */
 
-static long switches[2];
+#define SWITCHED 4 /* times, at least */
+
+static volatile long switches[2];
+
+static void spin_once(struct player *p, u64 i)
+{
+	struct kvm_sregs s;
+
+	player_init(p, 0x21 + i, guest_spins, i ? 3 : ~0ull);
+	vcpu_call(p->v, guest_spins, 1000 / (test_slow() ? 4 : 1));
+	/* Which has set CR4 anew. */
+	s = get_sregs(p->v);
+	s.cr4 |= CR4_OSXSAVE;
+	set_sregs(p->v, &s);
+	while (!p->done)
+		turn(p);
+	vcpu_free(p->v);
+	vm_free(p->vm);
+}
 
 static void *spin_thread(void *arg)
 {
@@ -478,19 +497,12 @@ static void *spin_thread(void *arg)
 	u64 i = (u64)arg;
 
 	pin();
-	player_init(&p[i], 0x21 + i, guest_spins, i ? 3 : ~0ull);
-	vcpu_call(p[i].v, guest_spins, 1000 / (test_slow() ? 4 : 1));
-	/* Which has set CR4 anew. */
-	{
-		struct kvm_sregs s = get_sregs(p[i].v);
-
-		s.cr4 |= CR4_OSXSAVE;
-		set_sregs(p[i].v, &s);
-	}
-	while (!p[i].done)
-		turn(&p[i]);
-	OK(getrusage(RUSAGE_THREAD, &usage));
-	switches[i] = usage.ru_nivcsw;
+	/* One may come to its end without the other, which was charged for the host's own pause. */
+	do {
+		spin_once(&p[i], i);
+		OK(getrusage(RUSAGE_THREAD, &usage));
+		switches[i] = usage.ru_nivcsw;
+	} while (switches[0] < SWITCHED || switches[1] < SWITCHED);
 	return NULL;
 }
 
@@ -505,7 +517,6 @@ CASE(registers_preempted, .timeout = 120)
 	for (i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
 	printf("switched %ld and %ld times\n", switches[0], switches[1]);
-	CHECK(switches[0] > 3 && switches[1] > 3);
 }
 
 /* ---- a client that is debugged ---- */
