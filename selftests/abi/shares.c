@@ -128,6 +128,7 @@ static void wait_until_it_runs(struct vm *vm)
 
 #define WINDOW_NS (500 * MS)
 #define WINDOWS   60
+#define OVERDRAWN 5 /* windows in which a limit may seem not to hold, by the host's own pauses */
 /* Time that has been used is seen by the tick, which may have 10 ms. */
 #define SLACK_NS (40 * MS)
 
@@ -154,9 +155,9 @@ static struct figures observe(struct nl *nl, u64 id, bool *calm)
 /* A VM has its share, in percent of the time: it runs so much at least and at most, and is told. */
 static void expect_share(struct nl *nl, u64 id, u64 least, u64 most, u64 stolen)
 {
+	int i, bad = 0;
 	struct figures f;
 	bool calm = false;
-	int i;
 
 	/*
 	 * When the host stands still, that counts as the time of whoever was running; if that is
@@ -166,8 +167,12 @@ static void expect_share(struct nl *nl, u64 id, u64 least, u64 most, u64 stolen)
 		f = observe(nl, id, &calm);
 		if (f.runtime < f.uptime * least / 100)
 			continue;
-		if (calm || (f.runtime <= f.uptime * most / 100 + SLACK_NS &&
-			     f.steal >= f.uptime * stolen / 100))
+		if (f.runtime <= f.uptime * most / 100 + SLACK_NS &&
+		    f.steal >= f.uptime * stolen / 100)
+			break;
+		/* Many short pauses are like a long one. */
+		bad += calm;
+		if (bad == OVERDRAWN)
 			break;
 	}
 	printf("ran %llu us of %llu us, stolen %llu us, in window %d\n", f.runtime / 1000,
@@ -307,7 +312,7 @@ CASE(memory_limit)
 {
 	struct nl nl = nl_open(), listener = listen_to_events();
 	struct vm *vm = vm_create(0);
-	u64 id = vm_id(vm), held, limit;
+	u64 id = vm_id(vm), held, limit, i;
 	struct vcpu *v;
 	pthread_t thread;
 	void *ram;
@@ -319,12 +324,15 @@ CASE(memory_limit)
 	CHECK_EQ(figures(&nl, id).memory, TOUCHED / 2);
 	CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
 	await_limited(&listener, id, "memory");
-	/* Its only vCPU said so, and does nothing more. */
-	held = G(vm, count);
-	CHECK(held);
-	CHECK(figures(&nl, id).resident > TOUCHED / 2);
-	host_sleep_ms(30);
-	CHECK_EQ(G(vm, count), held);
+	/* Its only vCPU said so, and does nothing more; unless the host takes a page, to move it. */
+	for (i = 0; i < 20; i++) {
+		held = G(vm, count);
+		CHECK(held);
+		host_sleep_ms(30);
+		if (G(vm, count) == held && figures(&nl, id).resident > TOUCHED / 2)
+			break;
+	}
+	CHECK(i < 20);
 	/* What the host takes back counts no more. */
 	OK(madvise(ram, TOUCHED, MADV_DONTNEED));
 	wait_until_it_runs(vm);
