@@ -192,7 +192,8 @@ static void guest_bad_x2(void)
 	/* The ICR has 64 bits. */
 	x2apic_write(APIC_ICR, 0x1234ull << 32 | VEC);
 	GASSERT_EQ(x2apic_read(APIC_ICR), 0x1234ull << 32 | VEC);
-	/* The count runs. */
+	/* The count runs, for minutes. */
+	x2apic_write(APIC_TDCR, 0xa);
 	x2apic_write(APIC_TMICT, 0xffffffff);
 	SPIN_UNTIL(x2apic_read(APIC_TMCCT) != 0xffffffff);
 	GASSERT(x2apic_read(APIC_TMCCT) != 0);
@@ -217,6 +218,7 @@ static void guest_bad_x1(void)
 	apic_write(APIC_TMICT, 1000);
 	GASSERT_EQ(apic_read(APIC_TMICT), 0);
 	apic_write(APIC_LVTT, LVT_MASKED | VEC);
+	apic_write(APIC_TDCR, 0xa);
 	apic_write(APIC_TMICT, 0xffffffff);
 	SPIN_UNTIL(apic_read(APIC_TMCCT) != 0xffffffff);
 	GASSERT(apic_read(APIC_TMCCT) != 0);
