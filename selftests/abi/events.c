@@ -134,7 +134,7 @@ static __attribute__((noinline, noclone)) void sti_cpuid(void)
 		     : "eax", "ebx", "ecx", "edx", "memory");
 }
 
-/* An interrupt of the host right behind the STI has TCG forget the shadow: not ten times. */
+/* An interrupt of the host right behind the STI has TCG forget the shadow: not each time. */
 static void guest_shadow(void)
 {
 	extern const u8 shadow_after[];
@@ -142,7 +142,7 @@ static void guest_shadow(void)
 
 	guest_on(VEC, on_irq_rip);
 	apic_enable();
-	for (i = 1; i <= 10 && seen_rip != (u64)shadow_after; i++) {
+	for (i = 1; i <= 1000 && seen_rip != (u64)shadow_after; i++) {
 		apic_write(APIC_ICR, ICR_SELF | VEC);
 		sti_cpuid();
 		GASSERT_EQ(this_cpu()->irqs[VEC], i);
