@@ -62,6 +62,16 @@ released() {
 	done
 }
 
+# gone MODULE: unload it, when nobody holds it any more.
+gone() {
+	i=0
+	until rmmod "$1" 2>/dev/null; do
+		i=$((i + 1))
+		[ $i -lt 600 ] || return 1
+		sleep 0.1
+	done
+}
+
 # release: end the held VMs.
 release() {
 	for holder in $holders; do

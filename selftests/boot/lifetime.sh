@@ -29,7 +29,7 @@ tap 'lifetime.loads beside in-tree KVM'
 
 hold /dev/kvm
 tap 'lifetime.in-tree KVM runs a VM'
-! VMM_DEV=/dev/vmm timeout 20 /storm hold >/tmp/hold2 2>&1 && dmesg | grep -q 'vmm: another hypervisor holds'
+! VMM_DEV=/dev/vmm timeout 60 /storm hold >/tmp/hold2 2>&1 && dmesg | grep -q 'vmm: another hypervisor holds'
 tap 'lifetime.refused while in-tree KVM holds the processors, with a remedy'
 held
 tap 'lifetime.in-tree KVM does not notice'
@@ -43,10 +43,10 @@ rmmod vmm
 ! insmod /vmm.ko kvm_node=1 2>/dev/null && [ ! -e /dev/vmm ]
 tap 'lifetime.kvm_node=1 is refused while in-tree KVM has the node'
 # There is one place for what the kernel calls in a crash, and in-tree KVM wants it.
-rmmod "$rival" && rmmod kvm && insmod /vmm.ko && hold /dev/vmm && insmod /modules/kvm.ko &&
+gone "$rival" && gone kvm && insmod /vmm.ko && hold /dev/vmm && insmod /modules/kvm.ko &&
 	insmod "/modules/$(echo "$rival" | tr _ -).ko" && held
 tap 'lifetime.in-tree KVM comes beside a VM'
-rmmod "$rival" && rmmod kvm && held && release && rmmod vmm
+gone "$rival" && gone kvm && held && release && rmmod vmm
 tap 'lifetime.in-tree KVM goes'
 insmod /vmm.ko kvm_node=1 && runs /dev/kvm && runs /dev/vmm
 tap 'lifetime.kvm_node=1 serves both nodes'
@@ -64,5 +64,5 @@ else
 fi
 release
 tap 'lifetime.nothing is left'
-runs /dev/vmm && rmmod vmm
+runs /dev/vmm && released && rmmod vmm
 tap 'lifetime.unloads'
