@@ -13,6 +13,16 @@
 
 static atomic64_t vm_serial;
 
+/**
+ * vm_newest_id() - of the VM that was made last, which may be gone
+ *
+ * Return: its id
+ */
+u64 vm_newest_id(void)
+{
+	return atomic64_read(&vm_serial);
+}
+
 static void vm_init(struct vmm *vm)
 {
 	kref_init(&vm->refs);

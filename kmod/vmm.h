@@ -272,6 +272,7 @@ struct vmm {
 struct vmm *vm_create(unsigned long type);
 void vm_get(struct vmm *vm);
 void vm_put(struct vmm *vm);
+u64 vm_newest_id(void);
 int vm_create_fd(unsigned long type);
 struct vcpu *vm_vcpu_by_id(struct vmm *vm, u32 id);
 long vm_check_extension(struct vmm *vm, unsigned long cap);

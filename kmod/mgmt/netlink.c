@@ -243,7 +243,8 @@ static int dump_start(struct netlink_callback *cb)
 	struct dump *dump = (struct dump *)cb->ctx;
 
 	dump->viewer = viewer_of(cb->skb);
-	dump->last = U64_MAX;
+	/* Else it need not end while others make VMs. */
+	dump->last = vm_newest_id();
 	return 0;
 }
 

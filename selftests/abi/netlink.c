@@ -620,14 +620,14 @@ CASE(dump_of_many, .timeout = 120)
 	CHECK(census_end(&nl, &c) > many / 100);
 	CHECK_EQ(c.vms, many);
 	CHECK(!c.torn);
-	/* One that comes while the dump is under way. */
+	/* One that comes while the dump is under way is told, not listed. */
 	c = census_begin(&nl);
 	CHECK_EQ(nl_receive(&nl, count_vm, &c), 1);
 	CHECK(!c.torn);
 	OK(ioctl(dev_fd(), KVM_CREATE_VM, 0));
 	census_end(&nl, &c);
 	CHECK(c.torn);
-	CHECK(c.vms >= many);
+	CHECK_EQ(c.vms, many);
 	/* All but the first go. */
 	c = census_begin(&nl);
 	CHECK_EQ(nl_receive(&nl, count_vm, &c), 1);
@@ -667,9 +667,9 @@ CASE(dump_while_changing, .timeout = 120)
 		struct census c = census_begin(&nl);
 
 		census_end(&nl, &c);
-		/* Those that stay are seen, whatever the others do. */
+		/* Those that stay are seen, whatever the others do, and of theirs one each. */
 		CHECK(c.vms >= ARRAY_SIZE(fds));
-		CHECK(c.vms <= ARRAY_SIZE(fds) + ARRAY_SIZE(threads) * 64);
+		CHECK(c.vms <= ARRAY_SIZE(fds) + ARRAY_SIZE(threads));
 		torn += c.torn;
 	}
 	printf("%u of %u dumps were torn\n", torn, rounds);
