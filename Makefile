@@ -93,8 +93,8 @@ demo:
 ## make check-qemu         Debian's QEMU on vmm.ko's /dev/kvm, in the svm host
 ## make check-lifetime     virtualization on and off: other hypervisors, CPU hotplug, suspend, kexec, crash
 ## make check-random-states  a million random states of vCPUs, each entered (long)
-## make check-debian-root  Debian with a root file system by debootstrap, disk, networks (svm, long; makes it as root)
-## make check-debug        unit and abi tests on the debug kernel
+## make check-debian-root  Debian with a root file system by debootstrap, disk, networks (long; makes it as root)
+## make check-debug        unit and abi tests, Linux's KVM selftests and boots on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root check-debug check-long lint
@@ -109,9 +109,9 @@ check-unit:
 check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root: check-%:
 	@$(CHECK) $*
 check-debug:
-	@$(CHECK) unit-debug abi-debug
+	@$(CHECK) unit-debug abi-debug kvm-selftests-debug boot-debug
 check-long:
-	@$(CHECK) --long $(QUICK) $(REST) qemu-long qemu-backports ynl
+	@$(CHECK) --long $(QUICK) $(REST) qemu-long qemu-backports ynl kvm-selftests-debug boot-debug
 lint:
 	@$(CHECK) lint
 

@@ -249,6 +249,12 @@ def kvm_selftests(run):
     return kvm.linux.suite(run)
 
 
+@suite(hosts=('svm',), long=('svm',), parts={'svm': 4}, svm=4000)
+def kvm_selftests_debug(run):
+    """Linux's own KVM selftests on the debug kernel."""
+    return kvm.linux.suite(run, 'debug')
+
+
 # Many of them
 
 @suite(long=('vmx',), svm=100, vmx=600)
@@ -317,6 +323,13 @@ def boot(run):
     """Debian's stock kernel under vmctl."""
     run.make('userspace', 'build-boot')
     return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(4200))
+
+
+@suite(hosts=('svm',), long=('svm',), svm=1500)
+def boot_debug(run):
+    """Debian's stock kernel under vmctl on the debug kernel."""
+    run.make('userspace', 'build-boot')
+    return run.local([os.path.join(HERE, 'boot/boot'), run.host, '--debug'], limit=run.limit(14400))
 
 
 SEABIOS = ('/usr/share/seabios/bios-256k.bin', '/usr/share/seabios/bios.bin')

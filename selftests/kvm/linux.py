@@ -62,13 +62,15 @@ def exceptions(path, host):
     return excused, bad
 
 
-def run_tests(run, folder, tests, oracle):
+def run_tests(run, folder, tests, oracle, kernel):
     """{test: case} of one hypervisor, and the cases about the run itself."""
-    limit = run.limit(LIMIT)
+    # The debug kernel takes several times as long.
+    limit = run.limit(LIMIT) * (4 if kernel == 'debug' else 1)
     listing = ''.join(t + '\n' for t in tests)
     options = ['--oracle'] if oracle else ['--insmod', 'kvm_node=1']
     cases = run.on_host(
-        [*options, '--memory', MEMORY[run.host], '--timeout', str(LIMIT * 20),
+        [*options, '--memory', MEMORY[run.host], '--kernel', kernel,
+         '--timeout', str(LIMIT * (80 if kernel == 'debug' else 20)),
          '--file', folder + ':/kvm-tests', '--file', os.path.join(HERE, 'run.sh')],
         f"sh /run.sh {limit} <<'END' 2>/dev/null\n{listing}END")
     names = [t.split()[0] for t in tests]
@@ -104,7 +106,7 @@ def judge(name, theirs, ours, reason):
     return Case(name, FAIL, f'ours: {b}: ' + (ours.why if ours else 'it did not run'))
 
 
-def suite(run):
+def suite(run, kernel='slim'):
     """
     One case for each test that is this part's; prints the table. In-tree KVM need not show that it
     passes what vmm.ko passes: it is asked for the others only, or for all if run.verbose.
@@ -114,18 +116,18 @@ def suite(run):
              if t not in NOT_ALONE + NOT_THERE.get(run.host, ())] + list(ALSO)
     tests = every[run.part::run.parts]
     excused, cases = exceptions(os.path.join(HERE, 'exceptions'), run.host)
-    ours, run_ours = run_tests(run, folder, tests, oracle=False)
+    ours, run_ours = run_tests(run, folder, tests, False, kernel)
     # In-tree KVM may take its time for what it fails, too.
     print('ours: ' + ', '.join(f'{t.split()[0]} {outcome(ours.get(t.split()[0]))}' for t in tests),
           flush=True)
     again = [t for t in tests if failed_by_emulator(run.host, ours.get(t.split()[0]))]
     if again:
         print('failed by the emulator, once more: ' + ' '.join(t.split()[0] for t in again))
-        more, run_more = run_tests(run, folder, again, oracle=False)
+        more, run_more = run_tests(run, folder, again, False, kernel)
         ours.update(more)
         run_ours += run_more
     asked = [t for t in tests if run.verbose or outcome(ours.get(t.split()[0])) != PASS]
-    theirs, run_theirs = run_tests(run, folder, asked, oracle=True) if asked else ({}, [])
+    theirs, run_theirs = run_tests(run, folder, asked, True, kernel) if asked else ({}, [])
     print(f'{"test":<42} {"in-tree":<8} ours')
     for name in (t.split()[0] for t in tests):
         reason = excused.get(name)
