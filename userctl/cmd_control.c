@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/client.h"
+#include "disk_size.h"
 #include "fleet_verbs.h"
 #include "machine/console.h"
 #include "units.h"
@@ -421,10 +422,7 @@ static int set_by_client(const struct ask *a, const struct target *t, struct err
 					(json_int_t)a->memory),
 			      err);
 	if (!ret && a->has & HAS(OPT_DISK))
-		ret = ask_for(fd,
-			      json_pack("{s:s, s:i, s:I}", "cmd", "disk", "disk", (int)a->disk,
-					"bytes", (json_int_t)a->disk_size),
-			      err);
+		ret = disk_size_set(fd, (unsigned int)a->disk, a->disk_size, err);
 	if (!ret && a->has & HAS(OPT_VCPUS))
 		ret = set_vcpus(a, t, fd, err);
 	close(fd);

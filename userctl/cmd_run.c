@@ -2,6 +2,7 @@
 /* vmctl run: a VM in the foreground, its console on the terminal. */
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,8 @@ int run_parse(int argc, char **argv, struct run_options *o)
 
 int run_check(struct run_options *o)
 {
+	static char folder[PATH_MAX];
+
 	if (check_boot(o))
 		return -1;
 	/* Firmware is one thing more for which there would be a bus. */
@@ -376,6 +379,7 @@ int run_check(struct run_options *o)
 		return fault(&o->err, EX_USAGE,
 			     "--no-pv would leave nothing of a machine of type pv");
 	o->cfg.device = vmm_device(o->cfg.device);
+	o->cfg.folder = getcwd(folder, sizeof(folder));
 	o->cfg.restarts = o->restart;
 	place_initrd(o);
 	return 0;

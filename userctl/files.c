@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define KEPT_MAX 192 /* kernel, modules, disks, queues of cards, shares, ports, nodes */
@@ -104,6 +106,38 @@ void files_offer(const int *fd, unsigned int files)
 	offers = files;
 	if (files)
 		memcpy(offered, fd, files * sizeof(*fd));
+}
+
+int files_offered(void)
+{
+	return taken < offers ? offered[taken++] : -1;
+}
+
+int files_receive(int socket, int timeout)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	struct pollfd p = { .fd = socket, .events = POLLIN };
+	struct cmsghdr *c;
+	int fd;
+
+	if (poll(&p, 1, timeout) <= 0 ||
+	    recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) <= 0)
+		return -1;
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
 }
 
 void files_forget(const char *what)

@@ -32,6 +32,12 @@ int files_get(const char *what, const char *name);
  */
 void files_offer(const int *fd, unsigned int files);
 
+/* The next of those, for once: nobody will get it again. -1: there is none. */
+int files_offered(void);
+
+/* The file that comes with a byte from a socket within so many milliseconds, or -1. */
+int files_receive(int socket, int timeout);
+
 /* What was given to this device is not wanted again. */
 void files_forget(const char *what);
 

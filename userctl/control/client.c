@@ -77,18 +77,35 @@ json_t *control_request(int fd, json_t *request, struct error *err)
 	return control_request_files(fd, request, NULL, 0, err);
 }
 
+int control_pass(int fd, int file)
+{
+	char byte[] = ".";
+
+	return send_text(fd, byte, &file, 1) == 1 ? 0 : -1;
+}
+
 json_t *control_request_files(int fd, json_t *request, const int *file, unsigned int files,
 			      struct error *err)
 {
+	return control_send(fd, request, file, files, err) ? NULL : control_answer(fd, err);
+}
+
+int control_send(int fd, json_t *request, const int *file, unsigned int files, struct error *err)
+{
 	char *text = json_dumps(request, JSON_COMPACT);
-	json_t *answer = NULL;
+	int ret = 0;
 
 	json_decref(request);
 	if (!text || send_text(fd, text, file, files) < 0 || send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
-		fault_errno(err, EX_UNAVAILABLE, errno, "control socket");
-	else
-		answer = control_read(fd, err);
+		ret = fault_errno(err, EX_UNAVAILABLE, errno, "control socket");
 	free(text);
+	return ret;
+}
+
+json_t *control_answer(int fd, struct error *err)
+{
+	json_t *answer = control_read(fd, err);
+
 	if (answer && is_refused(answer, err)) {
 		json_decref(answer);
 		answer = NULL;

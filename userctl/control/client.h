@@ -45,6 +45,13 @@ json_t *control_request(int fd, json_t *request, struct error *err);
 json_t *control_request_files(int fd, json_t *request, const int *file, unsigned int files,
 			      struct error *err);
 
+/* The two halves of that: 0 or -1; and the answer. */
+int control_send(int fd, json_t *request, const int *file, unsigned int files, struct error *err);
+json_t *control_answer(int fd, struct error *err);
+
+/* A byte, and a file with it, as files_receive() takes it: 0 or -1 and errno. */
+int control_pass(int fd, int file);
+
 /* One line, as an object; NULL: the other end is gone, or sends nonsense. */
 json_t *control_read(int fd, struct error *err);
 

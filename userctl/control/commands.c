@@ -11,6 +11,7 @@
 #include "../devices/virtio_balloon.h"
 #include "../devices/virtio_blk.h"
 #include "../devices/virtio_mem.h"
+#include "../files.h"
 #include "../machine/machine.h"
 
 static json_t *done(void)
@@ -100,6 +101,7 @@ static json_t *grow_disk(struct machine *m, const json_t *request, struct error 
 {
 	const json_t *index = json_object_get(request, "disk");
 	const struct peripherals_config *cfg = &m->cfg->peripherals;
+	int channel, ret;
 	uint64_t bytes;
 
 	if (get_bytes(request, &bytes, err))
@@ -110,7 +112,11 @@ static json_t *grow_disk(struct machine *m, const json_t *request, struct error 
 		fault(err, 1, "there is no such disk; vmctl attach NAME lists those there are");
 		return NULL;
 	}
-	if (virtio_blk_grow(m->peripherals.disk[json_integer_value(index)], bytes, err))
+	channel = files_offered();
+	ret = virtio_blk_grow(m->peripherals.disk[json_integer_value(index)], bytes, channel, err);
+	if (channel >= 0)
+		close(channel);
+	if (ret)
 		return NULL;
 	peripherals_resize(m);
 	return done();
@@ -141,10 +147,14 @@ static json_t *detach_device(struct machine *m, const json_t *request, struct er
 	return hotplug_detach(m, id, err) ? NULL : done();
 }
 
-static json_t *disk_json(const struct virtio *v, const struct disk_config *cfg)
+static json_t *disk_json(const struct machine *m, unsigned int index)
 {
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:b, s:b}", "id", v->name, "device", "disk",
-			 "slot", (int)v->pci.slot, "file", cfg->image.path, "format",
+	const struct disk_config *cfg = &m->cfg->peripherals.disk[index];
+	const struct virtio *v = m->peripherals.disk[index];
+
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s?, s:s, s:b, s:b}", "id", v->name, "device",
+			 "disk", "disk", (int)index, "slot", (int)v->pci.slot, "file",
+			 cfg->image.path, "folder", m->cfg->folder, "format",
 			 cfg->image.format == BLK_QCOW2 ? "qcow2" : "raw", "readonly",
 			 cfg->image.readonly, "leaving", cfg->leaving);
 }
@@ -172,7 +182,7 @@ static json_t *devices(struct machine *m, const json_t *request, struct error *e
 	(void)err;
 	for (i = 0; i < DISKS_MAX; i++) {
 		if (p->disk[i])
-			json_array_append_new(all, disk_json(p->disk[i], &cfg->disk[i]));
+			json_array_append_new(all, disk_json(m, i));
 	}
 	for (i = 0; i < NETS_MAX; i++) {
 		if (p->net[i])

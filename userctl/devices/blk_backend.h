@@ -59,7 +59,10 @@ struct blk_backend;
  * @events: and how, as poll() wants it
  * @reap: tell of all that is done by now, with true: of one at least; false: it cannot wait
  * @size: how large the disk is by now: 0 or -1
- * @grow: make it larger, with status 1 if that cannot be: 0 or -1; from any thread
+ * @grow: make it larger, with status 1 if that cannot be: 0 or -1; from any thread. NULL: it has
+ *	to be closed meanwhile
+ * @renew: where there is no @grow: close it, and take what somebody else opens: 0 or -1; nothing
+ *	is under way, and no other one is called meanwhile
  * @destroy: nothing is under way
  */
 struct blk_ops {
@@ -70,6 +73,7 @@ struct blk_ops {
 	bool (*reap)(struct blk_backend *b, bool wait);
 	int (*size)(struct blk_backend *b, uint64_t *bytes, struct error *err);
 	int (*grow)(struct blk_backend *b, uint64_t bytes, struct error *err);
+	int (*renew)(struct blk_backend *b, int channel, struct error *err);
 	void (*destroy)(struct blk_backend *b);
 };
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../files.h"
@@ -21,6 +22,7 @@
 /* What qemu-nbd works at; what is beyond would wait in the socket. */
 #define UNDER_WAY 16
 #define CLOSE_MS  30000
+#define RENEW_MS  60000 /* for an image to be made larger */
 #define DISK_NAME 32
 
 struct blk_nbd;
@@ -301,20 +303,19 @@ static int nbd_size(struct blk_backend *b, uint64_t *bytes, struct error *err)
 	return 0;
 }
 
-static int nbd_grow(struct blk_backend *b, uint64_t bytes, struct error *err)
-{
-	(void)bytes;
-	return fault(err, 1, "disk %s: NBD has no resize: \"qemu-img resize\" while no VM uses it",
-		     b->image.path);
-}
-
-static void hang_up(struct blk_nbd *nbd)
+/* Without another connection all requests fail from now on. */
+static void disconnect(struct blk_nbd *nbd)
 {
 	nbd->f->nbd_aio_disconnect(nbd->h, 0);
 	while (nbd_fd(&nbd->b) >= 0 && serve_socket(nbd, CLOSE_MS))
 		;
-	nbd->f->nbd_close(nbd->h);
 	blk_server_end(&nbd->server);
+}
+
+static void hang_up(struct blk_nbd *nbd)
+{
+	disconnect(nbd);
+	nbd->f->nbd_close(nbd->h);
 	free(nbd);
 }
 
@@ -329,17 +330,6 @@ static void nbd_destroy(struct blk_backend *b)
 	nbd->next = kept;
 	kept = nbd;
 }
-
-static const struct blk_ops nbd_ops = {
-	.submit = nbd_submit,
-	.push = nbd_push,
-	.fd = nbd_fd,
-	.events = nbd_events,
-	.reap = nbd_reap,
-	.size = nbd_size,
-	.grow = nbd_grow,
-	.destroy = nbd_destroy,
-};
 
 void blk_nbd_forget(const char *disk)
 {
@@ -406,6 +396,52 @@ static int find_server(struct blk_nbd *nbd, struct error *err)
 		return fault_errno(err, EX_NOPERM, EACCES, "disk %s", nbd->b.image.path);
 	return blk_server_start(&nbd->server, &nbd->b.image, true, err);
 }
+
+/* The server that has been made meanwhile by whoever is at the other end of @channel. */
+static int take_server(struct blk_nbd *nbd, int channel, struct error *err)
+{
+	int fd = -1;
+
+	if (send(channel, "", 1, MSG_NOSIGNAL) == 1)
+		fd = files_receive(channel, RENEW_MS);
+	if (fd < 0)
+		return fault(err, 1, "disk %s: nobody has opened it again: all its requests fail",
+			     nbd->b.image.path);
+	files_offer(&fd, 1);
+	return find_server(nbd, err);
+}
+
+/* The handle of before is what fails requests if there is no other. */
+static int nbd_renew(struct blk_backend *b, int channel, struct error *err)
+{
+	struct blk_nbd *nbd = (struct blk_nbd *)b;
+	struct nbd_handle *before = nbd->h;
+
+	/* Whoever holds a duplicate is connected. */
+	files_forget(nbd->disk);
+	disconnect(nbd);
+	if (take_server(nbd, channel, err))
+		return -1;
+	if (!greet(nbd, err)) {
+		nbd->f->nbd_close(before);
+		return 0;
+	}
+	nbd->f->nbd_close(nbd->h);
+	nbd->h = before;
+	files_forget(nbd->disk);
+	return -1;
+}
+
+static const struct blk_ops nbd_ops = {
+	.submit = nbd_submit,
+	.push = nbd_push,
+	.fd = nbd_fd,
+	.events = nbd_events,
+	.reap = nbd_reap,
+	.size = nbd_size,
+	.renew = nbd_renew,
+	.destroy = nbd_destroy,
+};
 
 struct blk_backend *blk_nbd_open(const char *disk, const struct blk_image *image, struct error *err)
 {

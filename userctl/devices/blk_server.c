@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
@@ -33,10 +34,12 @@
  * @parent: it ends with this process; 0: it does not
  * @out: what it writes, or -1
  * @err: what it says
+ * @writes: it may change the image
  */
 struct child {
 	pid_t pid, parent;
 	int out, err;
+	bool writes;
 };
 
 /* ---- programs ---- */
@@ -68,8 +71,9 @@ static bool tie(pid_t parent)
 	return !parent || (!prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) && getppid() == parent);
 }
 
-static void __attribute__((noreturn)) become(const char *const *argv, int listener, int out,
-					     int err, pid_t parent, const struct blk_image *image)
+static void __attribute__((noreturn))
+become(const struct child *c, const char *const *argv, int listener, int out, int err,
+       const struct blk_image *image)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	char pid[16];
@@ -92,7 +96,7 @@ static void __attribute__((noreturn)) become(const char *const *argv, int listen
 	close_range(listener >= 0 ? LISTENER + 1 : LISTENER, ~0u, 0);
 	/* Messages are looked at. */
 	setenv("LC_ALL", "C", 1);
-	if (sandbox_helper(image->path, !image->readonly && listener >= 0) || !tie(parent))
+	if (sandbox_helper(image->path, c->writes) || !tie(c->parent))
 		_exit(NOT_LIMITED);
 	execvp(argv[0], (char *const *)argv);
 	_exit(NOT_FOUND);
@@ -114,7 +118,7 @@ static int spawn(struct child *c, const char *const *argv, int listener,
 	fflush(NULL);
 	c->pid = fork();
 	if (!c->pid)
-		become(argv, listener, out[1], errs[1], c->parent, image);
+		become(c, argv, listener, out[1], errs[1], image);
 	close(errs[1]);
 	if (out[1] >= 0)
 		close(out[1]);
@@ -354,7 +358,7 @@ static int serve(struct blk_server *server, const struct blk_image *image, const
 				     image->readonly ? "--read-only" : NULL,
 				     NULL };
 	struct text errs = { NULL, 0 };
-	struct child c = { .parent = tied ? getpid() : 0 };
+	struct child c = { .parent = tied ? getpid() : 0, .writes = !image->readonly };
 	int listener, ret, status;
 
 	if (make_sockets(&listener, &server->socket))
@@ -382,6 +386,47 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* 0, -1, or 1 as with serve(). */
+static int resize(const struct blk_image *image, const char *opts, uint64_t bytes,
+		  struct error *err)
+{
+	char size[32];
+	const char *const argv[] = { "qemu-img", "resize", "-q", "--image-opts", opts, size, NULL };
+	struct text out = { NULL, 0 }, errs = { NULL, 0 };
+	struct child c = { .parent = getpid(), .writes = true };
+	int status;
+
+	snprintf(size, sizeof(size), "%" PRIu64, bytes);
+	if (spawn(&c, argv, -1, image, err))
+		return -1;
+	status = hear_out(&c, &out, &errs);
+	if (status)
+		explain(image, argv[0], status, errs.at, err);
+	free(out.at);
+	free(errs.at);
+	if (!status)
+		return 0;
+	return err->status == EX_TEMPFAIL ? 1 : -1;
+}
+
+int blk_server_resize(const struct blk_image *image, uint64_t bytes, struct error *err)
+{
+	int64_t until = now_ms() + END_MS;
+	bool block = false;
+	char *opts;
+	int ret;
+
+	if (check_file(image, &block, err))
+		return -1;
+	opts = image_opts(image->path, block);
+	if (!opts)
+		return fault(err, EX_OSERR, "out of memory");
+	while ((ret = resize(image, opts, bytes, err)) > 0 && now_ms() < until)
+		usleep(LOCK_PAUSE);
+	free(opts);
+	return ret ? -1 : 0;
 }
 
 int blk_server_start(struct blk_server *server, const struct blk_image *image, bool tied,

@@ -36,6 +36,18 @@ struct blk_server {
 int blk_server_start(struct blk_server *server, const struct blk_image *image, bool tied,
 		     struct error *err);
 
+/**
+ * blk_server_resize() - make an image larger that nobody uses
+ * @image: in another format than BLK_RAW
+ * @bytes: the disk's new size
+ * @err: as blk_server_start() has it
+ *
+ * Who has it open still is waited for, for some seconds at most.
+ *
+ * Return: 0 or -1
+ */
+int blk_server_resize(const struct blk_image *image, uint64_t bytes, struct error *err);
+
 /* The connection has been given up: wait until the image is closed, for some seconds at most. */
 void blk_server_end(struct blk_server *server);
 

@@ -181,9 +181,10 @@ static bool accept_one(struct virtio_blk *blk)
 
 static int blk_watch(struct virtio *v)
 {
-	struct blk_backend *back = ((struct virtio_blk *)v)->back;
+	struct virtio_blk *blk = (struct virtio_blk *)v;
 
-	virtio_watch(v, back->ops->fd(back), back->ops->events(back));
+	if (!blk->held)
+		virtio_watch(v, blk->back->ops->fd(blk->back), blk->back->ops->events(blk->back));
 	return -1;
 }
 
@@ -192,6 +193,8 @@ static void blk_run(struct virtio *v)
 	struct virtio_blk *blk = (struct virtio_blk *)v;
 	struct blk_backend *back = blk->back;
 
+	if (blk->held)
+		return;
 	back->ops->reap(back, false);
 	while (accept_one(blk))
 		;
@@ -202,9 +205,10 @@ static void blk_run(struct virtio *v)
 /* What is under way ends, though the guest broke the device meanwhile. */
 static void blk_idle(struct virtio *v)
 {
-	struct blk_backend *back = ((struct virtio_blk *)v)->back;
+	struct virtio_blk *blk = (struct virtio_blk *)v;
 
-	back->ops->reap(back, false);
+	if (!blk->held)
+		blk->back->ops->reap(blk->back, false);
 }
 
 /* The guest may do with its memory what it likes once the device is reset. */
@@ -212,6 +216,8 @@ static void blk_stop(struct virtio *v)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
 
+	if (blk->held)
+		return;
 	blk->back->ops->push(blk->back);
 	while (blk->under_way && blk->back->ops->reap(blk->back, true))
 		;
@@ -310,12 +316,42 @@ err_free:
 	return NULL;
 }
 
-int virtio_blk_grow(struct virtio *v, uint64_t bytes, struct error *err)
+/* The back end to ourselves, with nothing under way; and back. */
+static void hold(struct virtio_blk *blk, bool on)
+{
+	pthread_mutex_lock(&blk->v.lock);
+	if (on)
+		blk_stop(&blk->v);
+	blk->held = on;
+	pthread_mutex_unlock(&blk->v.lock);
+	virtio_wake(&blk->v);
+}
+
+static int renew(struct virtio_blk *blk, uint64_t bytes, int channel, struct error *err)
+{
+	const char *path = blk->back->image.path;
+	int ret;
+
+	if (channel < 0)
+		return fault(err, 1, "disk %s: a qcow2 image grows by \"vmctl set --disk\"", path);
+	if (bytes / BLK_SECTOR < blk->config.capacity || bytes % BLK_SECTOR)
+		return fault(err, 1, "disk %s has %llu bytes; it can only grow, in steps of %d",
+			     path, (unsigned long long)blk->config.capacity * BLK_SECTOR,
+			     BLK_SECTOR);
+	hold(blk, true);
+	ret = blk->back->ops->renew(blk->back, channel, err);
+	hold(blk, false);
+	return ret;
+}
+
+int virtio_blk_grow(struct virtio *v, uint64_t bytes, int channel, struct error *err)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)v;
 
 	if (refused(blk))
 		return fault(err, 1, "disk %s is read-only", blk->back->image.path);
+	if (!blk->back->ops->grow)
+		return renew(blk, bytes, channel, err);
 	return blk->back->ops->grow(blk->back, bytes, err);
 }
 

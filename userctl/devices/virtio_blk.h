@@ -31,6 +31,7 @@ struct blk_request {
  * @request: by the number of their first descriptor
  * @busy: which of them are in use
  * @under_way: how many
+ * @held: what the guest asks for waits, and the back end is the main thread's
  */
 struct virtio_blk {
 	struct virtio v;
@@ -39,6 +40,7 @@ struct virtio_blk {
 	struct blk_request request[VIRTQUEUE_MAX];
 	bool busy[VIRTQUEUE_MAX];
 	unsigned int under_way;
+	bool held;
 };
 
 /**
@@ -66,14 +68,19 @@ int virtio_blk_open(const char *disk, const struct blk_image *image, pid_t *serv
 		    struct error *err);
 
 /**
- * virtio_blk_grow() - make a file that is an image larger; no file that is open already is opened
+ * virtio_blk_grow() - make an image larger
  * @v: what virtio_blk_create() returned
  * @bytes: its new size
+ * @channel: socket to who makes it larger if that cannot be done while it is open, or -1: it is sent
+ *	a byte when the image is closed, and sends one with what is open of it again
  * @err: in words, with status 1
+ *
+ * Meanwhile the guest's requests wait. If nobody opens the image again, they fail from then on,
+ * until another virtio_blk_grow(), which may be of the same size. Main thread only.
  *
  * Return: 0 or -1; virtio_blk_resize() tells the guest.
  */
-int virtio_blk_grow(struct virtio *v, uint64_t bytes, struct error *err);
+int virtio_blk_grow(struct virtio *v, uint64_t bytes, int channel, struct error *err);
 
 /**
  * virtio_blk_resize() - see how large the image is by now, and tell the guest

@@ -53,6 +53,7 @@ enum stop_cause {
 /**
  * struct machine_config - what the user asked for
  * @device: device node of the hypervisor
+ * @folder: where names of files begin that do not begin with /, or NULL
  * @name: name of the VM
  * @memory: bytes
  * @max_memory: what it can have later, 0: no more
@@ -71,6 +72,7 @@ enum stop_cause {
  */
 struct machine_config {
 	const char *device;
+	const char *folder;
 	const char *name;
 	uint64_t memory, max_memory, more_memory;
 	unsigned int cpus, max_cpus;

@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../control/client.h"
 #include "../devices/blk_server.h"
 #include "../devices/virtio_blk.h"
 #include "../files.h"
@@ -393,6 +395,71 @@ static void server_hangs(void)
 	no_servers();
 }
 
+/* As vmctl set has it: @bytes: larger meanwhile; 0: whoever it is opens nothing. */
+static pid_t other_side(const int *pair, uint64_t bytes)
+{
+	const struct blk_image image = { in_folder("disk"), BLK_QCOW2, false };
+	pid_t pid = fork(), server;
+	char byte;
+	int fd;
+
+	if (pid)
+		return pid;
+	close(pair[0]);
+	if (recv(pair[1], &byte, 1, 0) != 1 || !bytes)
+		_exit(1);
+	if (blk_server_resize(&image, bytes, &err))
+		_exit(2);
+	fd = virtio_blk_open("disk", &image, &server, &err);
+	_exit(fd < 0 || control_pass(pair[1], fd) ? 3 : 0);
+}
+
+static int grow(uint64_t bytes, bool opened)
+{
+	int pair[2], ret, status;
+	pid_t pid;
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	pid = other_side(pair, opened ? bytes : 0);
+	close(pair[1]);
+	ret = virtio_blk_grow(v, bytes, pair[0], &err);
+	close(pair[0]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return ret ? -1 : status;
+}
+
+static void grows(void)
+{
+	const uint64_t size = SECTORS * 512ull;
+
+	if (!begin("disk", false, 1u << VIRTIO_BLK_F_FLUSH))
+		return;
+	CHECK_EQ(fill(7, 512, 0x77), VIRTIO_BLK_S_OK);
+	CHECK_EQ(virtio_blk_grow(v, 2 * size, -1, &err), -1);
+	CHECK_HAS(err.text, "vmctl set --disk");
+	CHECK_EQ(grow(size - 512, true), -1);
+	CHECK_HAS(err.text, "it can only grow");
+	CHECK_EQ(grow(2 * size + 1, true), -1);
+	CHECK_HAS(err.text, "it can only grow");
+	CHECK_EQ(filled(7, 512), 0x77);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, SECTORS, 512, 0), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(grow(2 * size, true), 0);
+	CHECK_EQ(virtio_blk_resize(v, &err), 0);
+	CHECK_EQ(drv_get(DRV_DEVICE, 4), 2 * SECTORS);
+	CHECK_EQ(filled(7, 512), 0x77);
+	CHECK_EQ(fill(2 * SECTORS - 1, 512, 0x78), VIRTIO_BLK_S_OK);
+	/* Who goes away without having opened it leaves a disk that fails, until somebody does. */
+	CHECK_EQ(grow(2 * size, false), -1);
+	CHECK_HAS(err.text, "nobody has opened it again");
+	CHECK_EQ(fill(7, 512, 0x79), VIRTIO_BLK_S_IOERR);
+	CHECK(!drv_broken());
+	CHECK_EQ(grow(2 * size, true), 0);
+	CHECK_EQ(filled(7, 512), 0x77);
+	CHECK_EQ(filled(2 * SECTORS - 1, 512), 0x78);
+	drv_end();
+	no_servers();
+}
+
 /* A connection that somebody else has made, and that a next machine has, too. */
 static void passed_and_kept(void)
 {
@@ -488,4 +555,4 @@ static void remove_images(void)
 
 TAP_MAIN(TEST(make_images), TEST(reads_and_writes), TEST(discards_and_zeroes), TEST(overlay),
 	 TEST(many), TEST(read_only), TEST(images_refused), TEST(names), TEST(server_dies),
-	 TEST(server_hangs), TEST(limits), TEST(passed_and_kept), TEST(remove_images));
+	 TEST(server_hangs), TEST(grows), TEST(limits), TEST(passed_and_kept), TEST(remove_images));

@@ -413,6 +413,15 @@ if asked qcow2 && command -v qemu-nbd >/dev/null; then
 	cat "$tmp/half" "$tmp/half" >"$tmp/twice"
 	ends "what the guest wrote is there" 0 "identical" qemu-img compare -F raw \
 		"$tmp/over.qcow2" "$tmp/twice"
+	export VMM_RUN="$tmp/run"
+	image grows.qcow2 1M
+	guest "an image that grows under a guest, discard" 0 "^guest: size 2048 4096
+^guest: discarded
+^guest: zeros 0" resize --name grows --disk "$tmp/grows.qcow2,format=qcow2"
+	await says 1 "guest: waits"
+	"$VMCTL" set grows --disk 0=2M 2>"$tmp/set" || cat "$tmp/set" >>"$tmp/want"
+	finish "$name"
+	ends "has grown" 0 "virtual size: 2 MiB" qemu-img info "$tmp/grows.qcow2"
 	# What is wrong is said before the guest starts.
 	image -b base.qcow2 -F qcow2 loop.qcow2
 	image -u -b loop.qcow2 -F qcow2 loop2.qcow2 4M
@@ -435,16 +444,19 @@ if asked qcow2 && command -v qemu-nbd >/dev/null; then
 	wait $holder
 	vm "an image that is free again" 0 "^multiboot" "$@" --disk "$tmp/over.qcow2,format=qcow2"
 	# While it runs: who has such a disk can have others.
-	export VMM_RUN="$tmp/run"
 	ctl "a VM with an image" 0 "" start hot --kernel "$mb" --append hang --grace 0 \
 		--disk "$tmp/over.qcow2,format=qcow2"
 	ctl "attach of another" 0 "^disk1\$" attach hot disk "$tmp/base.qcow2,ro,format=qcow2"
 	ctl "which is listed" 0 "base.qcow2, qcow2, read-only" attach hot
+	ctl "a larger one" 0 "" set hot --disk 0=8M
+	ctl "never a smaller one" 1 "it can only grow" set hot --disk 0=4M
+	ctl "nor one that is read only" 1 "is read-only" set hot --disk 1=8M
 	ctl "attach of one that is none" 1 "not in qcow2 format" attach hot disk \
 		"$tmp/disk,format=qcow2"
 	ctl "detach of one" 0 "" detach hot disk1
 	ctl "its end" 0 "" stop hot --force --timeout 0
 	holds "no server is left" no_server
+	ends "its image has grown" 0 "virtual size: 8 MiB" qemu-img info "$tmp/over.qcow2"
 	ctl "a VM without an image" 0 "" start cold --kernel "$mb" --append hang --grace 0 --pci
 	ctl "attach to it" 1 "the VM has given up what it takes" attach cold disk \
 		"$tmp/over.qcow2,format=qcow2"

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The size of a disk of a VM that runs. */
+#ifndef VMCTL_DISK_SIZE_H
+#define VMCTL_DISK_SIZE_H
+
+#include <stdint.h>
+
+#include "error.h"
+
+/**
+ * disk_size_set() - make a disk larger
+ * @fd: connection to the VM
+ * @disk: its number
+ * @bytes: its new size
+ * @err: status 1, or what is wrong with the image
+ *
+ * The VM's process makes a raw image larger itself. One that a server has open is closed there for
+ * as long as it takes us to make it larger, and gets another server, as that process starts none.
+ *
+ * Return: 0 or -1
+ */
+int disk_size_set(int fd, unsigned int disk, uint64_t bytes, struct error *err);
+
+#endif
