@@ -21,7 +21,10 @@ import time
 import tty
 
 MEMORY = {'stock': 2048, 'backports': 2048, 'slim': 1024, 'debug': 3072}
-APPEND = 'console=ttyS0,115200 loglevel=5 log_buf_len=4M oops=panic tsc=reliable '
+# A machine that leaves an emulator without a processor for 20 seconds is busy, not broken.
+APPEND = ('console=ttyS0,115200 loglevel=5 log_buf_len=4M oops=panic tsc=reliable '
+          'rcupdate.rcu_cpu_stall_timeout=60 ')
+WATCHDOG = {'stock': 'watchdog_thresh=30 ', 'backports': 'watchdog_thresh=30 '}
 
 
 def die_with_parent():
@@ -121,8 +124,8 @@ class Qemu(Emulator):
         os.mkfifo(self.keys)
 
     def start(self):
-        append = APPEND + 'panic=-1 '
         args = self.args
+        append = APPEND + WATCHDOG.get(args.kernel, '') + 'panic=-1 '
         # With a thread for each CPU, one may go on executing what another has patched. But where
         # CPUs take turns, the end of a turn between VMRUN and the next exit has QEMU deliver the
         # event of EVENTINJ once more: Linux guests soon hang. They want a host of one CPU.
