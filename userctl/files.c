@@ -124,7 +124,8 @@ int files_receive(int socket, int timeout)
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
 			      .msg_control = control.buf,
-			      .msg_controllen = sizeof(control.buf) };
+			      /* With padding there is room for two. */
+			      .msg_controllen = CMSG_LEN(sizeof(int)) };
 	struct pollfd p = { .fd = socket, .events = POLLIN };
 	struct cmsghdr *c;
 	int fd;

@@ -402,7 +402,7 @@ static int take_server(struct blk_nbd *nbd, int channel, struct error *err)
 {
 	int fd = -1;
 
-	if (send(channel, "", 1, MSG_NOSIGNAL) == 1)
+	if (send(channel, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
 		fd = files_receive(channel, RENEW_MS);
 	if (fd < 0)
 		return fault(err, 1, "disk %s: nobody has opened it again: all its requests fail",
