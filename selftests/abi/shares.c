@@ -324,7 +324,7 @@ CASE(memory_limit)
 	CHECK_EQ(figures(&nl, id).memory, TOUCHED / 2);
 	CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
 	await_limited(&listener, id, "memory");
-	/* Its only vCPU said so, and does nothing more; unless the host takes a page, to move it. */
+	/* Its only vCPU said so, and does nothing more; unless the host moves a page. */
 	for (i = 0; i < 20; i++) {
 		held = G(vm, count);
 		CHECK(held);

@@ -22,7 +22,7 @@ enum { EXIT_PASS, EXIT_FAIL, EXIT_SKIP = 4 };
 #define YARDSTICK_FORKS 100
 #define YARDSTICK_MS    500
 #define MAX_SCALE       16
-#define STEP_MS         1000 /* a limit is used up in steps of that at most, and half as much more */
+#define STEP_MS         1000 /* a limit is used up in steps of that, and half as much more */
 
 extern const struct test_case *const __start_test_cases[];
 extern const struct test_case *const __stop_test_cases[];

@@ -71,8 +71,8 @@ int virtio_blk_open(const char *disk, const struct blk_image *image, pid_t *serv
  * virtio_blk_grow() - make an image larger
  * @v: what virtio_blk_create() returned
  * @bytes: its new size
- * @channel: socket to who makes it larger if that cannot be done while it is open, or -1: it is sent
- *	a byte when the image is closed, and sends one with what is open of it again
+ * @channel: socket to who makes it larger if that cannot be done while it is open, or -1: it is
+ *	sent a byte when the image is closed, and sends one with what is open of it again
  * @err: in words, with status 1
  *
  * Meanwhile the guest's requests wait. If nobody opens the image again, they fail from then on,

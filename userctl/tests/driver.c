@@ -158,7 +158,7 @@ uint32_t drv_await_used(unsigned int q, uint16_t count)
 
 	for (i = 0; i < 60000; i++) {
 		if (drv_used(q) == count) {
-			/* The interrupt comes after the entry, and before the registers are free. */
+			/* The interrupt comes after the entry, before the registers are free. */
 			(void)drv_broken();
 			return used->ring[(uint16_t)(count - 1) % DRV_SIZE].len;
 		}

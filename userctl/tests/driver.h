@@ -71,8 +71,8 @@ void drv_desc(unsigned int q, unsigned int n, uint64_t addr, uint32_t len, uint1
 void drv_offer(unsigned int q, uint16_t head);
 
 /*
- * Until all that was offered is used, and the device has said so: a minute at most. Returns what was
- * written last.
+ * Until all that was offered is used, and the device has said so: a minute at most. Returns what
+ * was written last.
  */
 uint32_t drv_await(unsigned int q);
 
