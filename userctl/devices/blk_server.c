@@ -388,6 +388,20 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* What it is called, once it is there: to be freed. */
+static char *find_image(const struct blk_image *image, struct error *err)
+{
+	bool block = false;
+	char *opts;
+
+	if (check_file(image, &block, err))
+		return NULL;
+	opts = image_opts(image->path, block);
+	if (!opts)
+		fault(err, EX_OSERR, "out of memory");
+	return opts;
+}
+
 /* 0, -1, or 1 as with serve(). */
 static int resize(const struct blk_image *image, const char *opts, uint64_t bytes,
 		  struct error *err)
@@ -414,15 +428,11 @@ static int resize(const struct blk_image *image, const char *opts, uint64_t byte
 int blk_server_resize(const struct blk_image *image, uint64_t bytes, struct error *err)
 {
 	int64_t until = now_ms() + END_MS;
-	bool block = false;
-	char *opts;
+	char *opts = find_image(image, err);
 	int ret;
 
-	if (check_file(image, &block, err))
-		return -1;
-	opts = image_opts(image->path, block);
 	if (!opts)
-		return fault(err, EX_OSERR, "out of memory");
+		return -1;
 	while ((ret = resize(image, opts, bytes, err)) > 0 && now_ms() < until)
 		usleep(LOCK_PAUSE);
 	free(opts);
@@ -433,15 +443,11 @@ int blk_server_start(struct blk_server *server, const struct blk_image *image, b
 		     struct error *err)
 {
 	int64_t until = now_ms() + LOCK_MS;
-	bool block = false;
-	char *opts;
+	char *opts = find_image(image, err);
 	int ret;
 
-	if (check_file(image, &block, err))
-		return -1;
-	opts = image_opts(image->path, block);
 	if (!opts)
-		return fault(err, EX_OSERR, "out of memory");
+		return -1;
 	ret = check_image(image, opts, err);
 	if (!ret)
 		ret = serve(server, image, opts, tied, err);
