@@ -28,7 +28,7 @@ ARGS = {
 ALSO = ('dirty_log_test-clear dirty_log_test -i 4 -M clear-log',
         'dirty_log_test-ring dirty_log_test -i 4 -M dirty-ring',)
 # Programs that take another one's place.
-SHORT = {'vmx': {'hardware_disable_test': 'hardware_disable_test-short'}}
+SHORT = {'hardware_disable_test': 'hardware_disable_test-short'}
 # Wants a set-up of its own: huge pages, and an argument that says so.
 NOT_ALONE = ('nx_huge_pages_test',)
 # What in-tree KVM hangs its emulated host with: Bochs' preemption timer does not count.
@@ -117,8 +117,7 @@ def suite(run, kernel='slim'):
     passes what vmm.ko passes: it is asked for the others only, or for all if run.verbose.
     """
     folder = build()
-    short = SHORT.get(run.host, {})
-    every = [f'{t} {short.get(t, t)} {ARGS.get(t, "")}' for t in sorted(os.listdir(folder))
+    every = [f'{t} {SHORT.get(t, t)} {ARGS.get(t, "")}' for t in sorted(os.listdir(folder))
              if not t.endswith('-short') and t not in NOT_ALONE + NOT_THERE.get(run.host, ())]
     every += ALSO
     tests = every[run.part::run.parts]
