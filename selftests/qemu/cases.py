@@ -33,7 +33,7 @@ SYSLINUX = ('/usr/bin/syslinux', '/usr/bin/mformat', '/usr/bin/mcopy')
 
 # The functions case_* of qemu.sh; the last ones take minutes.
 QUICK = ('pc', 'q35', 'pc_split', 'pc_off', 'microvm', 'smp', 'disk', 'cdrom', 'snapshot',
-         'migrate', 'gdb_step', 'kill')
+         'migrate', 'manage', 'gdb_step', 'kill')
 LONG = ('q35_split', 'q35_off', 'debian', 'debian_disk', 'gdb_break', 'ovmf')
 # Seconds that cases may take; the others 400.
 LIMITS = {'debian': 800, 'debian_disk': 800, 'ovmf': 2000}
@@ -116,7 +116,8 @@ def options(build, root):
     there = [guest, token, make_disk(build), os.path.join(build, 'rom'),
              make_image(build, 'small', slim, guest, append + ' do=media'),
              make_image(build, 'debian', stock, guest, append), *OVMF]
-    files = {**{os.path.join(root, f[1:]): f for f in qemu}, slim: '/vmm-qemu/bzImage',
+    vmctl = os.path.join(os.path.dirname(build), 'userctl/vmctl')
+    files = {vmctl: '/vmctl', **{os.path.join(root, f[1:]): f for f in qemu}, slim: '/vmm-qemu/bzImage',
              stock: '/vmm-qemu/vmlinuz', os.path.join(build, 'rsp'): '/rsp',
              **{os.path.join(HERE, f): '/' + f for f in ('qemu.sh', 'lib.sh')},
              **{f: '/vmm-qemu/' + os.path.basename(f) for f in there}}
@@ -151,7 +152,7 @@ def judge(case, excused, theirs):
 
 def suite(run, names, root='/'):
     """The named cases on vmm.ko; those that may fail also on in-tree KVM. QEMU is of root."""
-    run.make('build-qemu')
+    run.make('userspace', 'build-qemu')
     excused = exceptions(os.path.join(HERE, 'exceptions'), run.host)
     unknown = [Case(n, FAIL, 'is excused, but there is no such case')
                for n in excused if n not in QUICK + LONG]
@@ -165,7 +166,7 @@ def main():
     names = sys.argv[1 + oracle:]
     if not names:
         sys.exit(__doc__)
-    subprocess.run(['make', '-s', '-C', TOP, 'build-qemu'], check=True)
+    subprocess.run(['make', '-s', '-C', TOP, 'userspace', 'build-qemu'], check=True)
     args, command = host(names, oracle)
     return subprocess.run([os.path.join(TOP, 'selftests/hosts/run-host'), 'svm', *args, '--',
                            command], check=False).returncode

@@ -198,6 +198,26 @@ unused() {
 }
 
 # Whatever the guest is doing: the processes, the module's references and the module go.
+# ---- what vmctl does with a VM that is not its own ----
+
+case_manage() {
+	append='do=memory'
+	linux guest -M q35 -cpu host -smp 2
+	expect guest 400 'guest: pass 1' || return
+	vm=$(/vmctl list | awk -v pid="$(process guest)" \
+		'{ for (i = 2; i <= NF; i++) if ($i == pid) print $1 }')
+	[ -n "$vm" ] || fail 'vmctl does not list it' || return
+	/vmctl show "$vm" >$top/shown
+	grep -q qemu-system $top/shown || fail 'its client is not shown' || return
+	/vmctl pause "$vm" || fail 'it is not paused' || return
+	/vmctl show "$vm" | grep -q paused || fail 'it is not shown as paused' || return
+	before=$(last_pass guest)
+	sleep 10
+	[ "$(last_pass guest)" = "$before" ] || fail 'a paused guest runs' || return
+	/vmctl resume "$vm" || fail 'it is not resumed' || return
+	passes guest 2 && good guest
+}
+
 case_kill() {
 	append='do=memory' module=vmm load='/vmm.ko kvm_node=1'
 	[ -d /sys/module/vmm ] || module=kvm_amd load=/modules/kvm-amd.ko
