@@ -48,6 +48,7 @@ enum {
  * @memory_limit: --memory-limit
  * @disk: --disk
  * @disk_size: its size
+ * @disk_file: its image, if that is qcow2
  * @vcpus: --vcpus
  * @err: what is wrong
  */
@@ -58,6 +59,7 @@ struct ask {
 	unsigned int has;
 	unsigned long percent, disk, vcpus;
 	uint64_t memory, memory_limit, disk_size;
+	const char *disk_file;
 	struct error err;
 };
 
@@ -85,7 +87,7 @@ static const struct argp_option set_options[] = {
 	{ "memory", OPT_MEMORY, "SIZE", 0,
 	  "what the guest shall have: less by its balloon, more up to the max of vmctl run", 0 },
 	{ "memory-limit", OPT_MEMORY_LIMIT, "SIZE", 0, "what may be resident; 0: no limit", 0 },
-	{ "disk", OPT_DISK, "N=SIZE", 0, "make disk N, from 0 on, larger", 0 },
+	{ "disk", OPT_DISK, "N=SIZE[,FILE]", 0, "make disk N, from 0 on, larger", 0 },
 	{ "vcpus", OPT_VCPUS, "N", 0, "how many vCPUs there shall be", 0 },
 	{ "timeout", OPT_TIMEOUT, "SECONDS", 0,
 	  "how long to wait until the guest lets vCPUs go (default: 30)", 0 },
@@ -95,11 +97,15 @@ static const struct argp_option set_options[] = {
 static int parse_disk(struct ask *a, char *arg)
 {
 	char *size = strchr(arg, '=');
+	char *comma = size ? strchr(size, ',') : NULL;
 
 	if (size)
 		*size++ = '\0';
+	if (comma)
+		*comma++ = '\0';
+	a->disk_file = comma;
 	if (!size || count_parse(arg, 0, 7, &a->disk) || size_parse(size, &a->disk_size))
-		return fault(&a->err, EX_USAGE, "disk must be N=SIZE, such as 0=20G");
+		return fault(&a->err, EX_USAGE, "disk must be N=SIZE[,FILE], such as 0=20G");
 	return 0;
 }
 
@@ -422,7 +428,7 @@ static int set_by_client(const struct ask *a, const struct target *t, struct err
 					(json_int_t)a->memory),
 			      err);
 	if (!ret && a->has & HAS(OPT_DISK))
-		ret = disk_size_set(fd, (unsigned int)a->disk, a->disk_size, err);
+		ret = disk_size_set(fd, (unsigned int)a->disk, a->disk_size, a->disk_file, err);
 	if (!ret && a->has & HAS(OPT_VCPUS))
 		ret = set_vcpus(a, t, fd, err);
 	close(fd);

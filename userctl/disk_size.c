@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,36 +13,6 @@
 #include "devices/virtio_blk.h"
 
 #define OPEN_TRIES 30 /* of a second each: the old server may have much to write */
-
-/* What the VM says of the disk, a member of @devices, or NULL. */
-static const json_t *find_disk(const json_t *devices, unsigned int disk)
-{
-	const json_t *device, *index;
-	size_t i;
-
-	json_array_foreach(devices, i, device)
-	{
-		index = json_object_get(device, "disk");
-		if (json_is_integer(index) && json_integer_value(index) == (json_int_t)disk)
-			return device;
-	}
-	return NULL;
-}
-
-/* The path is the VM's process's; it is written to @path. */
-static void image_of(const json_t *device, struct blk_image *image, char path[2 * PATH_MAX])
-{
-	const char *file = json_string_value(json_object_get(device, "file"));
-	const char *folder = json_string_value(json_object_get(device, "folder"));
-	const char *format = json_string_value(json_object_get(device, "format"));
-
-	if (!file || file[0] == '/' || !folder)
-		folder = "";
-	snprintf(path, 2 * PATH_MAX, "%s%s%s", folder, folder[0] ? "/" : "", file ? file : "");
-	image->path = path;
-	image->format = format && !strcmp(format, "qcow2") ? BLK_QCOW2 : BLK_RAW;
-	image->readonly = json_is_true(json_object_get(device, "readonly"));
-}
 
 static int open_again(const struct blk_image *image, pid_t *server, struct error *err)
 {
@@ -109,25 +77,16 @@ static int set_by_server(int fd, const struct blk_image *image, json_t *request,
 	return ret;
 }
 
-int disk_size_set(int fd, unsigned int disk, uint64_t bytes, struct error *err)
+int disk_size_set(int fd, unsigned int disk, uint64_t bytes, const char *file, struct error *err)
 {
-	json_t *devices = control_request(fd, json_pack("{s:s}", "cmd", "devices"), err);
-	const json_t *device = find_disk(json_object_get(devices, "devices"), disk);
+	const struct blk_image image = { file, BLK_QCOW2, false };
 	json_t *request, *answer;
-	char path[2 * PATH_MAX];
-	struct blk_image image;
-	int ret;
 
-	if (!devices)
-		return -1;
-	image_of(device, &image, path);
-	json_decref(devices);
 	request = json_pack("{s:s, s:i, s:I}", "cmd", "disk", "disk", (int)disk, "bytes",
 			    (json_int_t)bytes);
-	if (image.format == BLK_QCOW2 && !image.readonly)
+	if (file)
 		return set_by_server(fd, &image, request, bytes, err);
 	answer = control_request(fd, request, err);
-	ret = answer ? 0 : -1;
 	json_decref(answer);
-	return ret;
+	return answer ? 0 : -1;
 }

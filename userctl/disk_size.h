@@ -12,6 +12,8 @@
  * @fd: connection to the VM
  * @disk: its number
  * @bytes: its new size
+ * @file: its image if that is qcow2, as the caller names it: what the VM's process says is not
+ *	believed, as its guest may have taken it over; NULL: it is raw
  * @err: status 1, or what is wrong with the image
  *
  * The VM's process makes a raw image larger itself. One that a server has open is closed there for
@@ -19,6 +21,6 @@
  *
  * Return: 0 or -1
  */
-int disk_size_set(int fd, unsigned int disk, uint64_t bytes, struct error *err);
+int disk_size_set(int fd, unsigned int disk, uint64_t bytes, const char *file, struct error *err);
 
 #endif

@@ -333,7 +333,9 @@ static int renew(struct virtio_blk *blk, uint64_t bytes, int channel, struct err
 	int ret;
 
 	if (channel < 0)
-		return fault(err, 1, "disk %s: a qcow2 image grows by \"vmctl set --disk\"", path);
+		return fault(err, 1,
+			     "disk %s: a qcow2 image grows by \"vmctl set --disk N=SIZE,FILE\"",
+			     path);
 	if (bytes / BLK_SECTOR < blk->config.capacity || bytes % BLK_SECTOR)
 		return fault(err, 1, "disk %s has %llu bytes; it can only grow, in steps of %d",
 			     path, (unsigned long long)blk->config.capacity * BLK_SECTOR,

@@ -436,7 +436,7 @@ static void grows(void)
 		return;
 	CHECK_EQ(fill(7, 512, 0x77), VIRTIO_BLK_S_OK);
 	CHECK_EQ(virtio_blk_grow(v, 2 * size, -1, &err), -1);
-	CHECK_HAS(err.text, "vmctl set --disk");
+	CHECK_HAS(err.text, "vmctl set --disk N=SIZE,FILE");
 	CHECK_EQ(grow(size - 512, true), -1);
 	CHECK_HAS(err.text, "it can only grow");
 	CHECK_EQ(grow(2 * size + 1, true), -1);

@@ -419,7 +419,7 @@ if asked qcow2 && command -v qemu-nbd >/dev/null; then
 ^guest: discarded
 ^guest: zeros 0" resize --name grows --disk "$tmp/grows.qcow2,format=qcow2"
 	await says 1 "guest: waits"
-	"$VMCTL" set grows --disk 0=2M 2>"$tmp/set" || cat "$tmp/set" >>"$tmp/want"
+	"$VMCTL" set grows --disk "0=2M,$tmp/grows.qcow2" 2>"$tmp/set" || cat "$tmp/set" >>"$tmp/want"
 	finish "$name"
 	ends "has grown" 0 "virtual size: 2 MiB" qemu-img info "$tmp/grows.qcow2"
 	# What is wrong is said before the guest starts.
@@ -448,9 +448,9 @@ if asked qcow2 && command -v qemu-nbd >/dev/null; then
 		--disk "$tmp/over.qcow2,format=qcow2"
 	ctl "attach of another" 0 "^disk1\$" attach hot disk "$tmp/base.qcow2,ro,format=qcow2"
 	ctl "which is listed" 0 "base.qcow2, qcow2, read-only" attach hot
-	ctl "a larger one" 0 "" set hot --disk 0=8M
-	ctl "never a smaller one" 1 "it can only grow" set hot --disk 0=4M
-	ctl "nor one that is read only" 1 "is read-only" set hot --disk 1=8M
+	ctl "a larger one" 0 "" set hot --disk "0=8M,$tmp/over.qcow2"
+	ctl "never a smaller one" 1 "it can only grow" set hot --disk "0=4M,$tmp/over.qcow2"
+	ctl "nor one that is read only" 1 "is read-only" set hot --disk "1=8M,$tmp/base.qcow2"
 	ctl "attach of one that is none" 1 "not in qcow2 format" attach hot disk \
 		"$tmp/disk,format=qcow2"
 	ctl "detach of one" 0 "" detach hot disk1
