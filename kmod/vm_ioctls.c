@@ -178,8 +178,8 @@ static long do_set_clock(struct ioctl_call *call)
 
 static long do_set_tsc_khz(struct ioctl_call *call)
 {
-	if (!backend_caps.tsc_scaling || !call->value || call->value != (u32)call->value ||
-	    call->vm->created_vcpus)
+	if (call->value != (u32)call->value || call->vm->created_vcpus ||
+	    tsc_check_khz(call->value))
 		return -EINVAL;
 	call->vm->default_tsc_khz = call->value;
 	return 0;

@@ -173,6 +173,7 @@ u64 tsc_host_deadline(struct vcpu *vcpu, u64 guest_tsc);	/* when the guest's TSC
 void tsc_write(struct vcpu *vcpu, u64 val, bool host);
 void tsc_adjust_write(struct vcpu *vcpu, u64 val, bool host);
 void tsc_offset_set(struct vcpu *vcpu, u64 offset);
+int tsc_check_khz(u32 khz);
 int tsc_set_khz(struct vcpu *vcpu, u32 khz);	/* -EINVAL: needs scaling that is not there */
 void tsc_vcpu_init(struct vcpu *vcpu);
 u64 tsc_delta_to_ns(struct vcpu *vcpu, u64 delta);

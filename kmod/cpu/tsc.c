@@ -201,28 +201,53 @@ static bool tsc_khz_near(u32 khz)
 	return khz >= host - slack && khz <= host + slack;
 }
 
+/* The scale for a frequency, 0: none; -EINVAL as tsc_set_khz() says. */
+static int tsc_ratio(u32 khz, u64 *ratio)
+{
+	*ratio = 0;
+	/* KVM_GET_TSC_KHZ has to return it, as an int. */
+	if (khz > INT_MAX)
+		return -EINVAL;
+	if (tsc_khz_near(khz))
+		return 0;
+	if (!backend_caps.tsc_scaling)
+		return -EINVAL;
+	*ratio = mul_u64_u64_div_u64(BIT_ULL(backend_caps.tsc_ratio_frac_bits), khz,
+				     tsc_host_khz());
+	return *ratio && *ratio <= backend_caps.tsc_ratio_max ? 0 : -EINVAL;
+}
+
+/**
+ * tsc_check_khz() - can vCPUs have this frequency?
+ * @khz: virtual frequency in kHz; 0: the host's
+ *
+ * Return: 0; -EINVAL as tsc_set_khz() says
+ */
+int tsc_check_khz(u32 khz)
+{
+	u64 ratio;
+
+	return khz ? tsc_ratio(khz, &ratio) : 0;
+}
+
 /**
  * tsc_set_khz() - KVM_SET_TSC_KHZ
  * @vcpu: the vCPU, loaded; its TSC goes on from where it is
  * @khz: virtual frequency in kHz; 0: the host's
  *
- * Return: 0; -EINVAL: it is not the host's (within 250 ppm) and the processor does not scale, or it
- * is beyond the scale
+ * Return: 0; -EINVAL: it is not the host's (within 250 ppm) and the processor does not scale, it
+ * is beyond the scale, or KVM_GET_TSC_KHZ could not tell it
  */
 int tsc_set_khz(struct vcpu *vcpu, u32 khz)
 {
-	u64 ratio = 0, now;
+	u64 ratio, now;
+	int err;
 
 	if (!khz)
 		khz = tsc_host_khz();
-	if (!tsc_khz_near(khz)) {
-		if (!backend_caps.tsc_scaling)
-			return -EINVAL;
-		ratio = mul_u64_u64_div_u64(BIT_ULL(backend_caps.tsc_ratio_frac_bits), khz,
-					    tsc_host_khz());
-		if (!ratio || ratio > backend_caps.tsc_ratio_max)
-			return -EINVAL;
-	}
+	err = tsc_ratio(khz, &ratio);
+	if (err)
+		return err;
 	now = rdtsc();
 	vcpu->tsc.khz = khz;
 	if (ratio == vcpu->tsc.ratio)

@@ -433,6 +433,7 @@ static const struct bad_row stricter[] = {
 	BAD(VM, EMPTY_CHIP, KVM_CREATE_PIT2, EINVAL, "flags",
 	    (struct kvm_pit_config){ .flags = 2 }),
 	BAD_NR(VM, PLAIN, KVM_SET_TSC_KHZ, EINVAL, "after a vCPU", 1000000),
+	BAD_NR(VM, EMPTY, KVM_SET_TSC_KHZ, EINVAL, "more than an int", 0x80000000),
 	BAD(VM, CHIP, KVM_IRQFD, EINVAL, "a GSI too high", IRQFD(.fd = FD_EVENT, .gsi = 4096)),
 	BAD_CAP(VM, EMPTY, KVM_CAP_MAX_VCPU_ID, EINVAL, "none", 0),
 };

@@ -93,6 +93,24 @@ CASE(khz)
 	run_done(v);
 }
 
+/* What was read can be set, before there are vCPUs and after; 0 is the host's. */
+CASE(khz_as_read)
+{
+	struct vm *vm = vm_create(0);
+	long khz = OK(ioctl(vm->fd, KVM_GET_TSC_KHZ, 0));
+	struct vcpu *v;
+
+	OK(ioctl(vm->fd, KVM_SET_TSC_KHZ, 0));
+	CHECK_EQ(ioctl(vm->fd, KVM_GET_TSC_KHZ, 0), khz);
+	OK(ioctl(vm->fd, KVM_SET_TSC_KHZ, khz));
+	CHECK_EQ(ioctl(vm->fd, KVM_GET_TSC_KHZ, 0), khz);
+	v = vcpu_new(vm, 0, guest_nop, 0);
+	CHECK_EQ(ioctl(v->fd, KVM_GET_TSC_KHZ, 0), khz);
+	OK(ioctl(v->fd, KVM_SET_TSC_KHZ, khz));
+	CHECK_EQ(ioctl(v->fd, KVM_GET_TSC_KHZ, 0), khz);
+	run_done(v);
+}
+
 /* Without scaling a guest's TSC cannot run slower than its host's. */
 CASE(khz_too_slow)
 {
