@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random states. What a KVM_SET_* refuses leaves the vCPU as it was; what it takes can be read, set
+ * Random states. What a KVM_SET_* refuses leaves all as it was; what it takes can be read, set
  * again as read, and entered: the run ends in an exit, in the guest's loop or in a documented
  * error, and the vCPU is as good as new with a good state.
  */
@@ -15,36 +15,50 @@
 
 #define SUITE "random_state"
 
-#define GROUP_MAX     4096
-#define STATES        4000 /* in a case, on a fast kernel */
-#define PER_VM        200
-#define RUN_NS        300000
-#define LAPIC_CURRENT 0x390 /* the timer's count: it moves */
+#define GROUP_MAX    4096
+#define STATES       4000 /* in a case, on a fast kernel */
+#define PER_VM       200
+#define RUN_NS       300000
+#define CLOCK_MAX_NS 600000000000ull
 
-/* Part of a vCPU's state, with the ioctls that read and set it. */
+/* Part of a vCPU's or VM's state, with the ioctls that read and set it. */
 struct group {
 	const char *name;
 	unsigned long get, set;
 	size_t size;
 	long cap;     /* 0: always there */
 	bool irqchip; /* only with one in the kernel */
+	bool vm;      /* asked for at the VM's descriptor */
+	u32 chip;     /* of KVM_GET_IRQCHIP */
 };
 
+#define STATE(what, ask, type, ...)                                       \
+	{                                                                 \
+		.name = what, .get = KVM_GET_##ask, .set = KVM_SET_##ask, \
+		.size = sizeof(struct type), __VA_ARGS__                  \
+	}
+#define CHIP(what, nr) STATE(what, IRQCHIP, kvm_irqchip, .chip = nr, .irqchip = true, .vm = true)
+
 static const struct group groups[] = {
-	{ "regs", KVM_GET_REGS, KVM_SET_REGS, sizeof(struct kvm_regs), 0, false },
-	{ "sregs", KVM_GET_SREGS, KVM_SET_SREGS, sizeof(struct kvm_sregs), 0, false },
-	{ "sregs2", KVM_GET_SREGS2, KVM_SET_SREGS2, sizeof(struct kvm_sregs2), KVM_CAP_SREGS2,
-	  false },
-	{ "fpu", KVM_GET_FPU, KVM_SET_FPU, sizeof(struct kvm_fpu), 0, false },
-	{ "xsave", KVM_GET_XSAVE, KVM_SET_XSAVE, sizeof(struct kvm_xsave), KVM_CAP_XSAVE, false },
-	{ "xcrs", KVM_GET_XCRS, KVM_SET_XCRS, sizeof(struct kvm_xcrs), KVM_CAP_XCRS, false },
-	{ "debugregs", KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, sizeof(struct kvm_debugregs),
-	  KVM_CAP_DEBUGREGS, false },
-	{ "events", KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, sizeof(struct kvm_vcpu_events),
-	  KVM_CAP_VCPU_EVENTS, false },
-	{ "mp_state", KVM_GET_MP_STATE, KVM_SET_MP_STATE, sizeof(struct kvm_mp_state),
-	  KVM_CAP_MP_STATE, false },
-	{ "lapic", KVM_GET_LAPIC, KVM_SET_LAPIC, sizeof(struct kvm_lapic_state), 0, true },
+	STATE("regs", REGS, kvm_regs, .cap = 0),
+	STATE("sregs", SREGS, kvm_sregs, .cap = 0),
+	STATE("sregs2", SREGS2, kvm_sregs2, .cap = KVM_CAP_SREGS2),
+	STATE("fpu", FPU, kvm_fpu, .cap = 0),
+	STATE("xsave", XSAVE, kvm_xsave, .cap = KVM_CAP_XSAVE),
+	{ .name = "xsave2",
+	  .get = KVM_GET_XSAVE2,
+	  .set = KVM_SET_XSAVE,
+	  .size = sizeof(struct kvm_xsave),
+	  .cap = KVM_CAP_XSAVE2 },
+	STATE("xcrs", XCRS, kvm_xcrs, .cap = KVM_CAP_XCRS),
+	STATE("debugregs", DEBUGREGS, kvm_debugregs, .cap = KVM_CAP_DEBUGREGS),
+	STATE("events", VCPU_EVENTS, kvm_vcpu_events, .cap = KVM_CAP_VCPU_EVENTS),
+	STATE("mp_state", MP_STATE, kvm_mp_state, .cap = KVM_CAP_MP_STATE),
+	STATE("lapic", LAPIC, kvm_lapic_state, .irqchip = true),
+	STATE("pit", PIT2, kvm_pit_state2, .irqchip = true, .vm = true),
+	CHIP("pic", KVM_IRQCHIP_PIC_MASTER),
+	CHIP("slave pic", KVM_IRQCHIP_PIC_SLAVE),
+	CHIP("ioapic", KVM_IRQCHIP_IOAPIC),
 };
 
 static u64 seed;
@@ -111,23 +125,77 @@ static bool has(const struct group *g)
 	return (!g->cap || dev_cap(g->cap) > 0) && (!g->irqchip || victim->vm->irqchip);
 }
 
+static int ask(const struct group *g, unsigned long request, u8 *state)
+{
+	if (request == KVM_GET_IRQCHIP || request == KVM_SET_IRQCHIP)
+		memcpy(state, &g->chip, sizeof(g->chip));
+	return ioctl(g->vm ? victim->vm->fd : victim->fd, request, state);
+}
+
 static void get(const struct group *g, u8 *state)
 {
 	memset(state, 0, g->size);
-	if (ioctl(victim->fd, g->get, state))
+	if (ask(g, g->get, state))
 		FAIL("%s: getting it fails with errno %d", g->name, errno);
-	if (g->irqchip)
-		memset(state + LAPIC_CURRENT, 0, 4);
 }
 
-/* Bits of a byte that may be another a moment later: the timer's interrupt, once it runs out. */
-static u8 comes(const struct group *g, const u8 *state, size_t i)
+/* The vector of the I/O APIC's first entry. */
+static u8 first_pin(void)
 {
-	u8 vector = state[APIC_LVTT];
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
 
-	if (!g->irqchip || i != APIC_IRR + vector / 32 * 16 + vector % 32 / 8u)
+	OK(ioctl(victim->vm->fd, KVM_GET_IRQCHIP, &chip));
+	return chip.chip.ioapic.redirtbl[0].fields.vector;
+}
+
+/*
+ * Bits of a byte of the APIC that may be another a moment later: the timer's count; what it is
+ * wired to may have an interrupt accepted, which changes IRR and TMR.
+ */
+static u8 apic_moves(const u8 *apic, size_t i)
+{
+	const u8 vectors[] = { apic[APIC_LVTT], apic[APIC_LVT0], first_pin() };
+	u8 bits = 0;
+	size_t v, at;
+
+	if (i / 4 == APIC_TMCCT / 4)
+		return 0xff;
+	for (v = 0; v < ARRAY_SIZE(vectors); v++) {
+		at = vectors[v] / 32 * 16 + vectors[v] % 32 / 8u;
+		if (i == APIC_IRR + at || i == APIC_TMR + at)
+			bits |= BIT(vectors[v] % 8);
+	}
+	return bits;
+}
+
+/* Likewise of the controllers that the PIT's channel 0 is wired to, both by their line 0. */
+static u8 chip_moves(const struct group *g, size_t i)
+{
+	const size_t chip = offsetof(struct kvm_irqchip, chip);
+	const size_t rte = chip + offsetof(struct kvm_ioapic_state, redirtbl);
+
+	if (g->chip == KVM_IRQCHIP_PIC_MASTER)
+		return i == chip + offsetof(struct kvm_pic_state, last_irr) ||
+		       i == chip + offsetof(struct kvm_pic_state, irr);
+	if (g->chip == KVM_IRQCHIP_PIC_SLAVE)
 		return 0;
-	return 1u << vector % 8;
+	if (i == chip + offsetof(struct kvm_ioapic_state, irr))
+		return 1;
+	/* Remote IRR is bit 14. */
+	return i == rte + 1 ? BIT(14 - 8) : 0;
+}
+
+/* Bits of a byte that time may change. */
+static u8 moves(const struct group *g, const u8 *state, size_t i)
+{
+	const size_t loaded = offsetof(struct kvm_pit_channel_state, count_load_time);
+
+	if (g->get == KVM_GET_LAPIC)
+		return apic_moves(state, i);
+	if (g->get == KVM_GET_IRQCHIP)
+		return chip_moves(g, i);
+	/* The first channel starts its count when it is set. */
+	return g->get == KVM_GET_PIT2 && i >= loaded && i < loaded + 8 ? 0xff : 0;
 }
 
 /* Equal, as far as time does not change it; says where not. */
@@ -136,7 +204,7 @@ static void same(const struct group *g, const u8 *a, const u8 *b, const char *wh
 	size_t i;
 
 	for (i = 0; i < g->size; i++)
-		if ((a[i] ^ b[i]) & ~comes(g, a, i))
+		if (a[i] != b[i] && (a[i] ^ b[i]) & ~moves(g, a, i))
 			FAIL("%s: %s, byte %zu was %#x and is %#x", g->name, what, i, a[i], b[i]);
 }
 
@@ -152,14 +220,16 @@ static void keep_tss(const struct group *g, u8 *wish, const u8 *before)
 static void try_group(const struct group *g)
 {
 	static u8 before[GROUP_MAX], wish[GROUP_MAX], after[GROUP_MAX], again[GROUP_MAX];
+	/* One's number is no state. */
+	size_t skip = g->get == KVM_GET_IRQCHIP ? offsetof(struct kvm_irqchip, chip) : 0;
 
 	if (!has(g))
 		return;
 	get(g, before);
 	memcpy(wish, before, g->size);
-	mutate(wish, g->size);
+	mutate(wish + skip, g->size - skip);
 	keep_tss(g, wish, before);
-	if (ioctl(victim->fd, g->set, wish)) {
+	if (ask(g, g->set, wish)) {
 		if (errno != EINVAL)
 			FAIL("%s: setting it fails with errno %d", g->name, errno);
 		get(g, after);
@@ -169,7 +239,7 @@ static void try_group(const struct group *g)
 	}
 	taken++;
 	get(g, after);
-	if (ioctl(victim->fd, g->set, after))
+	if (ask(g, g->set, after))
 		FAIL("%s: what was read is refused with errno %d", g->name, errno);
 	get(g, again);
 	same(g, after, again, "set as it was read");
@@ -207,6 +277,104 @@ static void try_msr(void)
 		FAIL("MSR %#x: %#llx was read, set, and is %#llx", index, after, again);
 }
 
+/* The VM's clock runs: it is not before what was set, nor minutes after it. */
+static void try_clock(void)
+{
+	struct kvm_clock_data wish = { 0 }, after = { 0 };
+
+	wish.clock = odd_value(wish.clock);
+	wish.realtime = odd_value(wish.realtime);
+	wish.host_tsc = odd_value(wish.host_tsc);
+	wish.flags = below(2) ? 0 : odd_value(0);
+	if (ioctl(victim->vm->fd, KVM_SET_CLOCK, &wish)) {
+		CHECK_EQ(errno, EINVAL);
+		refused++;
+		return;
+	}
+	taken++;
+	OK(ioctl(victim->vm->fd, KVM_GET_CLOCK, &after));
+	if (!wish.flags && after.clock - wish.clock > CLOCK_MAX_NS)
+		FAIL("clock: set to %#llx, %#llx was read", wish.clock, after.clock);
+	OK(ioctl(victim->vm->fd, KVM_SET_CLOCK, &after));
+}
+
+static void try_khz_of(int fd)
+{
+	int before = ioctl(fd, KVM_GET_TSC_KHZ, 0), after;
+	u32 wish = odd_value(before);
+
+	CHECK(before > 0);
+	if (ioctl(fd, KVM_SET_TSC_KHZ, (unsigned long)wish)) {
+		CHECK_EQ(errno, EINVAL);
+		CHECK_EQ(ioctl(fd, KVM_GET_TSC_KHZ, 0), before);
+		refused++;
+		return;
+	}
+	taken++;
+	after = ioctl(fd, KVM_GET_TSC_KHZ, 0);
+	OK(ioctl(fd, KVM_SET_TSC_KHZ, (long)after));
+	CHECK_EQ(ioctl(fd, KVM_GET_TSC_KHZ, 0), after);
+}
+
+static void try_tsc_khz(void)
+{
+	try_khz_of(victim->fd);
+}
+
+static void try_tsc_offset(void)
+{
+	u64 wish = draw(), after = 0;
+	struct kvm_device_attr set = { .group = KVM_VCPU_TSC_CTRL,
+				       .attr = KVM_VCPU_TSC_OFFSET,
+				       .addr = (unsigned long)&wish };
+	struct kvm_device_attr got = set;
+
+	got.addr = (unsigned long)&after;
+	OK(ioctl(victim->fd, KVM_SET_DEVICE_ATTR, &set));
+	OK(ioctl(victim->fd, KVM_GET_DEVICE_ATTR, &got));
+	CHECK_EQ(after, wish);
+	taken++;
+}
+
+/* Nobody reads it back: the next run shows what it does. */
+static void try_guest_debug(void)
+{
+	struct kvm_guest_debug debug = { 0 };
+
+	if (below(2))
+		mutate((u8 *)&debug, sizeof(debug));
+	if (!ioctl(victim->fd, KVM_SET_GUEST_DEBUG, &debug)) {
+		taken++;
+		return;
+	}
+	CHECK_EQ(errno, EINVAL);
+	refused++;
+}
+
+/* CPUID is for the time before the first run. */
+static void try_cpuid(void)
+{
+	struct kvm_cpuid2 *wish = supported_cpuid(), *after = supported_cpuid();
+	const size_t entry = sizeof(wish->entries[0]);
+	u32 nent = wish->nent;
+
+	mutate((u8 *)wish->entries, nent * entry);
+	if (ioctl(victim->fd, KVM_SET_CPUID2, wish)) {
+		CHECK_EQ(errno, EINVAL);
+		refused++;
+	} else {
+		taken++;
+	}
+	OK(ioctl(victim->fd, KVM_GET_CPUID2, after));
+	OK(ioctl(victim->fd, KVM_SET_CPUID2, after));
+	memset(wish->entries, 0, nent * entry);
+	wish->nent = nent;
+	OK(ioctl(victim->fd, KVM_GET_CPUID2, wish));
+	CHECK(wish->nent == after->nent && !memcmp(wish->entries, after->entries, nent * entry));
+	free(wish);
+	free(after);
+}
+
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -237,6 +405,19 @@ static void run_for_a_moment(timer_t timer)
 	victim->run->immediate_exit = 0;
 }
 
+static void try_something(void)
+{
+	static void (*const others[])(void) = { try_clock, try_tsc_khz, try_tsc_offset,
+						try_guest_debug };
+
+	if (below(16) == 0)
+		others[below(ARRAY_SIZE(others))]();
+	else if (below(4))
+		try_group(&groups[below(ARRAY_SIZE(groups))]);
+	else
+		try_msr();
+}
+
 static void guest_done(void)
 {
 	GUEST_DONE();
@@ -247,7 +428,11 @@ static struct vm *new_victim(unsigned int flags)
 	struct vm *vm = vm_create(flags);
 	unsigned int i;
 
+	/* The frequency of those to come, that is. */
+	try_khz_of(vm->fd);
 	victim = vcpu_new(vm, 0, guest_done, 0);
+	if (below(2))
+		try_cpuid();
 	/* Whatever the states point to: code, stacks and tables of no sense. */
 	for (i = 0; i < 0x10000; i += 8)
 		*(u64 *)gpa_hva(vm, FREE_BASE + i) = draw();
@@ -284,12 +469,8 @@ static void random_states(unsigned int flags, u64 start)
 			}
 			vm = new_victim(flags);
 		}
-		while (parts--) {
-			if (below(4))
-				try_group(&groups[below(ARRAY_SIZE(groups))]);
-			else
-				try_msr();
-		}
+		while (parts--)
+			try_something();
 		run_for_a_moment(timer);
 	}
 	printf("figure %u random states entered\n", entered);
