@@ -65,7 +65,7 @@ void coalesced_destroy(struct vmm *vm)
 
 	list_for_each_entry_safe(zone, next, &vm->coalesced.zones, list)
 		kfree(zone);
-	free_page((unsigned long)vm->coalesced.ring);
+	free_guest_page(vm->coalesced.ring);
 }
 
 /**

@@ -245,9 +245,10 @@ static int vcpu_alloc_pages(struct vcpu *vcpu)
 static void vcpu_free(struct vcpu *vcpu)
 {
 	put_pid(rcu_dereference_protected(vcpu->pid, true));
-	free_page((unsigned long)vcpu->run);
-	free_page((unsigned long)vcpu->pio.data);
+	free_guest_page(vcpu->run);
+	free_guest_page(vcpu->pio.data);
 	ring_destroy(vcpu);
+	memzero_explicit(vcpu, sizeof(*vcpu));
 	kmem_cache_free(vcpu_cache, vcpu);
 }
 

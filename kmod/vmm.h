@@ -6,6 +6,7 @@
 #ifndef VMM_H
 #define VMM_H
 
+#include <linux/gfp.h>
 #include <linux/kvm.h>
 #include <linux/kref.h>
 #include <linux/mm_types.h>
@@ -289,6 +290,14 @@ void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
 int vcpu_module_init(void);
 void vcpu_module_exit(void);
+
+/* Free a page that had a guest's state, none of which stays in free memory; NULL is none. */
+static inline void free_guest_page(void *page)
+{
+	if (page)
+		clear_page(page);
+	free_page((unsigned long)page);
+}
 
 static inline void vcpu_request(struct vcpu *vcpu, unsigned int req)
 {

@@ -239,6 +239,11 @@ int fpu_create(struct vcpu *vcpu)
  */
 void fpu_destroy(struct vcpu *vcpu)
 {
+	struct fpstate *image = vcpu->fpu.guest.fpstate;
+
+	if (!image)
+		return;
+	memset(&image->regs, 0, image->size);
 	fpu_free_guest_fpstate(&vcpu->fpu.guest);
 }
 

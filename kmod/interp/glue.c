@@ -196,7 +196,7 @@ void interp_destroy(struct vcpu *vcpu)
 {
 	if (!vcpu->interp)
 		return;
-	kfree(interp_vcpu(vcpu));
+	kfree_sensitive(interp_vcpu(vcpu));
 	vcpu->interp = NULL;
 }
 

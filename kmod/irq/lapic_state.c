@@ -227,8 +227,8 @@ void lapic_destroy(struct vcpu *vcpu)
 	if (!vcpu->apic)
 		return;
 	lapic_timer_stop(vcpu->apic);
-	free_page((unsigned long)vcpu->apic->regs);
-	kfree(vcpu->apic);
+	free_guest_page(vcpu->apic->regs);
+	kfree_sensitive(vcpu->apic);
 	vcpu->apic = NULL;
 }
 EXPORT_FOR_TEST(lapic_destroy);

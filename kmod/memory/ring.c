@@ -86,6 +86,9 @@ EXPORT_FOR_TEST(ring_create);
  */
 void ring_destroy(struct vcpu *vcpu)
 {
+	if (vcpu->ring.gfns)
+		memset(vcpu->ring.gfns, 0,
+		       vcpu->vm->mem.ring_entries * sizeof(*vcpu->ring.gfns));
 	vfree(vcpu->ring.gfns);
 }
 EXPORT_FOR_TEST(ring_destroy);

@@ -37,10 +37,10 @@ static int svm_alloc_vcpu(struct svm_vcpu *svm)
 
 static void svm_free_vcpu(struct svm_vcpu *svm)
 {
-	free_page((unsigned long)svm->vmcb);
+	free_guest_page(svm->vmcb);
 	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
-	free_page((unsigned long)svm->copy);
-	kfree(svm);
+	free_guest_page(svm->copy);
+	kfree_sensitive(svm);
 }
 
 /* The fields that never change. */

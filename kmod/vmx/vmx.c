@@ -70,12 +70,12 @@ static void vmx_free_vcpu(struct vmx_vcpu *vmx)
 {
 	if (vmx->vpid)
 		ida_free(&vmx_vpids, vmx->vpid);
-	free_page((unsigned long)vmx->vmcs);
+	free_guest_page(vmx->vmcs);
 	free_page((unsigned long)vmx->msr_bitmap);
 	if (vmx->own_apic_page)
-		free_page((unsigned long)vmx->apic_page);
-	free_page((unsigned long)vmx->pml);
-	kfree(vmx);
+		free_guest_page(vmx->apic_page);
+	free_guest_page(vmx->pml);
+	kfree_sensitive(vmx);
 }
 
 static int vmx_vcpu_create(struct vcpu *vcpu)

@@ -717,3 +717,61 @@ CASE(fresh_pages)
 		vm_free(vm);
 	}
 }
+
+/* Fill pages that the kernel shares with this process, and have a pipe keep them. */
+static int kept(void *pages, size_t size)
+{
+	struct iovec iov = { pages, size };
+	int fds[2];
+
+	memset(pages, 0x77, size);
+	OK(pipe(fds));
+	OK(fcntl(fds[1], F_SETPIPE_SZ, (int)size));
+	CHECK_EQ(vmsplice(fds[1], &iov, 1, 0), size);
+	OK(close(fds[1]));
+	OK(munmap(pages, size));
+	return fds[0];
+}
+
+static void check_wiped(int pipe, size_t size, const char *what)
+{
+	u8 *bytes = malloc(size);
+	size_t i;
+
+	CHECK_EQ(read(pipe, bytes, size), size);
+	for (i = 0; i < size; i++)
+		if (bytes[i])
+			FAIL("%s: byte %zu is %#x, and the VM is gone", what, i, bytes[i]);
+	free(bytes);
+	OK(close(pipe));
+}
+
+/* What a VM leaves in free memory: pages that somebody still holds show it. */
+CASE(freed_pages, .oracle = "in-tree KVM leaves it to whoever gets the memory next")
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING, .args = { 65536 } };
+	bool rings = dev_cap(KVM_CAP_DIRTY_LOG_RING) > 0;
+	struct vm *vm = vm_create(0);
+	struct vcpu *v;
+	int run, ring = -1;
+	size_t size;
+	void *entries;
+
+	if (rings)
+		OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	v = vcpu_add(vm, 0);
+	size = v->run_size;
+	run = kept(v->run, size);
+	if (rings) {
+		entries = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd,
+			       KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE);
+		CHECK(entries != MAP_FAILED);
+		ring = kept(entries, 65536);
+	}
+	OK(close(v->fd));
+	free(v);
+	vm_free(vm);
+	check_wiped(run, size, "run pages");
+	if (rings)
+		check_wiped(ring, 65536, "ring");
+}
