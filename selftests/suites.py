@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 
+import coverage as coverage_tool
 import differences
 import foreign as foreign_kernels
 import kernels
@@ -173,6 +174,27 @@ def abi(run):
     """The ioctl interface on the slim kernel; on Bochs' AMD model what is dependable there."""
     run.abi_results = abi_tests(run, 'slim', False, abi_cases(run)[1])
     return run.abi_results + abi_skips(run)
+
+
+@suite(hosts=('svm',), svm=220)
+def coverage(run):
+    """How many of each room's lines the unit and abi tests run, as figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ['VMM_COVERAGE'] = folder
+        try:
+            cases = kunit(run, 'slim') + abi_tests(run, 'slim', False, abi_cases(run)[1])
+        finally:
+            del os.environ['VMM_COVERAGE']
+        rooms, total = coverage_tool.by_room(coverage_tool.count(folder))
+    if not total[1]:
+        return [Case('lines', FAIL, 'no counters')]
+    rooms['kmod, as a whole,'] = total
+    for room, (ran, lines) in rooms.items():
+        run.figures[f'% of the lines of {room} run by unit and abi tests on {run.host}'] = \
+            100 * ran // lines
+    enough = 100 * total[0] >= coverage_tool.GOAL * total[1]
+    return [c for c in cases if c.result == FAIL] + [
+        Case('lines', PASS if enough else FAIL, f'below {coverage_tool.GOAL} %')]
 
 
 @suite(hosts=('svm',), svm=250)

@@ -97,7 +97,6 @@ static __always_inline void xstate_leave(struct vcpu *vcpu)
 		xstate_put(vcpu);
 }
 
-void fpu_reset(struct vcpu *vcpu, bool init);
 void fpu_get(struct vcpu *vcpu, struct kvm_fpu *fpu);
 void fpu_set(struct vcpu *vcpu, const struct kvm_fpu *fpu);
 void xsave_get(struct vcpu *vcpu, void *buf, u32 size);

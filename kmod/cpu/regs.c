@@ -409,7 +409,7 @@ static void reset_events(struct vcpu *vcpu)
  * @vcpu: the vCPU, loaded; its local APIC is reset by the caller
  * @init: INIT: cache control, MSRs, MTRRs, TSC, XCR0 and the FPU keep their values
  *
- * Registers, events, MSRs, debug registers, FPU and the backend's control fields (APM vol. 2,
+ * Registers, events, MSRs, debug registers and the backend's control fields (APM vol. 2,
  * 14.1.3, table 14-1; SDM vol. 3A, table 10-1).
  *
  * Context: may sleep.
@@ -427,7 +427,6 @@ void regs_reset(struct vcpu *vcpu, bool init)
 	state_dirty(vcpu, STATE_ALL);
 	reset_events(vcpu);
 	debug_reset(vcpu);
-	fpu_reset(vcpu, init);
 	pv_reset(vcpu);
 	backend_vcpu_reset(vcpu, init);
 	if (!init)

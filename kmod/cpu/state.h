@@ -135,7 +135,6 @@ struct vcpu_msrs {
 
 struct vcpu_fpu {
 	struct fpu_guest guest;	/* exported FPU API: fpu_swap_kvm_fpstate() */
-	bool loaded;		/* the guest's registers are the task's: inside KVM_RUN */
 	bool switch_xcr0;	/* the guest's XCR0 matters and differs from the host's */
 	bool switch_xss;	/* likewise IA32_XSS, which is 0 in every guest */
 	bool switches;		/* an entry has to do with either */

@@ -17,7 +17,6 @@
 #define XSTATE_ALIGN64	BIT(1)	/* CPUID 0xD, ECX: aligned in the compacted format */
 #define XSTATE_LEGACY	(sizeof(struct fxregs_state) + sizeof(struct xstate_header))
 
-#define FCW_RESET	0x37f
 
 /* Set at load, read-only afterwards. */
 static u64 host_xcr0, host_xss, xcr0_offered;
@@ -223,7 +222,7 @@ int xcrs_set(struct vcpu *vcpu, const struct kvm_xcrs *xcrs)
 /* ---- lifetime and loading ---- */
 
 /**
- * fpu_create() - the guest's FPU image, in its initial state
+ * fpu_create() - the guest's FPU image, as FNINIT and a reset of MXCSR leave the registers
  * @vcpu: the vCPU
  *
  * Return: 0, -ENOMEM
@@ -256,7 +255,6 @@ void fpu_destroy(struct vcpu *vcpu)
 void fpu_load_guest(struct vcpu *vcpu)
 {
 	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, true);
-	vcpu->fpu.loaded = true;
 	vcpu->stats.fpu_reload++;
 }
 
@@ -267,40 +265,7 @@ void fpu_load_guest(struct vcpu *vcpu)
 void fpu_put_guest(struct vcpu *vcpu)
 {
 	fpu_swap_kvm_fpstate(&vcpu->fpu.guest, false);
-	vcpu->fpu.loaded = false;
 }
-
-static void image_reset(struct fpu_guest *guest)
-{
-	union fpregs_state *regs = &guest->fpstate->regs;
-
-	memset(&regs->fxsave, 0, sizeof(regs->fxsave));
-	regs->fxsave.cwd = FCW_RESET;
-	regs->fxsave.mxcsr = MXCSR_DEFAULT;
-	/* A component that is not in XSTATE_BV is loaded in its initial state. */
-	if (boot_cpu_has(X86_FEATURE_XSAVE))
-		regs->xsave.header.xfeatures = XFEATURE_MASK_FPSSE;
-}
-
-/**
- * fpu_reset() - the FPU after RESET
- * @vcpu: the vCPU, inside KVM_RUN or not
- * @init: INIT leaves the FPU as it is (APM vol. 2, table 14-1)
- */
-void fpu_reset(struct vcpu *vcpu, bool init)
-{
-	bool loaded = vcpu->fpu.loaded;
-
-	if (init)
-		return;
-	if (loaded)
-		fpu_put_guest(vcpu);
-	image_reset(&vcpu->fpu.guest);
-	if (loaded)
-		fpu_load_guest(vcpu);
-}
-
-/* ---- KVM_GET/SET_FPU ---- */
 
 /**
  * fpu_get() - KVM_GET_FPU

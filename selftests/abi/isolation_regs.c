@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -207,6 +208,23 @@ static u64 xgetbv(void)
 	return lo | (u64)hi << 32;
 }
 
+/* TSC_AUX as RDTSCP finds it, which no intercept has a value for. */
+static u32 tsc_aux(void)
+{
+	u32 lo, hi, aux;
+
+	asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
+	return aux;
+}
+
+static bool has_rdtscp(void)
+{
+	u32 r[4];
+
+	guest_cpuid(0x80000001, 0, r);
+	return r[3] & BIT(27);
+}
+
 /* What no one has written yet is as after a reset, whoever had the processor before. */
 static void guest_check_reset(void)
 {
@@ -230,6 +248,8 @@ static void guest_check_reset(void)
 		else
 			GASSERT_EQ(val, msrs[i].reset);
 	}
+	if (has_rdtscp())
+		GASSERT_EQ(tsc_aux(), 0);
 }
 
 static void guest_fill(u64 seed)
@@ -256,6 +276,8 @@ static void guest_check(u64 seed)
 	for (i = 0; i < ARRAY_SIZE(msrs); i++)
 		if (!(absent & BIT(i)))
 			GASSERT_EQ(rdmsr(msrs[i].nr), msr_value(seed, i));
+	if (has_rdtscp())
+		GASSERT_EQ(tsc_aux(), rdmsr(MSR_TSC_AUX));
 	GASSERT_EQ(read_dr0(), dr_value(seed, 0));
 	GASSERT_EQ(read_dr1(), dr_value(seed, 1));
 	GASSERT_EQ(read_dr2(), dr_value(seed, 2));
@@ -490,6 +512,20 @@ static void spin_once(struct player *p, u64 i)
 	vm_free(p->vm);
 }
 
+/*
+ * For who has restartable sequences, as glibc's threads do, KVM_RUN goes back to user space for a
+ * moment after each switch, where the kernel loads all registers. Without them it goes on.
+ */
+static void forget_rseq(void)
+{
+	void *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	if (__rseq_size)
+		OK(syscall(SYS_rseq, area, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER, RSEQ_SIG));
+}
+
+static bool with_rseq;
+
 static void *spin_thread(void *arg)
 {
 	static struct player p[2];
@@ -497,6 +533,8 @@ static void *spin_thread(void *arg)
 	u64 i = (u64)arg;
 
 	pin();
+	if (!with_rseq)
+		forget_rseq();
 	/* One may come to its end without the other, which was charged for the host's own pause. */
 	do {
 		spin_once(&p[i], i);
@@ -506,17 +544,29 @@ static void *spin_thread(void *arg)
 	return NULL;
 }
 
-CASE(registers_preempted, .timeout = 120)
+static void registers_preempted(bool rseq)
 {
 	pthread_t t[2];
 	u64 i;
 
 	pin();
+	with_rseq = rseq;
+	memset((void *)switches, 0, sizeof(switches));
 	for (i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, spin_thread, (void *)i), 0);
 	for (i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
 	printf("switched %ld and %ld times\n", switches[0], switches[1]);
+}
+
+CASE(registers_preempted, .timeout = 120)
+{
+	registers_preempted(true);
+}
+
+CASE(registers_preempted_in_kvm_run, .timeout = 120)
+{
+	registers_preempted(false);
 }
 
 /* ---- a client that is debugged ---- */

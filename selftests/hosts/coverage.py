@@ -89,6 +89,25 @@ def ranges(numbers):
     return ' '.join(str(a) if a == b else f'{a}-{b}' for a, b in out)
 
 
+def count(folder):
+    """{file: {line: how often it ran}} of the runs in folder."""
+    lines = {}
+    for run in sorted(os.listdir(folder)):
+        read_run(os.path.join(folder, run), lines)
+    return lines
+
+
+def by_room(lines):
+    """{room: [lines that ran, all]}, and of them all."""
+    rooms = {}
+    for path, counts in lines.items():
+        if room(path) not in NOT_COUNTED:
+            sums = rooms.setdefault(room(path), [0, 0])
+            sums[0] += sum(c > 0 for c in counts.values())
+            sums[1] += len(counts)
+    return rooms, [sum(s[i] for s in rooms.values()) for i in (0, 1)]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,15 +115,8 @@ def main():
     p.add_argument('folder')
     args = p.parse_args()
 
-    lines = {}
-    for run in sorted(os.listdir(args.folder)):
-        read_run(os.path.join(args.folder, run), lines)
-    rooms = {}
-    for path, counts in lines.items():
-        if room(path) not in NOT_COUNTED:
-            sums = rooms.setdefault(room(path), [0, 0])
-            sums[0] += sum(c > 0 for c in counts.values())
-            sums[1] += len(counts)
+    lines = count(args.folder)
+    rooms, total = by_room(lines)
     if not rooms:
         sys.exit(f'coverage: nothing has run: {args.folder} has no counters of {OBJECTS}')
 
@@ -116,7 +128,6 @@ def main():
     print(f'{"room":10} {"lines":>7} {"ran":>7}')
     for name, sums in sorted(rooms.items()):
         print(row(name, *sums))
-    total = [sum(s[i] for s in rooms.values()) for i in (0, 1)]
     print(row('all', *total))
     return 100 * total[0] < GOAL * total[1]
 
