@@ -19,10 +19,14 @@
 #define HWCR_KEPT	(BIT_ULL(18) | MSR_K7_HWCR_TSC_FREQ_SEL)
 #define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
 
-/* By the width of the processor's addresses, not of the mode's (SDM vol. 2, WRMSR). */
+/*
+ * By the width of the processor's addresses, not of the mode's (SDM vol. 2, WRMSR): of the guest's,
+ * as CPUID has it, but also of the host's, which is given the value.
+ */
 static bool canonical(struct vcpu *vcpu, u64 addr)
 {
-	int shift = 64 - (guest_has(vcpu, X86_FEATURE_LA57) ? 57 : 48);
+	int bits = guest_has(vcpu, X86_FEATURE_LA57) ? 57 : 48;
+	int shift = 64 - min_t(int, bits, boot_cpu_data.x86_virt_bits);
 
 	return (u64)((s64)(addr << shift) >> shift) == addr;
 }

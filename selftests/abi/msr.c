@@ -176,6 +176,23 @@ CASE(non_canonical_by_host)
 	run_done(v);
 }
 
+/* A CPUID that promises wider addresses than the host has makes its registers no wider. */
+CASE(canonical_as_the_host_is)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_add(vm, 0);
+	struct kvm_cpuid2 *cpuid = supported_cpuid();
+	bool wide = cpuid_entry(cpuid, 7, 0)->ecx & BIT(16);
+
+	cpuid_entry(cpuid, 7, 0)->ecx |= BIT(16); /* LA57 */
+	OK(ioctl(v->fd, KVM_SET_CPUID2, cpuid));
+	vcpu_call(v, guest_nop, 0);
+	if (!wide)
+		CHECK_EQ(set_msr(v, MSR_LSTAR, 0x00ffffffffff0000), 0);
+	run_done(v);
+	free(cpuid);
+}
+
 /* What user space writes the guest reads, and the other way round. */
 static const u32 shared[] = {
 	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_KERNEL_GS, 0x174, 0x175, 0x176,
