@@ -77,6 +77,7 @@ demo:
 ## make check-unit         KUnit on the slim kernel, unit tests in user space
 ## make check-abi          the ioctl interface on vmm.ko
 ## make check-faults       allocations and copies of the ioctls made to fail in turn (svm)
+## make check-coverage     how many of each room's lines the unit and abi tests run (svm)
 ## make check-isolation    nobody sees memory and registers of others (part of check-abi)
 ## make check-virtual-apic  interrupts, where the processor serves the guest's APIC (vmx)
 ## make check-oracle       the same tests on in-tree KVM; differences must be documented
@@ -97,16 +98,16 @@ demo:
 ## make check-debug        unit and abi tests, Linux's KVM selftests and boots on the debug kernel
 ## make check-long         what check leaves out: in-tree KVM, Linux's tests, the debug kernel on vmx; Debian's kernel as host; svm on Bochs; OVMF
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
-.PHONY: check check-quick check-unit check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root check-debug check-long lint
+.PHONY: check check-quick check-unit check-abi check-faults check-coverage check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint faults virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load random-states debian-root abi-stock unit-debug abi-debug
+REST := lint faults coverage virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load random-states debian-root abi-stock unit-debug abi-debug
 check:
 	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
 	@$(CHECK) $(QUICK)
 check-unit:
 	@$(CHECK) unit-user unit
-check-abi check-faults check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root: check-%:
+check-abi check-faults check-coverage check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root: check-%:
 	@$(CHECK) $*
 check-debug:
 	@$(CHECK) unit-debug abi-debug kvm-selftests-debug boot-debug
@@ -140,7 +141,7 @@ endif
 
 ## make coverage           how many of each room's lines the suites of COVERAGE run (HOST); LINES=1: which not
 .PHONY: coverage
-COVERAGE ?= unit abi virtual-apic guests fleet host-events boot
+COVERAGE ?= unit abi virtual-apic guests fleet host-events security boot
 coverage:
 	@rm -rf $B/coverage
 	@VMM_COVERAGE=$B/coverage $(CHECK) $(COVERAGE)

@@ -11,7 +11,7 @@ import foreign as foreign_kernels
 import kernels
 import kvm.linux
 from qemu import backports, cases as qemu_cases
-from tap import Case, SKIP
+from tap import Case, FAIL, PASS, SKIP
 from ynl import ynl as ynl_tool
 
 HERE = os.path.dirname(os.path.abspath(__file__))
