@@ -17,7 +17,6 @@
 #define XSTATE_ALIGN64	BIT(1)	/* CPUID 0xD, ECX: aligned in the compacted format */
 #define XSTATE_LEGACY	(sizeof(struct fxregs_state) + sizeof(struct xstate_header))
 
-
 /* Set at load, read-only afterwards. */
 static u64 host_xcr0, host_xss, xcr0_offered;
 static bool xsetbv_escapes;	/* the guest's XSETBV does not exit: QEMU's TCG */
