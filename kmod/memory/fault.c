@@ -21,6 +21,7 @@ struct fault {
 	struct vmm *vm;
 	gfn_t gfn;
 	bool write;
+	bool fetch;
 	bool present;		/* the processor found an entry without the right it wanted */
 	bool paged_in;		/* the host has brought the page in for this very fault */
 	hva_t hva;		/* of the frame, once its slot is known */
@@ -41,7 +42,7 @@ enum fault_step {
 static enum tdp_result fault_upgrade(struct fault *f, const struct memslot *slot)
 {
 	u64 pfn;
-	enum tdp_result ret = tdp_upgrade(&f->vm->mem, f->gfn, f->write,
+	enum tdp_result ret = tdp_upgrade(&f->vm->mem, f->gfn, f->write, f->fetch,
 					  slot->dirty ? 1 : f->vm->mem.tdp_max_leaf, &pfn);
 
 	if (ret != TDP_MAPPED)
@@ -67,7 +68,7 @@ static int fault_level(const struct fault *f, const struct memslot *slot,
 	const struct memory *mem = &f->vm->mem;
 	int level = min(page->level, mem->tdp_max_leaf);
 
-	if (slot->dirty)
+	if (slot->dirty || (f->fetch && tdp_splits_for_fetch(mem)))
 		return 1;
 	while (level > 1 && !level_fits(slot, f->gfn, f->hva, level))
 		level--;
@@ -135,6 +136,7 @@ static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 		.gfn = f->gfn,
 		.pfn = page->pfn,
 		.level = fault_level(f, slot, page),
+		.fetch = f->fetch,
 	};
 
 	fault_rights(slot, page, &map);
@@ -280,6 +282,7 @@ int memory_fault(struct vcpu *vcpu, gpa_t gpa, u64 error)
 		.vm = vcpu->vm,
 		.gfn = gpa >> PAGE_SHIFT,
 		.write = error & TDP_FAULT_WRITE,
+		.fetch = error & TDP_FAULT_FETCH,
 		.present = error & TDP_FAULT_PRESENT,
 	};
 	int ret;

@@ -194,13 +194,12 @@ static u64 tdp_leaf(const struct memory *mem, const struct tdp_map *map, int lev
 	const struct tdp_format *fmt = mem->tdp_format;
 	u64 leaf = (map->pfn & ~(tdp_span(level) - 1)) << PAGE_SHIFT;
 
-	leaf |= fmt->present | fmt->exec | map->encrypt;
+	leaf |= fmt->present | map->encrypt;
 	/* The guest is about to use it: spare the processor the accessed and dirty updates. */
 	if (!map->ahead)
 		leaf |= fmt->accessed | (map->write ? fmt->dirty : 0);
 	leaf |= map->device && fmt->leaf_device ? fmt->leaf_device : fmt->leaf;
-	if (level > 1)
-		leaf |= fmt->large;
+	leaf |= level > 1 ? fmt->large | fmt->exec_large : fmt->exec;
 	if (map->write)
 		leaf |= fmt->write;
 	if (map->host_writable)
@@ -209,8 +208,9 @@ static u64 tdp_leaf(const struct memory *mem, const struct tdp_map *map, int lev
 }
 
 /*
- * Put a table that maps the same in place of a large leaf. Only read-only leaves are split, so that
- * a processor which still has the large translation cached can at worst fault once more.
+ * Put a table that maps the same in place of a large leaf. Those that are split are read-only or
+ * not executable, and gain rights below, so that a processor which still has the large translation
+ * cached can at worst fault once more.
  */
 static void tdp_fill_split(const struct memory *mem, u64 *table, u64 leaf, int level)
 {
@@ -219,9 +219,17 @@ static void tdp_fill_split(const struct memory *mem, u64 *table, u64 leaf, int l
 	int i;
 
 	if (level == 2)
-		leaf &= ~fmt->large;
+		leaf = (leaf & ~fmt->large) | fmt->exec;
 	for (i = 0; i < TDP_ENTRIES; i++)
 		table[i] = leaf + i * step;
+}
+
+/* Does a leaf that is present allow the access? */
+static bool tdp_allows(const struct tdp_format *fmt, u64 leaf, int level, bool write, bool fetch)
+{
+	if (write && !(leaf & fmt->write))
+		return false;
+	return !fetch || (leaf & (level > 1 ? fmt->exec_large : fmt->exec)) == fmt->exec;
 }
 
 /* Make the entry one of a table: a new one, or the large leaf old split. */
@@ -283,7 +291,7 @@ static enum tdp_result tdp_install(struct memory *mem, u64 *ptep, const struct t
  * @cache: table pages to use first
  *
  * Where a table is in the place of the wanted large leaf, a smaller leaf is mapped below it; where
- * a read-only large leaf is in the way of a smaller writable one, it is split.
+ * a large leaf is in the way of a smaller one with more rights, it is split.
  *
  * Context: mmu_lock held for reading at least.
  * Return: TDP_MAPPED, TDP_SPURIOUS, TDP_STALE or TDP_NO_TABLE.
@@ -310,7 +318,7 @@ enum tdp_result tdp_map(struct memory *mem, const struct tdp_map *map, struct td
 				return ret;
 			continue;
 		}
-		if ((old & fmt->present) && (!map->write || (old & fmt->write)))
+		if ((old & fmt->present) && tdp_allows(fmt, old, level, map->write, map->fetch))
 			return TDP_SPURIOUS;
 		ret = tdp_extend(mem, ptep, old, level, cache);
 		if (ret != TDP_MAPPED)
@@ -378,6 +386,7 @@ EXPORT_FOR_TEST(tdp_map_ahead);
  * @mem: the VM's memory
  * @gfn: the frame that faulted
  * @write: it was written
+ * @fetch: an instruction was fetched from it
  * @max_level: largest leaf that may be made writable
  * @pfn: set to the host frame where the answer is TDP_MAPPED
  *
@@ -385,7 +394,8 @@ EXPORT_FOR_TEST(tdp_map_ahead);
  * Return: TDP_SPURIOUS: the leaf allows it; TDP_MAPPED: the leaf was write-protected though the
  * host's page is writable, and is writable now; TDP_ABSENT: neither.
  */
-enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_level, u64 *pfn)
+enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, bool fetch, int max_level,
+			    u64 *pfn)
 {
 	const struct tdp_format *fmt = mem->tdp_format;
 	int level;
@@ -394,9 +404,9 @@ enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_l
 
 	if (!(old & fmt->present) || tdp_is_table(fmt, old, level))
 		return TDP_ABSENT;
-	if (!write || (old & fmt->write))
+	if (tdp_allows(fmt, old, level, write, fetch))
 		return TDP_SPURIOUS;
-	if (!(old & fmt->soft_host_writable) || level > max_level)
+	if (!write || !(old & fmt->soft_host_writable) || level > max_level)
 		return TDP_ABSENT;
 	if (cmpxchg64(ptep, old, old | tdp_write_bits(fmt) | fmt->accessed) != old)
 		return TDP_SPURIOUS;	/* it changed: let the guest try again */

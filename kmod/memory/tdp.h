@@ -19,6 +19,12 @@ static inline u64 tdp_span(int level)
 	return 1ULL << (9 * (level - 1));
 }
 
+/* Are there no large leaves that may be executed? */
+static inline bool tdp_splits_for_fetch(const struct memory *mem)
+{
+	return mem->tdp_format->exec_large != mem->tdp_format->exec;
+}
+
 /* Table pages in hand, for when memory is short under mmu_lock. */
 struct tdp_cache {
 	u64 *table[TDP_MAX_LEVELS];
@@ -34,6 +40,7 @@ void tdp_cache_drain(struct tdp_cache *cache);
  * @pfn: the host frame behind it
  * @level: of the leaf at most; the frames around @gfn and @pfn fit it
  * @write: the guest may write
+ * @fetch: the guest executes it, for which a large leaf may have to be split
  * @host_writable: the host's page may be written
  * @encrypt: the host's bit for encrypted memory, or 0: a device's memory is never encrypted
  * @device: the host does not map it write-back
@@ -44,7 +51,7 @@ struct tdp_map {
 	u64 pfn;
 	u64 encrypt;
 	int level;
-	bool write, host_writable, device, ahead;
+	bool write, fetch, host_writable, device, ahead;
 };
 
 enum tdp_result {
@@ -63,7 +70,8 @@ void tdp_destroy(struct memory *mem);
 enum tdp_result tdp_map(struct memory *mem, const struct tdp_map *map, struct tdp_cache *cache);
 u64 *tdp_small_table(struct memory *mem, gfn_t gfn);
 void tdp_map_ahead(struct memory *mem, u64 *table, const struct tdp_map *map);
-enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, int max_level, u64 *pfn);
+enum tdp_result tdp_upgrade(struct memory *mem, gfn_t gfn, bool write, bool fetch, int max_level,
+			    u64 *pfn);
 bool tdp_age(struct memory *mem, gfn_t start, gfn_t end, bool clear);
 
 /* mmu_lock held for writing; true: vCPUs must flush before it is released. */

@@ -17,7 +17,8 @@
  * @leaf_device: in place of @leaf where the host does not map the frame write-back (NPT: user, PCD,
  *	PWT; EPT: memory type UC, ignore PAT); 0: as @leaf
  * @write: the leaf is writable
- * @exec: set to allow execution (EPT: X; NPT: 0)
+ * @exec: set in 4K leaves to allow execution (EPT: X; NPT: 0)
+ * @exec_large: likewise in larger ones; 0 beside an @exec: these are split for execution
  * @large: the leaf maps 2M or 1G
  * @accessed: set by hardware on use; 0 where not tracked: leaves are then zapped to see whether
  *	they are used again
@@ -36,6 +37,7 @@ struct tdp_format {
 	u64 leaf_device;
 	u64 write;
 	u64 exec;
+	u64 exec_large;
 	u64 large;
 	u64 accessed;
 	u64 dirty;

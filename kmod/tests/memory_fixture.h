@@ -32,6 +32,7 @@
 	.leaf_device = BIT_ULL(6),					\
 	.write = BIT_ULL(1),						\
 	.exec = BIT_ULL(2),						\
+	.exec_large = BIT_ULL(2),					\
 	.large = BIT_ULL(7),						\
 	.soft_host_writable = BIT_ULL(52),				\
 	.addr_mask = GENMASK_ULL(51, 12),				\

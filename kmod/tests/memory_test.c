@@ -110,7 +110,7 @@ static bool writable(struct vmm *vm, gfn_t gfn)
 {
 	u64 pfn;
 
-	return tdp_upgrade(&vm->mem, gfn, true, 0, &pfn) == TDP_SPURIOUS;
+	return tdp_upgrade(&vm->mem, gfn, true, false, 0, &pfn) == TDP_SPURIOUS;
 }
 
 /* ---- KVM_SET_USER_MEMORY_REGION ---- */

@@ -220,6 +220,34 @@ static void split(struct kunit *test)
 	finish(test, mem);
 }
 
+/* Where no large leaf may be executed, a fetch splits it, with the rights that it had. */
+static void split_for_fetch(struct kunit *test)
+{
+	struct tdp_format format = ept;
+	struct tdp_map fetch = { .gfn = GFN + 9, .pfn = PFN + 9, .level = 1, .fetch = true };
+	struct tdp_cache cache = { };
+	struct memory *mem;
+	u64 pfn = 0;
+
+	format.exec_large = 0;
+	mem = new_tables_of(test, &format);
+	map(mem, GFN, PFN, 2, true);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN, 2) & format.exec);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 9, false, false, 3, &pfn), TDP_SPURIOUS);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 9, false, true, 3, &pfn), TDP_ABSENT);
+	tdp_map(mem, &fetch, &cache);
+	expect_counts(test, mem, 512, 0, 0);
+	expect_at(test, mem, GFN + 9, PFN + 9, 1);
+	expect_at(test, mem, GFN + 511, PFN + 511, 1);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN + 9, 1) & format.exec);
+	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN + 9, 1) & format.write);
+	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 9, 1) & format.large);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 9, false, true, 3, &pfn), TDP_SPURIOUS);
+	/* What is mapped there already is small, and is executed as it is. */
+	KUNIT_EXPECT_EQ(test, map(mem, GFN + 1, PFN + 1, 2, true), TDP_SPURIOUS);
+	finish(test, mem);
+}
+
 static void upgrade(struct kunit *test)
 {
 	struct memory *mem = new_tables(test);
@@ -228,23 +256,23 @@ static void upgrade(struct kunit *test)
 	struct tdp_cache cache = { };
 	u64 pfn = 0;
 
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, false, 3, &pfn), TDP_ABSENT);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, false, false, 3, &pfn), TDP_ABSENT);
 	map(mem, GFN, PFN, 1, false);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, false, 3, &pfn), TDP_SPURIOUS);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, true, 3, &pfn), TDP_MAPPED);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, false, false, 3, &pfn), TDP_SPURIOUS);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, true, false, 3, &pfn), TDP_MAPPED);
 	KUNIT_EXPECT_EQ(test, pfn, PFN);
 	KUNIT_EXPECT_TRUE(test, entry_at(mem, GFN, 1) & fmt->write);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, true, 3, &pfn), TDP_SPURIOUS);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN, true, false, 3, &pfn), TDP_SPURIOUS);
 
 	/* The host's page may not be written. */
 	tdp_map(mem, &ro, &cache);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 1, true, 3, &pfn), TDP_ABSENT);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 1, true, false, 3, &pfn), TDP_ABSENT);
 	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 1, 1) & fmt->write);
 
 	/* While a slot is logged large leaves stay protected. */
 	map(mem, GFN + G2M, PFN + G2M, 2, false);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + G2M + 3, true, 1, &pfn), TDP_ABSENT);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + G2M + 3, true, 2, &pfn), TDP_MAPPED);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + G2M + 3, true, false, 1, &pfn), TDP_ABSENT);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + G2M + 3, true, false, 2, &pfn), TDP_MAPPED);
 	KUNIT_EXPECT_EQ(test, pfn, PFN + G2M + 3);
 	finish(test, mem);
 }
@@ -305,7 +333,7 @@ static void protect(struct kunit *test)
 	expect_at(test, mem, GFN + 2, PFN + 2, 1);
 	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, GFN + G2M + 77, GFN + G2M + 78));
 	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + G2M, 2) & fmt->write);
-	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 2, true, 1, &pfn), TDP_MAPPED);
+	KUNIT_EXPECT_EQ(test, tdp_upgrade(mem, GFN + 2, true, false, 1, &pfn), TDP_MAPPED);
 	KUNIT_EXPECT_TRUE(test, tdp_protect(mem, 0, ~0ULL));
 	KUNIT_EXPECT_FALSE(test, entry_at(mem, GFN + 7, 1) & fmt->write);
 	expect_counts(test, mem, 8, 1, 0);
@@ -484,6 +512,7 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(encrypted_leaves),
 	KUNIT_CASE_PARAM(map_again, format_gen_params),
 	KUNIT_CASE_PARAM(split, format_gen_params),
+	KUNIT_CASE(split_for_fetch),
 	KUNIT_CASE_PARAM(upgrade, format_gen_params),
 	KUNIT_CASE_PARAM(zap_ranges, format_gen_params),
 	KUNIT_CASE_PARAM(protect, format_gen_params),

@@ -41,6 +41,10 @@ static int virtual_apic = -1;
 module_param(virtual_apic, int, 0444);
 MODULE_PARM_DESC(virtual_apic, "let the processor serve the guest's APIC: 1: where it can, 0: never, -1: where interrupts can also be posted");
 
+static int nx_huge_pages = -1;
+module_param(nx_huge_pages, int, 0444);
+MODULE_PARM_DESC(nx_huge_pages, "split guests' huge pages for execution: 1: yes, 0: no, -1: where the processor needs it; 0 or 1 when loaded");
+
 static unsigned int run_limit_us;
 module_param(run_limit_us, uint, 0444);
 MODULE_PARM_DESC(run_limit_us, "end each run of a guest after so many microseconds, for emulated processors whose guests hold interrupts back; 0: do not");
@@ -61,6 +65,7 @@ struct tdp_format vmx_tdp_format = {
 	.leaf_device = BIT_ULL(6),
 	.write = BIT_ULL(1),
 	.exec = BIT_ULL(2),
+	.exec_large = BIT_ULL(2),
 	.large = BIT_ULL(7),
 	.soft_host_writable = BIT_ULL(11),
 	.levels = 4,
@@ -209,6 +214,18 @@ static bool vmx_must_flush_l1d(void)
 }
 
 /*
+ * A guest that changes the size of a page from which it executes has some processors end in a
+ * machine check (iTLB multihit); no page is ever executed by a large translation there.
+ */
+static void vmx_split_for_fetch(void)
+{
+	if (nx_huge_pages < 0)
+		nx_huge_pages = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
+	nx_huge_pages = !!nx_huge_pages;
+	vmx_tdp_format.exec_large = nx_huge_pages ? 0 : vmx_tdp_format.exec;
+}
+
+/*
  * The preemption timer of the first processors that have it is wrong (Westmere's specification
  * updates).
  */
@@ -247,6 +264,7 @@ static void vmx_fill_features(void)
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
 	vmx_has.xsaves = vmx_may(VMX_PROC2, PROC2_XSAVES);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();
+	vmx_split_for_fetch();
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
 	vmx_has.preemption_timer = vmx_use_preemption_timer();
 	vmx_has.timer_shift = vmx_caps.misc & MISC_TIMER_RATE_MASK;

@@ -217,22 +217,9 @@ CASE(huge_pages)
 /* Leaves of 2M that are mapped; how many there were is told by the statistics. */
 static u64 huge_leaves(struct vm *vm)
 {
-	struct kvm_stats_header h;
 	u64 value = 0;
-	int fd = OK(ioctl(vm->fd, KVM_GET_STATS_FD, 0));
-	u32 i;
 
-	CHECK_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
-	for (i = 0; i < h.num_desc; i++) {
-		struct kvm_stats_desc *d = calloc(1, sizeof(*d) + h.name_size);
-		size_t size = sizeof(*d) + h.name_size;
-
-		CHECK_EQ(pread(fd, d, size, h.desc_offset + i * size), size);
-		if (!strcmp(d->name, "pages_2m"))
-			CHECK_EQ(pread(fd, &value, 8, h.data_offset + d->offset), 8);
-		free(d);
-	}
-	OK(close(fd));
+	CHECK(vm_stat(vm, "pages_2m", &value));
 	return value;
 }
 

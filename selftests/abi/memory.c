@@ -581,3 +581,72 @@ CASE(many_slots)
 	for (i = 0; i < SLOTS; i++)
 		CHECK_EQ(*(u64 *)(p + i * PAGE_SIZE), i < 4 ? 2 : 0);
 }
+
+/* ---- execution in huge pages ---- */
+
+static u64 leaves(struct vm *vm, const char *name)
+{
+	u64 value = 0;
+
+	CHECK(vm_stat(vm, name, &value));
+	return value;
+}
+
+static void guest_executes(u64 at)
+{
+	volatile u8 *code = (u8 *)at + 5 * PAGE_SIZE;
+
+	code[0] = 0xc3; /* ret */
+	GUEST_SYNC(0);
+	((void (*)(void))code)();
+	GUEST_SYNC(1);
+	/* Beside it all is as it was, and can still be written. */
+	GASSERT_EQ(*(volatile u64 *)(at + 6 * PAGE_SIZE), 0x1234);
+	*(volatile u64 *)(at + 7 * PAGE_SIZE) = 0x5678;
+	code[PAGE_SIZE * 9] = 0xc3;
+	((void (*)(void))(code + PAGE_SIZE * 9))();
+	GUEST_DONE();
+}
+
+/* Whether huge pages are taken apart for execution; in-tree KVM's own parameter says it there. */
+static bool splits_for_fetch(void)
+{
+	char c = 'N';
+	int fd = open(test_is_oracle() ? "/sys/module/kvm/parameters/nx_huge_pages"
+				       : "/sys/module/vmm/parameters/nx_huge_pages",
+		      O_RDONLY);
+
+	if (fd >= 0) {
+		CHECK_EQ(read(fd, &c, 1), 1);
+		close(fd);
+	}
+	return c == '1' || c == 'Y';
+}
+
+/* A processor with the iTLB multihit bug never executes by a large translation. */
+CASE(execute_in_huge_page)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_executes, AREA);
+	u8 *p = area(4 * MiB);
+	u64 small, huge;
+
+	p += -(u64)p & (2 * MiB - 1);
+	if (madvise(p, 2 * MiB, MADV_HUGEPAGE))
+		SKIP("no transparent huge pages");
+	memset(p, 0, 2 * MiB);
+	*(u64 *)(p + 6 * PAGE_SIZE) = 0x1234;
+	OK(vm_slot(vm, 1, 0, AREA, 2 * MiB, p));
+	huge = leaves(vm, "pages_2m");
+	run_sync(v, 0);
+	if (leaves(vm, "pages_2m") == huge)
+		SKIP("the host gave no huge page");
+	huge = leaves(vm, "pages_2m");
+	small = leaves(vm, "pages_4k");
+	run_sync(v, 1);
+	CHECK_EQ(leaves(vm, "pages_2m"), huge - splits_for_fetch());
+	if (splits_for_fetch())
+		CHECK(leaves(vm, "pages_4k") > small);
+	run_done(v);
+	CHECK_EQ(*(u64 *)(p + 7 * PAGE_SIZE), 0x5678);
+}

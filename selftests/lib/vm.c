@@ -503,7 +503,7 @@ struct kvm_msr_list *msr_list(unsigned long request)
 	return l;
 }
 
-bool vcpu_stat(struct vcpu *v, const char *name, u64 *value)
+static bool stat_of_fd(int fd, const char *name, u64 *value)
 {
 	struct {
 		struct kvm_stats_desc d;
@@ -511,11 +511,8 @@ bool vcpu_stat(struct vcpu *v, const char *name, u64 *value)
 	} at;
 	struct kvm_stats_header h;
 	bool found = false;
-	int fd;
 	u32 i;
 
-	need_cap(KVM_CAP_BINARY_STATS_FD);
-	fd = OK(ioctl(v->fd, KVM_GET_STATS_FD, 0));
 	CHECK_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
 	CHECK(h.name_size <= sizeof(at.name));
 	for (i = 0; i < h.num_desc && !found; i++) {
@@ -528,6 +525,18 @@ bool vcpu_stat(struct vcpu *v, const char *name, u64 *value)
 		CHECK_EQ(pread(fd, value, 8, h.data_offset + at.d.offset), 8);
 	close(fd);
 	return found;
+}
+
+bool vcpu_stat(struct vcpu *v, const char *name, u64 *value)
+{
+	need_cap(KVM_CAP_BINARY_STATS_FD);
+	return stat_of_fd(OK(ioctl(v->fd, KVM_GET_STATS_FD, 0)), name, value);
+}
+
+bool vm_stat(struct vm *vm, const char *name, u64 *value)
+{
+	need_cap(KVM_CAP_BINARY_STATS_FD);
+	return stat_of_fd(OK(ioctl(vm->fd, KVM_GET_STATS_FD, 0)), name, value);
 }
 
 long long host_now_ms(void)

@@ -142,8 +142,9 @@ int try_get_msr(struct vcpu *v, u32 msr, u64 *val);
 /** msr_list() - KVM_GET_MSR_INDEX_LIST, allocated. */
 struct kvm_msr_list *msr_list(unsigned long request);
 
-/** vcpu_stat() - a value of KVM_GET_STATS_FD; false: there is none of that name. */
+/** vcpu_stat(), vm_stat() - a value of KVM_GET_STATS_FD; false: there is none of that name. */
 bool vcpu_stat(struct vcpu *v, const char *name, u64 *value);
+bool vm_stat(struct vm *vm, const char *name, u64 *value);
 
 /** host_now_ms(), host_sleep_ms() - monotonic time. */
 long long host_now_ms(void);
