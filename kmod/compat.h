@@ -8,6 +8,9 @@
 #include <linux/export.h>
 #include <linux/hrtimer.h>
 #include <linux/mm_types.h>
+#include <asm/cpufeature.h>
+#include <asm/nospec-branch.h>
+#include <asm/processor.h>
 
 /* Functions that the suites in vmm_kunit.ko call. */
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -120,6 +123,28 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #define compat_genl_dump_attrs(cb)	(genl_info_dump(cb)->attrs)
 #else
 #define compat_genl_dump_attrs(cb)	(genl_dumpit_info(cb)->attrs)
+#endif
+
+/* VMSCAPE: a guest's branch predictions must not steer its client. Kernels since September 2025. */
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+#define compat_guest_ran()							\
+	do {									\
+		if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))		\
+			this_cpu_write(x86_ibpb_exit_to_user, true);		\
+	} while (0)
+#else
+#define compat_guest_ran()	do { } while (0)
+#endif
+
+/* The quotient of the last division stays in the divider of Zen 1. Kernels since August 2023. */
+#ifdef X86_BUG_DIV0
+#define compat_clear_divider()							\
+	do {									\
+		if (static_cpu_has_bug(X86_BUG_DIV0))				\
+			amd_clear_divider();					\
+	} while (0)
+#else
+#define compat_clear_divider()	do { } while (0)
 #endif
 
 /* Does this process use an LDT? */

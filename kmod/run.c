@@ -173,6 +173,7 @@ static void run_hardware(struct vcpu *vcpu)
 	run_cycles_end(vcpu);
 	run_guest_time_begin(vcpu);
 	backend_run(vcpu);
+	compat_guest_ran();
 	run_guest_time_end();
 	run_cycles_begin(vcpu);
 	if (unlikely(vcpu->state.cr8 != cr8))

@@ -6,6 +6,7 @@
  * prepare: before an entry the first deliverable event becomes "injected": the hardware has it
  * requeue: after an exit it is done, or its delivery was interrupted and it is injected again
  */
+#include <asm/cpu.h>
 #include <asm/processor-flags.h>
 
 #include "internal.h"
@@ -439,6 +440,21 @@ int events_user_interrupt(struct vcpu *vcpu, u32 vector)
 }
 EXPORT_FOR_TEST(events_user_interrupt);
 
+/*
+ * #AC of an access that the host does not let anybody lock (SDM vol. 3A, 9.1.2.3): the guest knows
+ * nothing of that, and the kernel slows this thread down or kills it, as it would do elsewhere.
+ */
+static bool events_split_lock(struct vcpu *vcpu)
+{
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT))
+		return false;
+	/* The guest's own alignment check, it may be. */
+	if (vcpu->state.cpl == 3 && vcpu->state.rflags & X86_EFLAGS_AC &&
+	    state_get(vcpu, STATE_CRS)->cr0 & X86_CR0_AM)
+		return false;
+	return handle_guest_split_lock(vcpu->state.rip);
+}
+
 /**
  * events_exception_exit() - the exit of an intercepted exception
  * @vcpu: the vCPU, vcpu->exit.exception is filled
@@ -452,6 +468,8 @@ int events_exception_exit(struct vcpu *vcpu)
 	if (vector == DB_VECTOR || vector == BP_VECTOR)
 		return debug_exception(vcpu);
 	if (vector == UD_VECTOR && hypercall_fix(vcpu))
+		return RESUME_GUEST;
+	if (vector == AC_VECTOR && events_split_lock(vcpu))
 		return RESUME_GUEST;
 	events_raise_payload(vcpu, vector, vcpu->exit.exception.has_error,
 			     vcpu->exit.exception.error, vcpu->exit.exception.payload);

@@ -265,6 +265,7 @@ static void svm_run(struct vcpu *vcpu)
 		svm_clean_check(svm);
 	vmcb->control.clean = svm_has.vmcb_clean ? svm->clean : 0;
 
+	compat_clear_divider();
 	svm_enter(vcpu->state.gpr, &svm->entry);
 
 	svm->clean = CLEAN_ALL;
