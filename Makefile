@@ -100,7 +100,7 @@ demo:
 ## make lint               W=1, sparse, checkpatch, clang-format, shellcheck, headers
 .PHONY: check check-quick check-unit check-abi check-faults check-coverage check-isolation check-virtual-apic check-oracle check-kvm-selftests check-boot check-guests check-fleet check-security check-virtio check-qemu check-lifetime check-scale check-host-events check-fuzz-ioctl check-load check-random-states check-debian-root check-debug check-long lint
 QUICK := unit-user unit abi
-REST := lint faults coverage virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load random-states debian-root abi-stock unit-debug abi-debug
+REST := lint faults coverage virtual-apic oracle kvm-selftests boot guests fleet security virtio qemu lifetime scale host-events fuzz-ioctl load random-states debian-root abi-stock unit-debug abi-debug kvm-selftests-debug boot-debug
 check:
 	@$(CHECK) --short $(QUICK) $(REST)
 check-quick:
@@ -112,7 +112,7 @@ check-abi check-faults check-coverage check-isolation check-virtual-apic check-o
 check-debug:
 	@$(CHECK) unit-debug abi-debug kvm-selftests-debug boot-debug
 check-long:
-	@$(CHECK) --long $(QUICK) $(REST) qemu-long qemu-backports ynl kvm-selftests-debug boot-debug
+	@$(CHECK) --long $(QUICK) $(REST) qemu-long qemu-backports ynl
 lint:
 	@$(CHECK) lint
 

@@ -271,7 +271,7 @@ def kvm_selftests(run):
     return kvm.linux.suite(run)
 
 
-@suite(hosts=('svm',), long=('svm',), parts={'svm': 4}, svm=4000)
+@suite(hosts=('svm',), parts={'svm': 4}, svm=1200)
 def kvm_selftests_debug(run):
     """Linux's own KVM selftests on the debug kernel."""
     return kvm.linux.suite(run, 'debug')
@@ -347,7 +347,7 @@ def boot(run):
     return run.local([os.path.join(HERE, 'boot/boot'), run.host], limit=run.limit(4200))
 
 
-@suite(hosts=('svm',), long=('svm',), svm=1500)
+@suite(hosts=('svm',), svm=600)
 def boot_debug(run):
     """Debian's stock kernel under vmctl on the debug kernel."""
     run.make('userspace', 'build-boot')
