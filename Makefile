@@ -116,28 +116,14 @@ check-long:
 lint:
 	@$(CHECK) lint
 
-## make fuzz TARGET=NAME   a fuzzer without an end, or for FUZZ_SECONDS; its finds go to build/corpus
-##                         TARGET=ioctl: in a host (HOST, svm; KERNEL, debug); FUZZ_SEED= and
-##                         FUZZ_REPLAY= repeat a run and a program; FUZZ_MESSAGES=N: netlink only
-.PHONY: fuzz fuzz-ioctl
-KERNEL ?= debug
-fuzz-ioctl: build-fuzz-ioctl
-	@selftests/hosts/run-host $(or $(HOST),svm) --kernel $(KERNEL) --insmod --smp $(if $(filter debug,$(KERNEL)),1,2) \
-		--timeout $(shell echo $$(($(or $(FUZZ_SECONDS),1000000000) + 300))) \
-		--file $B/fuzz-ioctl/ioctl_fuzz -- env VMM_DEV=/dev/vmm /ioctl_fuzz \
-		$(if $(FUZZ_REPLAY),-n 20 -r $(FUZZ_REPLAY),$(if $(FUZZ_MESSAGES),-m $(FUZZ_MESSAGES),-t $(or $(FUZZ_SECONDS),0))) \
-		$(if $(FUZZ_SEED),-s $(FUZZ_SEED))
-
-ifeq ($(TARGET),ioctl)
-fuzz: fuzz-ioctl
-else
-fuzz:
-	@mkdir -p $B/fuzz $B/corpus/$(TARGET)
-	$(call part,selftests/fuzz,$B/fuzz)
-	@[ -n "$(TARGET)" -a -x $B/fuzz/$(TARGET)_fuzz ] || { echo "TARGET is one of: ioctl" $(patsubst %_fuzz,%,$(notdir $(wildcard $B/fuzz/*_fuzz))) >&2; exit 1; }
-	@$B/fuzz/$(TARGET)_fuzz -max_len=4096 -artifact_prefix=$B/corpus/ \
-		-max_total_time=$(or $(FUZZ_SECONDS),0) $B/corpus/$(TARGET)
-endif
+## make fuzz [TARGET=NAME] [SECONDS=N]   each fuzzer in turn, or one, without an end or for N seconds; what is
+##                         new, and what breaks, is kept in VMM_CACHE/corpus, and "make check" repeats it.
+##                         TARGET=ioctl: in a host (HOST, svm; KERNEL, debug); SEED= and PROGRAM=
+##                         repeat a run and a program; MESSAGES=N: netlink only
+.PHONY: fuzz
+fuzz: build-fuzz build-fuzz-ioctl
+	@selftests/fuzz/run $(SECONDS:%=-t %) $(HOST:%=-H %) $(KERNEL:%=-k %) $(SEED:%=-s %) \
+		$(PROGRAM:%=-r %) $(MESSAGES:%=-m %) $(TARGET)
 
 ## make coverage           how many of each room's lines the suites of COVERAGE run (HOST); LINES=1: which not
 .PHONY: coverage
@@ -155,16 +141,18 @@ bench:
 ## Variables: V=1 more output, HOST=svm|vmx (default both), JOBS=suites at a time, KDIR=kernel build folder, VMM_CACHE=folder of test kernels
 
 # What the suites need built.
-.PHONY: build-unit build-abi build-fuzz-ioctl build-events build-scale build-bench build-boot build-qemu
-build-unit:
+.PHONY: build-unit build-abi build-fuzz build-fuzz-ioctl build-events build-scale build-bench build-boot build-qemu
+build-unit: build-fuzz
 	@mkdir -p $B/unit
 	$(call part,selftests/unit,$B/unit)
-	$(call part,selftests/fuzz,$B/fuzz)
 	$(call part,userctl,$B/userctl,all tests)
 	$(call part,userctl,$B/userctl,SANITIZE=address$(comma)undefined tests)
 build-abi:
 	@mkdir -p $B/abi
 	$(call part,selftests/abi,$B/abi)
+build-fuzz:
+	@mkdir -p $B/fuzz
+	$(call part,selftests/fuzz,$B/fuzz)
 build-fuzz-ioctl:
 	@mkdir -p $B/fuzz-ioctl
 	$(call part,selftests/fuzz,$B/fuzz-ioctl,ioctl)

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 import coverage as coverage_tool
+import debian
 import differences
 import foreign as foreign_kernels
 import kernels
@@ -93,6 +94,17 @@ def boot_files(*names):
 
 # On this machine
 
+def kept_inputs(run):
+    """What "make fuzz" has kept here: each fuzzer runs it again."""
+    cases = []
+    for name in programs(os.path.join(BUILD, 'fuzz')):
+        kept = os.path.join(debian.CACHE, 'corpus', name.replace('_fuzz', ''))
+        if os.path.isdir(kept) and os.listdir(kept):
+            cases += [Case(f'fuzz/{name}.{c.name}', c.result, c.why)
+                      for c in run.local([os.path.join(BUILD, 'fuzz', name), '-repeat', kept])]
+    return cases
+
+
 @suite(hosts=(None,), seconds=80)
 def unit_user(run):
     """Unit tests that run here."""
@@ -102,6 +114,7 @@ def unit_user(run):
         for name in programs(os.path.join(BUILD, folder)):
             cases += [Case(f'{folder}/{name}.{c.name}', c.result, c.why)
                       for c in run.local([os.path.join(BUILD, folder, name)])]
+    cases += kept_inputs(run)
     cli = os.path.join(TOP, 'userctl/tests/cli.sh')
     if os.path.exists(cli):
         cases += run.local(['env', 'VMCTL=' + os.path.join(BUILD, 'userctl/vmctl'), 'sh', cli])
@@ -314,7 +327,7 @@ def fuzz_ioctl(run):
                              f'VMM_DEV=/dev/vmm /ioctl_fuzz -t {seconds} -m {messages}')
     # And as people run it.
     return cases + run.local(['make', '-s', 'fuzz', 'TARGET=ioctl', 'HOST=' + run.host,
-                              'KERNEL=slim', 'FUZZ_SECONDS=2'], limit=run.limit(600))
+                              'KERNEL=slim', 'SECONDS=2'], limit=run.limit(600))
 
 
 # Whole guests

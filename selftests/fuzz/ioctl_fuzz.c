@@ -2,7 +2,7 @@
 /*
  * Sequences of ioctls, from several threads, that nobody in his right mind would make.
  *
- *	ioctl_fuzz [-t SECONDS] [-n PROGRAMS] [-m MESSAGES] [-s SEED]
+ *	ioctl_fuzz [-c FILE] [-t SECONDS] [-n PROGRAMS] [-m MESSAGES] [-s SEED]
  *	ioctl_fuzz -r NAME [-n TIMES]	repeat one program
  *
  * A program is named by numbers: the seed that it was made of, then those of the changes that
@@ -11,6 +11,7 @@
  * its own hand or by ours. A complaint in the kernel's log, or a process that cannot be killed,
  * ends it all, with the names of the last programs. Then so many netlink messages are sent, beside
  * VMs that come and go; if only they are asked for, there are no programs.
+ * With -c the programs named in FILE, one a line, are run first, and what is kept is told.
  *
  * The device is taken from VMM_DEV (default /dev/vmm). Output is TAP.
  */
@@ -65,6 +66,7 @@ static struct name recent[REMEMBER];
 static const char *device;
 static bool has_kcov;
 static int kmsg = -1;
+static bool tell_kept;
 static uint64_t programs, timeouts, killed;
 
 /* ---- names and programs ---- */
@@ -378,9 +380,37 @@ static bool one(const struct name *n)
 		return give_up("a process does not die");
 	if (complained())
 		return give_up("the kernel complained");
-	if (shared->fresh && corpus_count < CORPUS)
-		corpus[corpus_count++] = *n;
+	if (!shared->fresh || corpus_count == CORPUS)
+		return true;
+	corpus[corpus_count++] = *n;
+	if (tell_kept) {
+		printf("# kept ");
+		name_print(n);
+	}
 	return true;
+}
+
+/* The programs that were kept before. */
+static bool begin_with(const char *file)
+{
+	char line[LINEAGE * 9 + 1];
+	struct name n;
+	bool good = true;
+	FILE *f = fopen(file, "r");
+
+	if (!f) {
+		perror(file);
+		exit(2);
+	}
+	while (good && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		good = !*line || !name_parse(&n, line) || one(&n);
+	}
+	fclose(f);
+	if (good && has_kcov)
+		printf("# begun with %u programs\n", corpus_count);
+	fflush(stdout);
+	return good;
 }
 
 static bool fuzz(uint64_t seed, long long seconds, uint64_t count)
@@ -421,7 +451,7 @@ static void result(unsigned int n, bool good, const char *what)
 static int usage(const char *self)
 {
 	fprintf(stderr,
-		"%s [-t seconds] [-n programs] [-m messages] [-s seed] | -r name [-n times]\n",
+		"%s [-c file] [-t seconds] [-n programs] [-m messages] [-s seed] | -r name [-n times]\n",
 		self);
 	return 64;
 }
@@ -429,6 +459,7 @@ static int usage(const char *self)
 int main(int argc, char **argv)
 {
 	struct name replay = { 0 };
+	const char *kept = NULL;
 	long long seconds = 0;
 	uint64_t seed, count = 0, messages = 0, i;
 	bool programs_too, good = true;
@@ -438,8 +469,10 @@ int main(int argc, char **argv)
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return 2;
 	seed >>= 32;
-	while ((opt = getopt(argc, argv, "m:n:r:s:t:")) != -1) {
-		if (opt == 'm')
+	while ((opt = getopt(argc, argv, "c:m:n:r:s:t:")) != -1) {
+		if (opt == 'c')
+			kept = optarg;
+		else if (opt == 'm')
 			messages = strtoull(optarg, NULL, 0);
 		else if (opt == 'n')
 			count = strtoull(optarg, NULL, 0);
@@ -459,13 +492,14 @@ int main(int argc, char **argv)
 		      0);
 	if (shared == MAP_FAILED)
 		return 2;
+	tell_kept = kept && has_kcov;
 	programs_too = seconds || count || replay.count || !messages;
 	printf("TAP version 13\n1..%u\n", 1 + programs_too + !!messages);
 	if (replay.count)
 		for (i = 0; i < (count ?: 1) && good; i++)
 			good = one(&replay);
 	else if (programs_too)
-		good = fuzz(seed, seconds, count);
+		good = (!kept || begin_with(kept)) && fuzz(seed, seconds, count);
 	if (programs_too)
 		result(++n, good && shared->tally.good, "programs");
 	if (messages && good)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A fuzzer as a test: a bounded number of runs, and TAP. With arguments it is libFuzzer's own. */
+/*
+ * A fuzzer as a test: a bounded number of runs, and TAP. "-repeat FOLDER": each input that is
+ * there, and nothing else. With other arguments it is libFuzzer's own.
+ */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef unsigned char u8;
@@ -10,7 +14,7 @@ typedef unsigned char u8;
 int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*run)(const u8 *data, size_t size));
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-static unsigned long runs;
+static unsigned long runs, wanted;
 static bool quiet;
 
 static int run_one(const u8 *data, size_t size)
@@ -24,7 +28,7 @@ static void report(void)
 {
 	if (quiet)
 		printf("# figure %lu inputs fuzzed\n%s 1 - %lu runs\n", runs,
-		       runs >= FUZZ_RUNS ? "ok" : "not ok", runs);
+		       runs >= wanted ? "ok" : "not ok", runs);
 }
 
 #define STRING(x) #x
@@ -37,12 +41,23 @@ int main(int argc, char **argv)
 		"-max_len=2048", "-len_control=0",           "-artifact_prefix=/tmp/vmm-fuzz-",
 		"-verbosity=0",  "-print_final_stats=0",     NULL,
 	};
+	char *repeat[7] = {
+		"fuzz",
+		"-runs=0",
+		"-max_len=4096",
+		"-artifact_prefix=/tmp/vmm-fuzz-",
+		"-verbosity=0",
+		"",
+		NULL,
+	};
 	char **args = argv;
 
-	quiet = argc == 1;
+	quiet = argc == 1 || (argc == 3 && !strcmp(argv[1], "-repeat"));
 	if (quiet) {
-		args = bounded;
-		argc = 8;
+		args = argc == 1 ? bounded : repeat;
+		wanted = argc == 1 ? FUZZ_RUNS : 1;
+		repeat[5] = argv[argc - 1];
+		argc = argc == 1 ? 8 : 6;
 		puts("TAP version 13\n1..1");
 		fflush(stdout);
 	}

@@ -10,7 +10,8 @@ import tempfile
 
 from kernels import Missing
 
-CACHE = os.environ.get('VMM_CACHE', os.path.expanduser('~/.cache/vmm'))
+CACHE = os.environ.get('VMM_CACHE', os.path.join(
+    os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')), 'vmm'))
 
 
 class Apt:
