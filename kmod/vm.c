@@ -55,7 +55,8 @@ static int vm_create_parts(struct vmm *vm)
 	return 0;
 
 err_memory:
-	memory_destroy(vm);
+	memory_detach(vm);
+	memory_fini(vm);
 err_coalesced:
 	coalesced_destroy(vm);
 err_cpus:
@@ -96,9 +97,10 @@ static void vm_free(struct kref *refs)
 	struct vmm *vm = container_of(refs, struct vmm, refs);
 
 	mgmt_vm_remove(vm);
+	memory_detach(vm);
 	vcpu_destroy_all(vm);
 	irq_vm_destroy(vm);
-	memory_destroy(vm);
+	memory_fini(vm);
 	coalesced_destroy(vm);
 	bus_destroy(vm);
 	msr_filter_free(vm);

@@ -8,7 +8,6 @@
 
 /* ---- memory.c ---- */
 int memory_init(struct vmm *vm, const struct tdp_format *format, int max_leaf);
-void memory_fini(struct vmm *vm);
 void memory_flush(struct vmm *vm);
 
 /* A batch of zaps under mmu_lock, with one flush at its end. */

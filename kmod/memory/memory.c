@@ -47,7 +47,7 @@ EXPORT_FOR_TEST(memory_init);
 
 /**
  * memory_fini() - undo memory_init()
- * @vm: nobody looks at its memory any more
+ * @vm: no vCPU is left, nobody looks at its memory any more
  *
  * Context: may sleep.
  */
@@ -81,15 +81,14 @@ int memory_create(struct vmm *vm)
 }
 
 /**
- * memory_destroy() - undo memory_create()
- * @vm: no vCPU is left, nobody looks at its memory
+ * memory_detach() - have the host tell of its memory no more, before memory_fini()
+ * @vm: its vCPUs, which are told to flush, are still there; none will run again
  *
  * Context: may sleep.
  */
-void memory_destroy(struct vmm *vm)
+void memory_detach(struct vmm *vm)
 {
 	mmu_notifier_unregister(&vm->mem.notifier, vm->mm);
-	memory_fini(vm);
 }
 
 /**

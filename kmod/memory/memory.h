@@ -93,9 +93,13 @@ struct memory {
 	atomic64_t *pages;		/* [c] leaves mapped, of 4K, 2M, 1G: vm->stats.pages_4k */
 };
 
-/* Lifetime. memory_create: may sleep; 0 or errno. memory_destroy: no vCPU left. */
+/*
+ * Lifetime. memory_create: may sleep; 0 or errno. memory_detach: before the vCPUs go, which the
+ * MMU notifier walks. memory_fini: no vCPU left.
+ */
 int memory_create(struct vmm *vm);
-void memory_destroy(struct vmm *vm);
+void memory_detach(struct vmm *vm);
+void memory_fini(struct vmm *vm);
 
 /*
  * Ioctls; vm->mem.slots_lock is held by the dispatcher. errno as in api.rst: -EINVAL (alignment,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include "badinput.h"
 
@@ -285,4 +286,59 @@ CASE(killed_under_callers)
 		CHECK_EQ(status, SIGKILL);
 	}
 	run_done(vcpu_new(vm_create(VM_IRQCHIP), 0, guest_nop, 0));
+}
+
+/* Memory goes away page by page while its VM, with many vCPUs to be told of it, does. */
+#define TORN_VCPUS 256
+#define TORN_BYTES (16 * MiB)
+
+static u8 *torn;
+static pthread_barrier_t tearing;
+
+static void guest_touch(volatile u8 *area)
+{
+	u64 i;
+
+	for (i = 0; i < TORN_BYTES; i += PAGE_SIZE)
+		area[i] = 1;
+	GUEST_DONE();
+}
+
+static void *tear(void *unused)
+{
+	u64 i;
+
+	pthread_barrier_wait(&tearing);
+	for (i = 0; i < TORN_BYTES; i += PAGE_SIZE)
+		OK(madvise(torn + i, PAGE_SIZE, MADV_DONTNEED));
+	return unused;
+}
+
+CASE(closed_while_memory_goes, .timeout = 120)
+{
+	int round, i, fds[TORN_VCPUS];
+
+	torn = mmap(NULL, TORN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(torn != MAP_FAILED);
+	/* So that every page is an invalidation that finds something. */
+	OK(madvise(torn, TORN_BYTES, MADV_NOHUGEPAGE));
+	CHECK_EQ(pthread_barrier_init(&tearing, NULL, 2), 0);
+	for (round = 0; round < (int)test_rounds(4); round++) {
+		struct vm *vm = vm_create(0);
+		struct vcpu *v = vcpu_new(vm, 0, guest_touch, HOLE_BASE);
+		pthread_t thread;
+
+		OK(vm_slot(vm, 1, 0, HOLE_BASE, TORN_BYTES, torn));
+		run_done(v);
+		for (i = 1; i < TORN_VCPUS; i++)
+			fds[i] = OK(ioctl(vm->fd, KVM_CREATE_VCPU, i));
+		CHECK_EQ(pthread_create(&thread, NULL, tear, NULL), 0);
+		pthread_barrier_wait(&tearing);
+		for (i = 1; i < TORN_VCPUS; i++)
+			OK(close(fds[i]));
+		vm_free(vm);
+		vcpu_free(v);
+		pthread_join(thread, NULL);
+	}
+	run_done(vcpu_new(vm_create(0), 0, guest_nop, 0));
 }
