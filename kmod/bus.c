@@ -77,7 +77,7 @@ int bus_add(struct vmm *vm, enum bus_nr nr, struct bus_device *dev)
 
 	if (count >= BUS_MAX_DEVICES)
 		return -ENOSPC;
-	new = kmalloc(struct_size(new, at, count + 1), GFP_KERNEL_ACCOUNT);
+	new = kvmalloc(struct_size(new, at, count + 1), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 	new->count = count + 1;
@@ -88,7 +88,7 @@ int bus_add(struct vmm *vm, enum bus_nr nr, struct bus_device *dev)
 	}
 	bus_publish(vm, nr, new);
 	if (old)
-		kfree_rcu(old, rcu);
+		kvfree_rcu(old, rcu);
 	return 0;
 }
 EXPORT_FOR_TEST(bus_add);
@@ -110,14 +110,15 @@ void bus_remove(struct vmm *vm, enum bus_nr nr, struct bus_device *dev)
 
 	if (!old)
 		return;
-	new = kmalloc(struct_size(new, at, old->count), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	/* More than two pages at a stretch must not be asked for in this way. */
+	new = kvmalloc(struct_size(new, at, old->count), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	for (i = 0; i < old->count; i++)
 		if (old->at[i].dev != dev)
 			new->at[n++].dev = old->at[i].dev;
 	new->count = n;
 	bus_publish(vm, nr, new);
 	synchronize_rcu_expedited();
-	kfree(old);
+	kvfree(old);
 }
 EXPORT_FOR_TEST(bus_remove);
 
@@ -127,7 +128,7 @@ void bus_destroy(struct vmm *vm)
 	int i;
 
 	for (i = 0; i < BUS_COUNT; i++)
-		kfree(rcu_dereference_protected(vm->bus[i].range, true));
+		kvfree(rcu_dereference_protected(vm->bus[i].range, true));
 }
 EXPORT_FOR_TEST(bus_destroy);
 

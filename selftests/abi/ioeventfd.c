@@ -275,6 +275,29 @@ CASE(coalesced_mmio_limits)
 	vcpu_run_exit(v, KVM_EXIT_MMIO);
 }
 
+/* A bus that has hundreds of devices, of which the first goes. */
+CASE(coalesced_many_zones)
+{
+	struct kvm_coalesced_mmio_zone z = { .size = 8 };
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_many_writes, 2);
+	struct kvm_coalesced_mmio_ring *ring = ring_of(v);
+	u32 i;
+
+	need_cap(KVM_CAP_COALESCED_MMIO);
+	for (i = 0; i < 600; i++) {
+		z.addr = MMIO + 8 * i;
+		OK(ioctl(vm->fd, KVM_REGISTER_COALESCED_MMIO, &z));
+	}
+	z.addr = MMIO;
+	OK(ioctl(vm->fd, KVM_UNREGISTER_COALESCED_MMIO, &z));
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.phys_addr, MMIO);
+	run_done(v);
+	CHECK_EQ(ring->last, 1);
+	CHECK_EQ(ring->coalesced_mmio[0].phys_addr, MMIO + 8);
+}
+
 static void guest_coalesced_port(void)
 {
 	outb(PORT, 0x11);
