@@ -4,6 +4,7 @@
  * in memory that both share. The slots' bitmaps stay, to say what stands in some ring already.
  * User space may write the ring at any time: nothing in it is trusted, the indexes are elsewhere.
  */
+#include <linux/bitmap.h>
 #include <linux/kvm.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
@@ -47,6 +48,8 @@ int ring_enable(struct vmm *vm, u64 bytes)
 {
 	struct memory *mem = &vm->mem;
 	u64 entries = bytes / sizeof(struct kvm_dirty_gfn);
+	struct memslot *slot;
+	unsigned long id;
 
 	if (!is_power_of_2(bytes) || bytes < PAGE_SIZE || entries <= ring_reserve(mem))
 		return -EINVAL;
@@ -56,6 +59,10 @@ int ring_enable(struct vmm *vm, u64 bytes)
 		return -EINVAL;
 	mutex_lock(&mem->slots_lock);
 	mem->ring_entries = entries;
+	/* No vCPU has written anything: bits that are set would keep frames out of the rings. */
+	xa_for_each(&mem->by_id, id, slot)
+		if (slot->dirty)
+			bitmap_zero(slot->dirty, slot->npages);
 	mutex_unlock(&mem->slots_lock);
 	return 0;
 }

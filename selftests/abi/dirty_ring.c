@@ -178,6 +178,33 @@ CASE(collect)
 	CHECK_EQ(reset(vm), 11);
 }
 
+/* A log that was all set before the VM had rings begins empty, as one that begins later does. */
+CASE(over_a_full_log)
+{
+	struct kvm_enable_cap manual = {
+		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		.args[0] = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET,
+	};
+	struct vm *vm;
+	struct vcpu *v;
+	struct ring *r;
+
+	need_cap(KVM_CAP_DIRTY_LOG_RING);
+	vm = vm_create(0);
+	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &manual));
+	vm_add_ram(vm, SLOT, KVM_MEM_LOG_DIRTY_PAGES, AREA, PAGES * PAGE_SIZE);
+	OK(enable(vm, BYTES));
+	v = vcpu_new(vm, 0, guest_writer, AREA);
+	r = ring_open(v);
+	set_pages(vm, 10, 99);
+	run_sync(v, 0);
+	CHECK_EQ(collect(r), 90);
+	CHECK_EQ(reset(vm), 90);
+	set_pages(vm, 99, 100);
+	run_sync(v, 0);
+	CHECK_EQ(collect(r), 2);
+}
+
 /* Only slots that are logged, and only while they are. */
 CASE(log_on_and_off)
 {
