@@ -380,42 +380,54 @@ static const struct file_operations vcpu_fops = {
 	.llseek = noop_llseek,
 };
 
-static int vcpu_open(struct vcpu *vcpu)
+static struct file *vcpu_file(struct vcpu *vcpu)
 {
 	char name[16 + 10];
-	int fd;
+	struct file *file;
 
 	snprintf(name, sizeof(name), "vmm-vcpu:%u", vcpu->id);
 	vm_get(vcpu->vm);
-	fd = anon_inode_getfd(name, &vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
+	file = anon_inode_getfile(name, &vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(file))
 		vm_put(vcpu->vm);
-	return fd;
+	return file;
 }
 
 /*
- * Under vm->lock: the vCPU gets its place, then its file, and only then the others see it
- * (online_vcpus), since a file descriptor cannot be taken back.
+ * Under vm->lock: the vCPU gets its place and its file, then the others see it (online_vcpus), and
+ * only then user space, whose other threads may guess the descriptor and run it: all that is asked
+ * of every vCPU must reach one that runs.
  */
 static int vcpu_publish(struct vmm *vm, struct vcpu *vcpu)
 {
 	unsigned int index = atomic_read(&vm->online_vcpus);
+	struct file *file;
 	int err, fd;
 
 	if (vm_vcpu_by_id(vm, vcpu->id))
 		return -EEXIST;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
 	vcpu->index = index;
 	err = xa_err(xa_store(&vm->vcpus, index, vcpu, GFP_KERNEL_ACCOUNT));
 	if (err)
-		return err;
-	fd = vcpu_open(vcpu);
-	if (fd < 0) {
-		xa_erase(&vm->vcpus, index);
-		return fd;
+		goto err_fd;
+	file = vcpu_file(vcpu);
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto err_place;
 	}
 	smp_wmb();	/* the entry before the count that shows it */
 	atomic_inc(&vm->online_vcpus);
+	fd_install(fd, file);
 	return fd;
+
+err_place:
+	xa_erase(&vm->vcpus, index);
+err_fd:
+	put_unused_fd(fd);
+	return err;
 }
 
 /**
