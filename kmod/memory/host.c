@@ -97,6 +97,13 @@ void host_pages_find(struct mm_struct *mm, hva_t hva, unsigned int n, struct hos
 	local_irq_restore(flags);
 }
 
+/* The fault itself does not tell a poisoned page from a mapping that is not there. */
+static bool host_poisoned(hva_t hva, bool write)
+{
+	return get_user_pages_unlocked(hva, 1, NULL, FOLL_HWPOISON | (write ? FOLL_WRITE : 0)) ==
+	       -EHWPOISON;
+}
+
 /**
  * host_page_in() - have the host make a page present
  * @vm: the VM; current->mm is its mm
@@ -117,7 +124,7 @@ int host_page_in(struct vmm *vm, hva_t hva, bool write)
 	mmap_read_lock(vm->mm);
 	ret = fixup_user_fault(vm->mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
 	mmap_read_unlock(vm->mm);
-	if (ret != -EHWPOISON)
+	if (ret != -EFAULT || !host_poisoned(hva, write))
 		return ret;
 	/* As if the thread had touched the page itself; it may repair the guest and go on. */
 	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)(unsigned long)hva, PAGE_SHIFT, current);

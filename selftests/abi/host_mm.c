@@ -5,6 +5,7 @@
  * ever be lost, old, or seen by others.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -119,4 +120,44 @@ static bool log_on_and_off(struct vm *vm, u8 *p, u64 n)
 CASE(dirty_log, .timeout = 180)
 {
 	counting_under(log_on_and_off);
+}
+
+static u8 *poisoned;
+static volatile int bus_code;
+static void *volatile bus_addr;
+
+static void guest_reads(volatile u64 *p)
+{
+	GUEST_SYNC(*p);
+	GUEST_SYNC(*p);
+}
+
+/* A page that is lost is replaced by an empty one. */
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	bus_code = info->si_code;
+	bus_addr = info->si_addr;
+	if (mmap(poisoned, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		abort();
+}
+
+/* Memory of the host that is broken: the thread whose guest reads it is told. */
+CASE(poisoned_page)
+{
+	struct sigaction act = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_reads, HOLE_BASE);
+
+	poisoned = vm_add_ram(vm, 1, 0, HOLE_BASE, PAGE_SIZE);
+	*(u64 *)poisoned = 0x77;
+	run_sync(v, 0x77);
+	OK(sigaction(SIGBUS, &act, NULL));
+	if (madvise(poisoned, PAGE_SIZE, MADV_HWPOISON))
+		SKIP("no MADV_HWPOISON, errno %d", errno);
+	run_sync(v, 0);
+	CHECK_EQ(bus_code, BUS_MCEERR_AR);
+	CHECK(bus_addr == poisoned);
 }
