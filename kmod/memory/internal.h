@@ -14,6 +14,7 @@ void memory_flush(struct vmm *vm);
 struct zap {
 	struct vmm *vm;
 	struct list_head tables;
+	u64 frames;	/* looked at */
 	bool flush;
 };
 

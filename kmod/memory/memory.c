@@ -117,6 +117,7 @@ void zap_begin(struct zap *zap, struct vmm *vm)
 	zap->vm = vm;
 	INIT_LIST_HEAD(&zap->tables);
 	zap->flush = false;
+	zap->frames = 0;
 }
 
 /**
@@ -134,6 +135,7 @@ void zap_end(struct zap *zap)
 	memory_flush(zap->vm);
 	tdp_free_tables(&zap->tables);
 	zap->flush = false;
+	zap->frames = 0;
 }
 
 /**
@@ -144,8 +146,8 @@ void zap_end(struct zap *zap)
  * @may_yield: end the batch and release mmu_lock for a moment when somebody wants to run
  *
  * Context: mmu_lock held for writing.
- * Return: true: it has yielded before it was done, the batch is empty; look at everything anew.
- * There is then less to do, so that repeating comes to an end.
+ * Return: true: it has yielded, the batch is empty; look at everything anew. There is then less to
+ * do, so that repeating comes to an end.
  */
 bool zap_gfns(struct zap *zap, gfn_t start, gfn_t end, bool may_yield)
 {
@@ -155,7 +157,9 @@ bool zap_gfns(struct zap *zap, gfn_t start, gfn_t end, bool may_yield)
 	for (; start < end; start = next) {
 		next = min(end, (start | (ZAP_CHUNK - 1)) + 1);
 		zap->flush |= tdp_zap(mem, start, next, &zap->tables);
-		if (!may_yield || next == end || !zap->flush)
+		/* Of the whole batch: what comes next may be another slot. */
+		zap->frames += next - start;
+		if (!may_yield || zap->frames < ZAP_CHUNK || !zap->flush)
 			continue;
 		if (!need_resched() && !rwlock_needbreak(&mem->mmu_lock))
 			continue;
@@ -175,11 +179,15 @@ bool zap_gfns(struct zap *zap, gfn_t start, gfn_t end, bool may_yield)
  */
 void memory_zap_slot(struct vmm *vm, const struct memslot *slot)
 {
+	gfn_t end = slot->gfn + slot->npages, gfn, next;
 	struct zap zap;
 
 	zap_begin(&zap, vm);
-	while (zap_gfns(&zap, slot->gfn, slot->gfn + slot->npages, true))
-		;
+	/* vCPUs may map again what lies behind. That is theirs by then: it is not looked at anew. */
+	for (gfn = slot->gfn; gfn < end; gfn = next) {
+		next = min(end, (gfn | (ZAP_CHUNK - 1)) + 1);
+		zap_gfns(&zap, gfn, next, true);
+	}
 	zap_end(&zap);
 }
 

@@ -3,6 +3,7 @@
 #include <linux/bitmap.h>
 #include <linux/mmu_notifier.h>
 #include <linux/prandom.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "memory_fixture.h"
@@ -593,6 +594,29 @@ static void invalidate(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, memory_invalidating(mem, 0, ~0UL));
 }
 
+/* Many slots of 1G over the same HVAs: others may run between one and the next. */
+static void invalidate_yields(struct kunit *test)
+{
+	struct vmm *vm = test->priv;
+	const struct mmu_notifier_ops *ops = &memory_notifier_ops;
+	struct mmu_notifier_range range = {
+		.start = HVA, .end = HVA + SZ_1G, .flags = MMU_NOTIFIER_RANGE_BLOCKABLE,
+	};
+	u64 i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ(test, set_region(vm, i, i * SZ_1G, SZ_1G, HVA, 0), 0);
+		map_at(vm, i * (SZ_1G >> PAGE_SHIFT), 1, true);
+	}
+	set_tsk_need_resched(current);
+	KUNIT_EXPECT_EQ(test, ops->invalidate_range_start(&vm->mem.notifier, &range), 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_FALSE(test, mapped(vm, i * (SZ_1G >> PAGE_SHIFT)));
+	/* A flush before it let others run, and one at the end. */
+	KUNIT_EXPECT_GE(test, atomic64_read(&vm->stats.mmu_zaps), 2LL);
+	ops->invalidate_range_end(&vm->mem.notifier, &range);
+}
+
 static void age(struct kunit *test)
 {
 	struct vmm *vm = test->priv;
@@ -641,6 +665,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(ring_fills),
 	KUNIT_CASE(ring_resets),
 	KUNIT_CASE_PARAM(invalidate, format_gen_params),
+	KUNIT_CASE_PARAM(invalidate_yields, format_gen_params),
 	KUNIT_CASE_PARAM(age, format_gen_params),
 	KUNIT_CASE_PARAM(release, format_gen_params),
 	{ }
