@@ -347,13 +347,10 @@ out_free:
 	return ret;
 }
 
-static int slot_log_start(struct vmm *vm, struct memslot *slot, u32 flags)
+static void slot_log_start(struct vmm *vm, struct memslot *slot, u32 flags, unsigned long *dirty)
 {
 	struct memory *mem = &vm->mem;
-	unsigned long *dirty = dirty_bitmap_alloc(vm, slot->npages);
 
-	if (!dirty)
-		return -ENOMEM;
 	write_lock(&mem->mmu_lock);
 	WRITE_ONCE(slot->flags, flags);
 	/* The bitmap is written before the pointer is seen. */
@@ -361,10 +358,9 @@ static int slot_log_start(struct vmm *vm, struct memslot *slot, u32 flags)
 	write_unlock(&mem->mmu_lock);
 	dirty_log_count(vm, 1);
 	dirty_log_start(vm, slot);
-	return 0;
 }
 
-static int slot_log_stop(struct vmm *vm, struct memslot *slot, u32 flags)
+static void slot_log_stop(struct vmm *vm, struct memslot *slot, u32 flags)
 {
 	struct memory *mem = &vm->mem;
 	unsigned long *dirty = slot->dirty;
@@ -378,7 +374,6 @@ static int slot_log_stop(struct vmm *vm, struct memslot *slot, u32 flags)
 	dirty_log_count(vm, -1);
 	slots_synchronize(mem);
 	kvfree(dirty);
-	return 0;
 }
 
 static int slot_change(struct vmm *vm, struct memslot *slot,
@@ -386,21 +381,31 @@ static int slot_change(struct vmm *vm, struct memslot *slot,
 {
 	gfn_t gfn = region->guest_phys_addr >> PAGE_SHIFT;
 	u32 changed = slot->flags ^ region->flags;
-	int ret = 0;
+	unsigned long *dirty = NULL;
+	int ret;
 
 	if (region->memory_size >> PAGE_SHIFT != slot->npages ||
 	    region->userspace_addr != slot->hva || (changed & KVM_MEM_READONLY))
 		return -EINVAL;
+	/* First all that may fail: a slot that has moved does not move back. */
+	if (changed & region->flags & KVM_MEM_LOG_DIRTY_PAGES) {
+		dirty = dirty_bitmap_alloc(vm, slot->npages);
+		if (!dirty)
+			return -ENOMEM;
+	}
 	if (gfn != slot->gfn) {
 		ret = slot_move(vm, slot, gfn);
-		if (ret)
+		if (ret) {
+			kvfree(dirty);
 			return ret;
+		}
 		slot = slot_by_id(&vm->mem, region->slot);
 	}
-	if (!(changed & KVM_MEM_LOG_DIRTY_PAGES))
-		return 0;
-	return region->flags & KVM_MEM_LOG_DIRTY_PAGES ? slot_log_start(vm, slot, region->flags) :
-							 slot_log_stop(vm, slot, region->flags);
+	if (dirty)
+		slot_log_start(vm, slot, region->flags, dirty);
+	else if (changed & KVM_MEM_LOG_DIRTY_PAGES)
+		slot_log_stop(vm, slot, region->flags);
+	return 0;
 }
 
 /**

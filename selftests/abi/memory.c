@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory slots and what the guest sees of them. api.rst, KVM_SET_USER_MEMORY_REGION. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "vm.h"
 
@@ -111,6 +114,57 @@ CASE(move_slot)
 	run_sync(v, 0);
 	run_sync(v, 0x77);
 	run_done(v);
+}
+
+/* As in faults.c, but that what a call leaves behind that failed can be seen. */
+static bool arm(int fd, int nth)
+{
+	char text[16];
+
+	return pwrite(fd, text, snprintf(text, sizeof(text), "%d", nth), 0) > 0;
+}
+
+static bool disarm(int fd)
+{
+	char text[16] = "";
+	bool injected = pread(fd, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
+
+	/* The second time there is no fault left to hit this. */
+	return arm(fd, 0) || arm(fd, 0) ? injected : false;
+}
+
+/* Both or neither, also where allocations fail. */
+CASE(move_and_log)
+{
+	struct vm *vm = vm_create(0);
+	u64 *p = vm_add_ram(vm, 1, 0, AREA, PAGE_SIZE);
+	struct kvm_userspace_memory_region region = {
+		.slot = 1,
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.guest_phys_addr = AREA + 16 * PAGE_SIZE,
+		.memory_size = PAGE_SIZE,
+		.userspace_addr = (u64)p,
+	};
+	struct vcpu *v = vcpu_new(vm, 0, guest_read_twice, AREA);
+	int fail = open("/proc/thread-self/fail-nth", O_RDWR), nth = 0, ret;
+	bool injected;
+	u64 bits = ~0ull;
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = &bits };
+
+	do {
+		arm(fail, ++nth);
+		ret = syscall(SYS_ioctl, vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+		injected = disarm(fail);
+		if (ret)
+			CHECK_ERRNO(vm_slot(vm, 2, 0, AREA, PAGE_SIZE, p), EEXIST);
+		else if (injected)
+			OK(vm_slot(vm, 1, 0, AREA, PAGE_SIZE, p));
+	} while (injected);
+	CHECK_EQ(ret, 0);
+	OK(ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log));
+	CHECK_EQ(bits, 0);
+	vcpu_run_exit(v, KVM_EXIT_MMIO);
+	CHECK_EQ(v->run->mmio.phys_addr, AREA);
 }
 
 /* Replace what stands behind an address: the guest must never see the old page again. */
