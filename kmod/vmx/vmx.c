@@ -299,12 +299,16 @@ static void vmx_set_tsc(struct vcpu *vcpu)
 
 /* ---- the path of one entry and exit ---- */
 
-/* The address space of the host, and its CR4, may be others than last time. */
+/*
+ * The address space of the host, and its CR4, may be others than last time. DEBUGCTL is read at
+ * each entry, as perf changes it from interrupts.
+ */
 static __always_inline void vmx_entry_host(struct vmx_host *host)
 {
 	unsigned long cr3 = __get_current_cr3_fast();
 	unsigned long cr4 = cr4_read_shadow();
 
+	host->debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	if (unlikely(host->cr3 != cr3)) {
 		host->cr3 = cr3;
 		vmcs_write(HOST_CR3, cr3);
@@ -431,6 +435,13 @@ static void vmx_entry_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_PREEMPTION_TIMER, min_t(u64, left, U32_MAX));
 }
 
+/* What the exit has cleared and has no field for (28.5.1). */
+static __always_inline void vmx_exit_cleared(const struct vmx_host *host)
+{
+	if (unlikely(host->debugctl))
+		update_debugctlmsr(host->debugctl);
+}
+
 /*
  * An NMI of the host has ended the run and is blocked until the next IRET, that of its handler
  * (28.5.5); a machine check goes to the kernel as soon as it can take one.
@@ -499,6 +510,7 @@ static void vmx_run(struct vcpu *vcpu)
 		vmx_exit_failed(vmx);
 		return;
 	}
+	vmx_exit_cleared(&vmx->host);
 	vmx->exit.reason = vmcs_read(EXIT_REASON);
 	/* An entry that failed late does not count as a launch (27.8). */
 	if (likely(!(vmx->exit.reason & REASON_ENTRY_FAILURE)))

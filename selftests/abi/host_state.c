@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What an exit takes from the host and has to be given back: the client finds it as it was. */
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+#include "vm.h"
+
+#define SUITE "host_state"
+
+#define MSR_DEBUGCTL 0x1d9
+#define DEBUGCTL_BTF BIT(1)
+
+static void guest_syncs(void)
+{
+	GUEST_SYNC(0);
+	GUEST_SYNC(1);
+	GUEST_DONE();
+}
+
+static u64 debugctl(int msrs)
+{
+	u64 val = 0;
+
+	if (pread(msrs, &val, sizeof(val), MSR_DEBUGCTL) != sizeof(val))
+		SKIP("no DEBUGCTL");
+	return val;
+}
+
+CASE(debugctl)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_syncs, 0);
+	int msrs = open("/dev/cpu/0/msr", O_RDWR);
+	u64 before, set, after;
+	cpu_set_t set_of_0;
+
+	if (msrs < 0)
+		SKIP("no /dev/cpu/0/msr");
+	CPU_ZERO(&set_of_0);
+	CPU_SET(0, &set_of_0);
+	OK(sched_setaffinity(0, sizeof(set_of_0), &set_of_0));
+	before = debugctl(msrs);
+	set = before | DEBUGCTL_BTF;
+	if (pwrite(msrs, &set, sizeof(set), MSR_DEBUGCTL) != sizeof(set) || debugctl(msrs) != set)
+		SKIP("DEBUGCTL cannot be written");
+	run_sync(v, 0);
+	after = debugctl(msrs);
+	CHECK_EQ(pwrite(msrs, &before, sizeof(before), MSR_DEBUGCTL), sizeof(before));
+	CHECK_EQ(after, set);
+}
