@@ -169,7 +169,7 @@ void vmx_msrs_load(struct vmx_vcpu *vmx)
 
 /**
  * vmx_msrs_put() - undo vmx_msrs_load()
- * @vmx: the vCPU, on the same processor still
+ * @vmx: the vCPU, on the same processor still; vmx_kernel_gs_base() has been called
  *
  * Context: preemption off
  */
@@ -177,7 +177,6 @@ void vmx_msrs_put(struct vmx_vcpu *vmx)
 {
 	int i;
 
-	rdmsrl(MSR_KERNEL_GS_BASE, vmx->switched[SWITCH_KERNEL_GS_BASE]);
 	wrmsrl(MSR_KERNEL_GS_BASE, vmx->host.kernel_gs_base);
 	for (i = 0; i < ARRAY_SIZE(host_msrs); i++)
 		wrmsrl(vmx_switched_msrs[i], host_msrs[i]);
@@ -188,7 +187,7 @@ void vmx_msrs_put(struct vmx_vcpu *vmx)
  * @vmx: the vCPU
  *
  * Context: loaded
- * Return: the guest's value
+ * Return: the guest's value; switched[] has it too
  */
 u64 vmx_kernel_gs_base(struct vmx_vcpu *vmx)
 {

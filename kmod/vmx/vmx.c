@@ -240,7 +240,10 @@ static void vmx_guest_load(struct vmx_vcpu *vmx)
 	vmx->guest_loaded = true;
 }
 
-/* A selector that is not 0 has its base from its descriptor; load_gs_index() spares GS.base. */
+/*
+ * A selector that is not 0 has its base from its descriptor; load_gs_index() spares GS.base, and
+ * writes KERNEL_GS_BASE.
+ */
 static void vmx_put_segments(const struct vmx_host *host)
 {
 	if (unlikely(host->ds | host->es)) {
@@ -264,6 +267,7 @@ static void vmx_vcpu_put(struct vcpu *vcpu)
 
 	if (!vmx->guest_loaded)
 		return;
+	vmx_kernel_gs_base(vmx);
 	vmx->guest_loaded = false;
 	vmx_put_segments(&vmx->host);
 	vmx_msrs_put(vmx);

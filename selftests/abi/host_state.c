@@ -7,8 +7,32 @@
 
 #define SUITE "host_state"
 
-#define MSR_DEBUGCTL 0x1d9
-#define DEBUGCTL_BTF BIT(1)
+#define MSR_DEBUGCTL  0x1d9
+#define DEBUGCTL_BTF  BIT(1)
+#define USER_DS       0x2b /* with RPL 3 */
+#define GUEST_GS_BASE 0x123456789000
+
+static void guest_kernel_gs(void)
+{
+	wrmsr(MSR_KERNEL_GS, GUEST_GS_BASE);
+	GUEST_SYNC(0);
+	GASSERT_EQ(rdmsr(MSR_KERNEL_GS), GUEST_GS_BASE);
+	GUEST_DONE();
+}
+
+/* Loading a selector into GS writes the register in which the guest's KERNEL_GS_BASE is. */
+CASE(gs_selector)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_kernel_gs, 0);
+	u32 gs;
+
+	asm volatile("mov %0, %%gs" : : "r"(USER_DS));
+	run_sync(v, 0);
+	CHECK_EQ(get_msr(v, MSR_KERNEL_GS), GUEST_GS_BASE);
+	asm volatile("mov %%gs, %0" : "=r"(gs));
+	CHECK_EQ(gs, USER_DS);
+	run_done(v);
+}
 
 static void guest_syncs(void)
 {
