@@ -313,6 +313,9 @@ static __always_inline void vmx_entry_host(struct vmx_host *host)
 	unsigned long cr4 = cr4_read_shadow();
 
 	host->debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
+	host->ldt = 0;
+	if (unlikely(compat_mm_has_ldt(current->mm)))
+		asm volatile("sldt %0" : "=m" (host->ldt));
 	if (unlikely(host->cr3 != cr3)) {
 		host->cr3 = cr3;
 		vmcs_write(HOST_CR3, cr3);
@@ -439,11 +442,13 @@ static void vmx_entry_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_PREEMPTION_TIMER, min_t(u64, left, U32_MAX));
 }
 
-/* What the exit has cleared and has no field for (28.5.1). */
+/* What the exit has cleared and has no field for (28.5.1, 28.5.2); the GDT has the LDT still. */
 static __always_inline void vmx_exit_cleared(const struct vmx_host *host)
 {
 	if (unlikely(host->debugctl))
 		update_debugctlmsr(host->debugctl);
+	if (unlikely(host->ldt))
+		asm volatile("lldt %0" : : "m" (host->ldt));
 }
 
 /*

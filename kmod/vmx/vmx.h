@@ -99,6 +99,7 @@ struct vmx_host {
 	u64 cr3, cr4, fs_base;
 	u64 kernel_gs_base;	/* MSR: the thread's GS base in user space */
 	u64 debugctl;		/* MSR: cleared by an exit */
+	u16 ldt;		/* LDTR: likewise; 0: none */
 	u16 ds, es, fs, gs;	/* not in the VMCS: it takes none with TI or RPL */
 };
 

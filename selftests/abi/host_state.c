@@ -2,7 +2,9 @@
 /* What an exit takes from the host and has to be given back: the client finds it as it was. */
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <asm/ldt.h>
 #include "vm.h"
 
 #define SUITE "host_state"
@@ -10,6 +12,7 @@
 #define MSR_DEBUGCTL  0x1d9
 #define DEBUGCTL_BTF  BIT(1)
 #define USER_DS       0x2b /* with RPL 3 */
+#define LDT_SELECTOR  0x07 /* the first entry, CPL 3 */
 #define GUEST_GS_BASE 0x123456789000
 
 static void guest_kernel_gs(void)
@@ -39,6 +42,35 @@ static void guest_syncs(void)
 	GUEST_SYNC(0);
 	GUEST_SYNC(1);
 	GUEST_DONE();
+}
+
+/* Without the LDT the loads fault. */
+static void use_ldt(void)
+{
+	u32 fs;
+
+	asm volatile("mov %1, %%es\n"
+		     "mov %%es, %0\n"
+		     "mov %2, %%es"
+		     : "=&r"(fs)
+		     : "r"(LDT_SELECTOR), "r"(0));
+	CHECK_EQ(fs, LDT_SELECTOR);
+}
+
+CASE(ldt)
+{
+	struct user_desc data = { .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1,
+				  .useable = 1 };
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_syncs, 0);
+
+	run_sync(v, 0);
+	if (syscall(SYS_modify_ldt, 1, &data, sizeof(data)))
+		SKIP("this kernel has no modify_ldt()");
+	use_ldt();
+	run_sync(v, 1);
+	use_ldt();
+	run_done(v);
+	use_ldt();
 }
 
 static u64 debugctl(int msrs)
