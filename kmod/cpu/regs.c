@@ -252,8 +252,12 @@ int sregs_set(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	if (err)
 		return err;
 	vector = sregs_first_interrupt(sregs);
-	if (vector >= 0)
-		vcpu->events.ext_irq = vector;
+	if (vector < 0)
+		return 0;
+	/* It may be the one that is on its way, which sregs_get() told of. */
+	if (vcpu->events.injected.type == EVENT_INTR)
+		vcpu->events.injected.type = EVENT_NONE;
+	vcpu->events.ext_irq = vector;
 	return 0;
 }
 

@@ -276,6 +276,7 @@ CASE(delivery_fails_and_resumes)
 	struct kvm_interrupt irq = { .irq = VEC };
 	struct vm *vm = vm_create(0);
 	struct vcpu *v = vcpu_new(vm, 0, guest_one_interrupt, 0);
+	struct kvm_sregs s;
 	int i;
 
 	run_sync(v, 0);
@@ -290,6 +291,10 @@ CASE(delivery_fails_and_resumes)
 		CHECK_EQ(get_events(v).interrupt.nr, VEC);
 	}
 	OK(mprotect(gpa_hva(vm, IDT_BASE), PAGE_SIZE, PROT_READ | PROT_WRITE));
+	/* The interrupt is in this state too, and not one more. */
+	s = get_sregs(v);
+	CHECK_EQ(s.interrupt_bitmap[VEC / 64], BIT(VEC % 64));
+	set_sregs(v, &s);
 	run_done(v);
 }
 
