@@ -521,9 +521,11 @@ static void vmx_run(struct vcpu *vcpu)
 	}
 	vmx_exit_cleared(&vmx->host);
 	vmx->exit.reason = vmcs_read(EXIT_REASON);
-	/* An entry that failed late does not count as a launch (27.8). */
+	/* An entry that failed late is no launch, and its event still stands (27.8). */
 	if (likely(!(vmx->exit.reason & REASON_ENTRY_FAILURE)))
 		vmx->entry.flags |= ENTRY_RESUME;
+	else
+		vmcs_write(ENTRY_INTR_INFO, 0);
 	vmx_exit_registers(vcpu, vmx);
 	if (unlikely(vmx->fixups))
 		vmx_exit_fixup(vcpu);

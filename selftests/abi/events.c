@@ -298,6 +298,43 @@ CASE(delivery_fails_and_resumes)
 	run_done(v);
 }
 
+/* An event that went into an entry that was refused is told of, or gone. */
+static void guest_counts_nmis(void)
+{
+	guest_on(NMI_VECTOR, on_nmi);
+	GUEST_SYNC(0);
+	GUEST_SYNC(1);
+	GUEST_DONE();
+}
+
+CASE(entry_refused)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_counts_nmis, 0);
+	struct kvm_sregs good, bad;
+	struct kvm_vcpu_events e;
+
+	if (!test_is_intel())
+		SKIP("not an Intel processor");
+	run_sync(v, 0);
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	v->run->immediate_exit = 0;
+	e = get_events(v);
+	e.nmi.injected = 1;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	good = get_sregs(v);
+	bad = good;
+	bad.ds.base = BIT(33);
+	set_sregs(v, &bad);
+	vcpu_run_exit(v, KVM_EXIT_FAIL_ENTRY);
+	e = get_events(v);
+	set_sregs(v, &good);
+	run_sync(v, 1);
+	CHECK_EQ(G(vm, nmis), e.nmi.injected);
+	run_done(v);
+}
+
 static void guest_exceptions(void)
 {
 	u64 zero = 0, rax = 1;
