@@ -133,7 +133,8 @@ static u32 vmx_proc2_controls(void)
 		proc2 |= PROC2_INVPCID;
 	if (vmx_has.tsc_scale)
 		proc2 |= PROC2_TSC_SCALING;
-	return proc2;
+	/* Guests have no SGX, whatever the firmware has switched on. */
+	return proc2 | (vmx_caps.may[VMX_PROC2] & PROC2_ENCLS);
 }
 
 /* The controls that never change; policy, windows and EFER add theirs. */
@@ -162,6 +163,8 @@ static void vmx_init_control(struct vcpu *vcpu)
 	vmx_apic_init(vcpu);
 	if (vmx_has.xsaves)
 		vmcs_write(XSS_EXIT_BITMAP, 0);
+	if (vmx->ctl[VMX_PROC2] & PROC2_ENCLS)
+		vmcs_write(ENCLS_EXIT_BITMAP, ~0ULL);
 }
 
 /* The first RESET finds a VMCS in which no field has a value yet. */
