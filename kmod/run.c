@@ -186,8 +186,9 @@ static void run_hardware(struct vcpu *vcpu)
 static void run_let_host_in(struct vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE_GUEST);
-	vcpu->stats.exits++;
 	local_irq_enable();
+	/* An STI lets nothing in before the instruction behind it is done: that is not CLI. */
+	vcpu->stats.exits++;
 	local_irq_disable();
 	vtime_account_guest_exit();
 	local_irq_enable();
