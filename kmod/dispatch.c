@@ -71,6 +71,7 @@ static int skip(struct vcpu *vcpu, int len)
 	if (unlikely((rip ^ vcpu->state.rip) >> 32))
 		skip_wrap(vcpu);
 	vcpu->state.int_shadow = 0;
+	vcpu->state.rflags = rflags & ~(u64)X86_EFLAGS_RF;
 	if (unlikely((rflags & X86_EFLAGS_TF) || vcpu->policy.single_step))
 		return debug_after_insn(vcpu, rflags);
 	return RESUME_GUEST;

@@ -380,6 +380,29 @@ CASE(get_set_debugregs)
 	run_done(v);
 }
 
+static void guest_in(void)
+{
+	inl(0x1234);
+	GUEST_DONE();
+}
+
+/* RF is for one instruction (SDM vol. 3B, 18.3.1.1), also where that is executed in two parts. */
+CASE(resume_flag)
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_in, 0);
+	struct kvm_regs r;
+
+	vcpu_run_exit(v, KVM_EXIT_IO);
+	r = get_regs(v);
+	r.rflags |= RFLAGS_RF;
+	set_regs(v, &r);
+	v->run->immediate_exit = 1;
+	CHECK_ERRNO(vcpu_run(v), EINTR);
+	v->run->immediate_exit = 0;
+	CHECK_EQ(get_regs(v).rflags & RFLAGS_RF, 0);
+	run_done(v);
+}
+
 /* With CR4.DE clear DR4 and DR5 are DR6 and DR7, with it set they are #UD. */
 static void guest_dr4(void)
 {
