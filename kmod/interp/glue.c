@@ -561,10 +561,12 @@ int interp_translate(struct vcpu *vcpu, gva_t addr, struct interp_walk *walk)
  */
 int interp_load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
+	struct interp *in = vcpu->interp;
 	u64 pdpte[4];
 
-	vcpu->interp->reserved_gpa = vcpu->cpuid.reserved_gpa;
-	if (interp_pdptes_bad(vcpu->interp, cr3, pdpte))
+	in->pdpte = backend_caps.pdptes ? vcpu->state.pdpte : NULL;
+	in->reserved_gpa = vcpu->cpuid.reserved_gpa;
+	if (interp_pdptes_bad(in, cr3, pdpte))
 		return 1;
 	memcpy(vcpu->state.pdpte, pdpte, sizeof(pdpte));
 	return 0;

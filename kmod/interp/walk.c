@@ -17,8 +17,9 @@
 #define PTE_ADDR	0x000ffffffffff000ULL
 
 /*
- * Of a PDPTE (APM vol. 2, 5.2.3). Bit 5 is reserved too, but some emulated processors set it as
- * an accessed bit: what they do must not become a fault here.
+ * Of a PDPTE (APM vol. 2, 5.2.3). Bit 5 is reserved too, but some emulated processors that have
+ * PDPTEs in memory set it as an accessed bit: what they do must not become a fault here. Those that
+ * load PDPTEs refuse an entry with it (SDM vol. 3C, 27.3.1.6).
  */
 #define PDPTE_RESERVED	(GENMASK_ULL(63, 52) | GENMASK_ULL(8, 6) | BIT_ULL(1) | BIT_ULL(2))
 
@@ -254,7 +255,7 @@ EXPORT_FOR_TEST(interp_walk);
 
 /**
  * interp_pdptes_bad() - may a PAE guest load this CR3?
- * @in: as for interp_walk()
+ * @in: as for interp_walk(); of pdpte only whether it is NULL
  * @cr3: its new value
  * @entry: the four entries, where it may
  *
@@ -264,12 +265,13 @@ EXPORT_FOR_TEST(interp_walk);
 int interp_pdptes_bad(struct interp *in, u64 cr3, u64 *entry)
 {
 	struct table_walk w = { .format = &format_pae };
+	u64 reserved = in->pdpte ? PTE_A : 0;
 	unsigned int i;
 
 	if (in->ops->phys_read(in, cr3 & 0xffffffe0, entry, 4 * sizeof(*entry)))
 		return 1;
 	for (i = 0; i < 4; i++) {
-		if (entry[i] & PTE_P && reserved_bits(in, &w, 3, entry[i]))
+		if (entry[i] & PTE_P && (entry[i] & reserved || reserved_bits(in, &w, 3, entry[i])))
 			return 1;
 	}
 	return 0;

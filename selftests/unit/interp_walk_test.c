@@ -296,6 +296,13 @@ static void physical_address_extension(void)
 	machine_poke(m, 0x1028, 8, 0x2000 | P | 1ULL << 36);
 	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 1);
 	CHECK_EQ(interp_pdptes_bad(&m->in, MACHINE_DEVICES, pdpte), 1);
+	/* Bit 5 too is reserved, where the processor holds the entries. */
+	machine_poke(m, 0x1028, 8, 0x2000 | P | A);
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 0);
+	m->in.pdpte = pdpte;
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 1);
+	machine_poke(m, 0x1028, 8, 0x2000 | P);
+	CHECK_EQ(interp_pdptes_bad(&m->in, 0x1020, pdpte), 0);
 	/* What was loaded counts, where memory does not. */
 	pdpte[1] = 0x2000 | P;
 	m->in.pdpte = pdpte;
