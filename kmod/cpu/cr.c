@@ -62,6 +62,17 @@ bool cr_valid_state(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 
 /* ---- CR0 ---- */
 
+/*
+ * Intel's processors, which are those that load PDPTEs, want no 16-bit TSS in long mode (SDM vol.
+ * 3A, 10.8.5), AMD's do not care.
+ */
+static bool cr0_tss_refused(const struct vcpu_state *st)
+{
+	u16 type = st->seg[SEG_TR].attr & SEG_TYPE_MASK;
+
+	return backend_caps.pdptes && (type == 1 || type == 3);
+}
+
 /* The switch from or to paging: what the mode allows (APM vol. 2, 14.6.1 and 14.6.2). */
 static bool cr0_paging_allowed(struct vcpu *vcpu, u64 val)
 {
@@ -71,7 +82,8 @@ static bool cr0_paging_allowed(struct vcpu *vcpu, u64 val)
 	if (!(val & X86_CR0_PG))
 		return !code64 && !(st->cr4 & X86_CR4_PCIDE);
 	if (st->efer & EFER_LME)
-		return (st->cr4 & X86_CR4_PAE) && !(st->seg[SEG_CS].attr & SEG_L);
+		return (st->cr4 & X86_CR4_PAE) && !(st->seg[SEG_CS].attr & SEG_L) &&
+		       !cr0_tss_refused(st);
 	return !(st->cr4 & X86_CR4_PAE) || !interp_load_pdptes(vcpu, st->cr3);
 }
 

@@ -317,6 +317,7 @@ static void long_mode(struct kunit *test)
 	struct vcpu *vcpu = cpu_fixture_vcpu(test);
 	struct vcpu_state *st = &vcpu->state;
 	const u64 cr0 = X86_CR0_PE | X86_CR0_ET;
+	bool had_pdptes = backend_caps.pdptes;
 
 	give(vcpu, X86_FEATURE_LM);
 	vcpu->cpuid.efer_reserved = ~(u64)(EFER_LME | EFER_LMA);
@@ -331,8 +332,14 @@ static void long_mode(struct kunit *test)
 	st->seg[SEG_CS].attr = SEG_L;
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, cr0 | X86_CR0_PG), 1);
 	st->seg[SEG_CS].attr = 0;
+	/* Nor must TR be of 16 bits, says Intel; there PDPTEs are loaded, too. */
+	st->seg[SEG_TR].attr = 3 | SEG_P;
+	backend_caps.pdptes = true;
+	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, cr0 | X86_CR0_PG), 1);
+	backend_caps.pdptes = false;
 	clear_bit(REQ_TLB_FLUSH_GUEST, &vcpu->requests);
 	KUNIT_EXPECT_EQ(test, cr_write(vcpu, 0, cr0 | X86_CR0_PG), 0);
+	backend_caps.pdptes = had_pdptes;
 	KUNIT_EXPECT_EQ(test, st->efer, EFER_LME | EFER_LMA);
 	KUNIT_EXPECT_TRUE(test, test_bit(REQ_TLB_FLUSH_GUEST, &vcpu->requests));
 	/* Now neither LME nor PAE may change, and CR3 has reserved bits. */
