@@ -78,7 +78,8 @@ int span_map(struct interp *in, gva_t addr, unsigned int len, u32 access, struct
 	if (first == len)
 		return INTERP_DONE;
 	addr += first;
-	if (in->mode != INTERP_LONG)
+	/* Tables have 64-bit bases in compatibility mode too. */
+	if (!(access & ACCESS_IMPLICIT ? in->efer & IEFER_LMA : in->mode == INTERP_LONG))
 		addr = (u32)addr;
 	r = interp_walk(in, addr, access, &walk);
 	span->gpa[1] = walk.gpa;

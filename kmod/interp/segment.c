@@ -35,7 +35,7 @@ static int descriptor_map(struct interp *in, u16 selector, u32 access, struct in
 	if ((selector | 7) > limit)
 		return fault_code(in, VEC_GP, selector & ~3);
 	base += selector & ~7;
-	if (in->mode != INTERP_LONG)
+	if (!(in->efer & IEFER_LMA))
 		base = (u32)base;
 	else if (!mem_canonical(in, base))
 		return fault_code(in, VEC_GP, selector & ~3);

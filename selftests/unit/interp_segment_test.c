@@ -97,6 +97,22 @@ static void local_descriptors(void)
 	machine_free(m);
 }
 
+/* In compatibility mode the tables lie anywhere, although segments have 32 bits. */
+static void compatibility_mode(void)
+{
+	struct machine *m = machine_for(INTERP_PROT32, 0x18, DATA);
+
+	m->in.efer = IEFER_LMA;
+	m->in.gdtr.base = 0x100000000 + GDT;
+	TRY(m, MOV_DS);
+	CHECK(is_event(m, 0, 'r', 0x100000000 + GDT + 0x18, 8, 0));
+	m->in.gdtr.base = 0xffffffe4; /* the descriptor lies on both sides of 4 GiB */
+	TRY(m, MOV_DS);
+	CHECK(is_event(m, 0, 'r', 0xfffffffc, 4, 0));
+	CHECK(is_event(m, 1, 'r', 0x100000000, 4, 0));
+	machine_free(m);
+}
+
 static void privileges(void)
 {
 	CHECK_EQ(DS(0, MOV_DS, 0x20, DATA), GP); /* beyond the table */
@@ -343,10 +359,17 @@ static void division_errors(void)
 }
 
 const struct tap_test tap_tests[] = {
-	TEST(hidden_part),     TEST(local_descriptors),
-	TEST(privileges),      TEST(null_selectors),
-	TEST(forms),           TEST(without_descriptors),
-	TEST(far_pointers),    TEST(from_devices),
-	TEST(branches),        TEST(vectors),
-	TEST(division_errors), { NULL, NULL },
+	TEST(hidden_part),
+	TEST(local_descriptors),
+	TEST(compatibility_mode),
+	TEST(privileges),
+	TEST(null_selectors),
+	TEST(forms),
+	TEST(without_descriptors),
+	TEST(far_pointers),
+	TEST(from_devices),
+	TEST(branches),
+	TEST(vectors),
+	TEST(division_errors),
+	{ NULL, NULL },
 };
