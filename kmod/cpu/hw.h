@@ -54,7 +54,8 @@ static inline u64 hw_tsc_ratio(const struct vcpu *vcpu)
  * @guest: the guest's value
  * @host: filled: the host's
  *
- * It is written only while guest and host differ, read only while the guest may write it.
+ * It is written only while guest and host differ, read only while the guest may write it. IBRS as it
+ * first was guards only those predictions that follow its write: there it is written always.
  *
  * Context: interrupts off
  * Return: ENTRY_SPEC_*
@@ -64,6 +65,8 @@ static __always_inline u8 hw_spec_ctrl(const struct vcpu *vcpu, u64 guest, u64 *
 	*host = this_cpu_read(x86_spec_ctrl_current);
 	if (unlikely(vcpu->policy.spec_passed))
 		return ENTRY_SPEC_WRITE | ENTRY_SPEC_READ;
+	if (cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
+		return ENTRY_SPEC_WRITE;
 	return unlikely(guest != *host) ? ENTRY_SPEC_WRITE : 0;
 }
 
