@@ -147,6 +147,16 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #define compat_clear_divider()	do { } while (0)
 #endif
 
+/*
+ * Processors whose buffers are read by way of a device's registers, and in no other way: the kernel
+ * sets a key, renamed in 2025, for hypervisors to clear them. Kbuild looks for its name.
+ */
+#ifdef COMPAT_STALE_KEY
+#define compat_clear_for_devices()	static_branch_unlikely(&COMPAT_STALE_KEY)
+#else
+#define compat_clear_for_devices()	false
+#endif
+
 /* Does this process use an LDT? */
 static inline bool compat_mm_has_ldt(const struct mm_struct *mm)
 {

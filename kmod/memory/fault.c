@@ -85,11 +85,13 @@ static int fault_level(const struct fault *f, const struct memslot *slot,
 }
 
 /* Rights of a leaf that the guest has not asked to write. */
-static void fault_rights(const struct memslot *slot, const struct host_page *page,
-			 struct tdp_map *map)
+static void fault_rights(struct memory *mem, const struct memslot *slot,
+			 const struct host_page *page, struct tdp_map *map)
 {
 	bool writable = page->writable && !(slot->flags & KVM_MEM_READONLY);
 
+	if (unlikely(page->device))
+		WRITE_ONCE(mem->devices, true);
 	map->device = page->device;
 	map->encrypt = page->encrypt;
 	/* tdp_upgrade() may write it later, and then has the struct page marked dirty. */
@@ -124,7 +126,7 @@ static void fault_around(struct fault *f, const struct memslot *slot)
 			continue;
 		map.gfn = first + i;
 		map.pfn = pages[i].pfn;
-		fault_rights(slot, &pages[i], &map);
+		fault_rights(mem, slot, &pages[i], &map);
 		tdp_map_ahead(mem, table, &map);
 	}
 }
@@ -139,7 +141,7 @@ static enum fault_step fault_map(struct fault *f, const struct memslot *slot,
 		.fetch = f->fetch,
 	};
 
-	fault_rights(slot, page, &map);
+	fault_rights(&f->vm->mem, slot, page, &map);
 	map.write |= f->write;
 	switch (tdp_map(&f->vm->mem, &map, &f->cache)) {
 	case TDP_NO_TABLE:

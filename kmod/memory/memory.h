@@ -79,6 +79,7 @@ struct memory {
 	int tdp_max_leaf;		/* [c] 1: 4K, 2: 2M, 3: 1G */
 	const struct tdp_format *tdp_format; /* [c] */
 	bool pml;			/* [c] vCPUs log the frames whose dirty bit they set */
+	bool devices;			/* a device's registers have been mapped; read by anyone */
 	u32 ring_entries;		/* of each vCPU, 0: no rings; [c] once there is a vCPU */
 	unsigned int logged;		/* [s] slots that have a dirty log */
 	long invalidate_count;		/* [m] invalidations in progress */

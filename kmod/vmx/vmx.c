@@ -350,11 +350,18 @@ static __always_inline u32 vmx_interruptibility(const struct vcpu *vcpu)
 	return val;
 }
 
-/* What runs from here to the entry may be read by a guest on a processor with L1TF. */
+/*
+ * What runs from here to the entry may be read by a guest on a processor with L1TF, or by one that
+ * has a device on a processor with stale data behind MMIO.
+ */
 static __always_inline void vmx_entry_spec(struct vcpu *vcpu, struct vmx_entry *entry)
 {
+	static const u16 data_selector = __KERNEL_DS;
+
 	if (unlikely(vmx_has.flush_l1d))
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	if (compat_clear_for_devices() && READ_ONCE(vcpu->vm->mem.devices))
+		asm volatile("verw %0" : : "m" (data_selector) : "cc");
 	entry->flags = (entry->flags & ENTRY_RESUME) |
 		       hw_spec_ctrl(vcpu, entry->guest_spec, &entry->host_spec);
 }
