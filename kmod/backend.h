@@ -43,6 +43,8 @@ struct apic_sync {
  * run			I loaded: write what is dirty, enter, leave; fill gpr, rip, rflags, cr8,
  *			int_shadow, cpl; clear state.valid; the host's segment and spectre state is
  *			back; host NMIs and machine checks are handled. Exit codes stay in the VMCB.
+ * host_interrupt	I loaded: after run(), with the host's state back: take the interrupt that
+ *			ended the run, if it did; only with backend_caps.acks_irqs
  * exit_decode		P or T loaded: translate the exit into vcpu->exit (all fields)
  * inject		I loaded: deliver this event with the next entry
  * inject_cancel	I loaded: take back what inject() was given (entry called off)
@@ -71,6 +73,7 @@ struct apic_sync {
 	X(void, vcpu_put, (struct vcpu *vcpu), (vcpu))				\
 	X(void, state_fetch, (struct vcpu *vcpu, u32 mask), (vcpu, mask))	\
 	X(void, run, (struct vcpu *vcpu), (vcpu))				\
+	X(void, host_interrupt, (struct vcpu *vcpu), (vcpu))			\
 	X(void, exit_decode, (struct vcpu *vcpu), (vcpu))			\
 	X(void, inject, (struct vcpu *vcpu, const struct event *ev), (vcpu, ev)) \
 	X(void, inject_cancel, (struct vcpu *vcpu), (vcpu))			\
@@ -120,6 +123,7 @@ struct backend_caps {
 	bool vnmi;
 	bool deadline;		/* runs end at vcpu->tsc.deadline: VMEXIT_PREEMPTION_TIMER */
 	bool virtual_apic;	/* policy.apic may be other than APIC_VIRTUAL_NONE */
+	bool acks_irqs;		/* exits acknowledge the host's interrupts: host_interrupt() */
 	bool posted_irqs;	/* the processor itself collects posted interrupts */
 	bool pdptes;		/* PAE paging goes by state.pdpte, not by memory */
 	bool xsaves;		/* a guest can be given XSAVES; see cpuid_setup() */

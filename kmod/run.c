@@ -186,6 +186,8 @@ static void run_hardware(struct vcpu *vcpu)
 static void run_let_host_in(struct vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE_GUEST);
+	if (unlikely(backend_caps.acks_irqs))
+		backend_host_interrupt(vcpu);
 	local_irq_enable();
 	/* An STI lets nothing in before the instruction behind it is done: that is not CLI. */
 	vcpu->stats.exits++;

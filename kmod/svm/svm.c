@@ -247,6 +247,11 @@ static __always_inline void svm_exit_host(const struct vmcb *vmcb)
 		host_machine_check();
 }
 
+/* Exits leave the host's interrupts pending. */
+static void svm_host_interrupt(struct vcpu *vcpu)
+{
+}
+
 static void svm_run(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -291,6 +296,7 @@ const struct backend svm_backend = {
 	.vcpu_put = svm_vcpu_put,
 	.state_fetch = svm_state_fetch,
 	.run = svm_run,
+	.host_interrupt = svm_host_interrupt,
 	.exit_decode = svm_exit_decode,
 	.inject = svm_inject,
 	.inject_cancel = svm_inject_cancel,

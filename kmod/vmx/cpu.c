@@ -290,6 +290,7 @@ static void vmx_fill_caps(void)
 	backend_caps.pdptes = true;
 	backend_caps.pml = vmx_has.pml;
 	backend_caps.deadline = vmx_has.preemption_timer;
+	backend_caps.acks_irqs = vmx_has.ack_intr;
 	backend_caps.posted_irqs = vmx_has.posted_intr;
 	backend_caps.virtual_apic = vmx_has.virtual_apic;
 	backend_caps.xsaves = vmx_has.xsaves;

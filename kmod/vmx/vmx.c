@@ -478,21 +478,10 @@ static void vmx_exit_host_event(struct vmx_vcpu *vmx)
 	}
 }
 
-/* An interrupt that the exit has acknowledged is taken as if it came now (28.2.2). */
-static void vmx_exit_interrupt(void)
-{
-	u32 info = vmcs_read(EXIT_INTR_INFO);
-
-	if (info & INTR_VALID)
-		vmx_host_interrupt(info & INTR_VECTOR_MASK);
-}
-
 static __always_inline void vmx_exit_host(struct vmx_vcpu *vmx)
 {
 	u32 basic = vmx->exit.reason & REASON_BASIC_MASK;
 
-	if (basic == EXIT_REASON_EXTERNAL_INTERRUPT && vmx_has.ack_intr)
-		vmx_exit_interrupt();
 	if (basic == EXIT_REASON_EXCEPTION_NMI)
 		vmx_exit_host_event(vmx);
 	else if (unlikely(basic == EXIT_REASON_MCE_DURING_VMENTRY))
@@ -542,6 +531,21 @@ static void vmx_run(struct vcpu *vcpu)
 	vmx_exit_host(vmx);
 }
 
+/*
+ * An interrupt that the exit has acknowledged is taken as if it came now (28.2.2): its handler, and
+ * what runs behind it, must not meet the guest's XCR0 and debug registers.
+ */
+static void vmx_take_interrupt(struct vcpu *vcpu)
+{
+	u32 info;
+
+	if ((to_vmx(vcpu)->exit.reason & REASON_BASIC_MASK) != EXIT_REASON_EXTERNAL_INTERRUPT)
+		return;
+	info = vmcs_read(EXIT_INTR_INFO);
+	if (info & INTR_VALID)
+		vmx_host_interrupt(info & INTR_VECTOR_MASK);
+}
+
 const struct backend vmx_backend = {
 	.name = "vmx",
 	.tdp_format = &vmx_tdp_format,
@@ -556,6 +560,7 @@ const struct backend vmx_backend = {
 	.vcpu_put = vmx_vcpu_put,
 	.state_fetch = vmx_state_fetch,
 	.run = vmx_run,
+	.host_interrupt = vmx_take_interrupt,
 	.exit_decode = vmx_exit_decode,
 	.inject = vmx_inject,
 	.inject_cancel = vmx_inject_cancel,
