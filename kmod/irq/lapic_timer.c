@@ -271,10 +271,11 @@ void lapic_tsc_deadline_set(struct vcpu *vcpu, u64 val)
 	WRITE_ONCE(apic->expires, 0);
 	if (!val)
 		return;
+	/* The processor's own timer may stand while a guest is in a MWAIT that does not exit. */
 	now = tsc_read(vcpu);
 	if (val <= now)
 		lapic_deliver_lvt(apic, APIC_LVTT);
-	else if (backend_caps.deadline && !check_tsc_unstable())
+	else if (backend_caps.deadline && vcpu->policy.mwait && !check_tsc_unstable())
 		vcpu->tsc.deadline = tsc_host_deadline(vcpu, val);
 	else
 		lapic_deadline_arm(apic, now);

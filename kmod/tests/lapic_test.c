@@ -559,6 +559,11 @@ static void processor_deadline(struct kunit *test)
 	backend_caps.deadline = true;
 	apic_write_reg(vcpu, APIC_LVTT, APIC_LVT_TIMER_TSCDEADLINE | 0x55);
 	far = tsc_read(vcpu) + (u64)tsc_khz * 100000;
+	/* A guest with MWAIT may stop the processor's timer. */
+	lapic_tsc_deadline_set(vcpu, far);
+	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
+	KUNIT_EXPECT_NE(test, vcpu->apic->expires, 0);
+	vcpu->policy.mwait = true;
 	lapic_tsc_deadline_set(vcpu, far);
 	KUNIT_EXPECT_NE(test, vcpu->tsc.deadline, 0ull);
 	KUNIT_EXPECT_EQ(test, vcpu->apic->expires, 0);
