@@ -35,12 +35,13 @@ static gpa_t steal_gpa(const struct vcpu *vcpu, size_t member)
  */
 void steal_away(struct vcpu *vcpu)
 {
-	const u8 preempted = KVM_VCPU_PREEMPTED;
+	u64 none = 0;
 
 	if (!(vcpu->pv.steal_time & KVM_MSR_ENABLED))
 		return;
-	memory_write(vcpu, steal_gpa(vcpu, offsetof(struct kvm_steal_time, preempted)),
-		     &preempted, sizeof(preempted));
+	/* It may not have been back since the last time: a note beside the mark stays. */
+	memory_cmpxchg(vcpu, steal_gpa(vcpu, offsetof(struct kvm_steal_time, preempted)), &none,
+		       KVM_VCPU_PREEMPTED, sizeof(u8));
 	vcpu_request(vcpu, REQ_STEAL);
 }
 

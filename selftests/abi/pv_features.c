@@ -5,6 +5,7 @@
  */
 #include <linux/kvm_para.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -612,6 +613,44 @@ CASE(tlb_flush, .oracle = "in-tree KVM does not mark a vCPU that halts")
 	CHECK(eventually(is_marked(vm) || test_is_oracle()));
 	CHECK(is_marked(vm));
 	run_done(flusher);
+	vcpu_join(sleeper);
+	CHECK_STAT(sleeper, "pv_tlb_flush", 1);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* It has been in user space, and sleeps again. */
+static bool is_asleep_again(struct vcpu *v)
+{
+	return stat(v, "signal_exits") && host_sleeps(v->tid);
+}
+
+/* A signal has the sleeper's client run it once more: what waits for it goes on waiting. */
+CASE(tlb_flush_signal, .oracle = "in-tree KVM does not mark a vCPU that halts")
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *kicker = vcpu_new(vm, 0, guest_kick_once, 0);
+	struct vcpu *sleeper = vcpu_new(vm, 1, guest_flushed, 0);
+	volatile u8 *preempted = &G(vm, steal).preempted;
+
+	need_feature(KVM_FEATURE_PV_TLB_FLUSH);
+	signal(SIGUSR1, on_signal);
+	*(u64 *)gpa_hva(vm, FREE_BASE) = 1;
+	*(u64 *)gpa_hva(vm, FREE_BASE + PAGE_SIZE) = 2;
+	vm_map(vm, FLUSH_GVA, FREE_BASE, PTE_P | PTE_W);
+	vcpu_spawn(sleeper);
+	CHECK(eventually(is_asleep(sleeper)));
+	CHECK(eventually(is_marked(vm) || test_is_oracle()));
+	CHECK(is_marked(vm));
+	vm_map(vm, FLUSH_GVA, FREE_BASE + PAGE_SIZE, PTE_P | PTE_W);
+	*preempted |= KVM_VCPU_FLUSH_TLB;
+	CHECK_EQ(pthread_kill(sleeper->thread, SIGUSR1), 0);
+	CHECK(eventually(is_asleep_again(sleeper)));
+	CHECK_EQ(*preempted, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB);
+	run_done(kicker);
 	vcpu_join(sleeper);
 	CHECK_STAT(sleeper, "pv_tlb_flush", 1);
 }
