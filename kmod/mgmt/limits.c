@@ -108,20 +108,29 @@ static void limit_hold(struct vmm *vm, u32 held)
 	}
 }
 
-static enum hrtimer_restart limit_look(struct hrtimer *timer)
+/* Settle the account up to now. */
+static void limit_settle(struct vmm *vm)
 {
-	struct vmm *vm = container_of(timer, struct vmm, mgmt.limit.timer);
 	struct vm_limit *l = &vm->mgmt.limit;
-	u64 now = ktime_get_ns(), after = LIMIT_PERIOD_NS;
+	u64 now = ktime_get_ns(), used = limit_used(vm);
+
+	/* A new account has next to nothing, but is not overdrawn. */
+	l->level = l->cpu ? limit_fill(l->level, l->cpu, now - l->looked, used) : 1;
+	l->looked = now;
+}
+
+/* Hold the VM, or let it go. Return: when to look again. */
+static u64 limit_judge(struct vmm *vm)
+{
+	struct vm_limit *l = &vm->mgmt.limit;
+	u64 after = LIMIT_PERIOD_NS;
 	u32 held = 0;
 
 	if (l->cpu) {
-		l->level = limit_fill(l->level, l->cpu, now - l->looked, limit_used(vm));
 		after = limit_look_after(l->level, l->cpu, atomic_read(&vm->online_vcpus));
 		if (l->level <= 0)
 			held |= HELD_CPU;
 	}
-	l->looked = now;
 	if (l->memory) {
 		after = LIMIT_LOOK_NS;
 		if (mgmt_resident(vm) > l->memory)
@@ -129,7 +138,15 @@ static enum hrtimer_restart limit_look(struct hrtimer *timer)
 	}
 	if (held || vm->mgmt.held)
 		limit_hold(vm, held);
-	hrtimer_forward_now(timer, after);
+	return after;
+}
+
+static enum hrtimer_restart limit_look(struct hrtimer *timer)
+{
+	struct vmm *vm = container_of(timer, struct vmm, mgmt.limit.timer);
+
+	limit_settle(vm);
+	hrtimer_forward_now(timer, limit_judge(vm));
 	return HRTIMER_RESTART;
 }
 
@@ -142,6 +159,7 @@ void limit_init(struct vmm *vm)
 	compat_hrtimer_setup(&vm->mgmt.limit.timer, limit_look, CLOCK_MONOTONIC,
 			     HRTIMER_MODE_REL_SOFT);
 }
+EXPORT_FOR_TEST(limit_init);
 
 /**
  * limit_set() - limit a VM, or let it go
@@ -149,21 +167,22 @@ void limit_init(struct vmm *vm)
  * @cpu: percent of a processor, for all vCPUs together; 0: no limit
  * @memory: bytes that may be mapped; 0: no limit
  *
+ * A change is a look, too: who changes them often gains nothing by it.
+ *
  * Context: may sleep; one caller at a time.
  */
 void limit_set(struct vmm *vm, u32 cpu, u64 memory)
 {
 	struct vm_limit *l = &vm->mgmt.limit;
+	u64 after;
 
 	hrtimer_cancel(&l->timer);
+	limit_settle(vm);
 	WRITE_ONCE(l->cpu, cpu);
 	WRITE_ONCE(l->memory, memory);
-	l->level = 0;
-	l->looked = ktime_get_ns();
-	limit_used(vm);
 	atomic_set(&vm->mgmt.told, 0);
+	after = limit_judge(vm);
 	if (cpu || memory)
-		hrtimer_start(&l->timer, LIMIT_LOOK_NS, HRTIMER_MODE_REL_SOFT);
-	else
-		limit_hold(vm, 0);
+		hrtimer_start(&l->timer, after, HRTIMER_MODE_REL_SOFT);
 }
+EXPORT_FOR_TEST(limit_set);

@@ -54,10 +54,55 @@ static void limits_share(struct kunit *test)
 	KUNIT_EXPECT_GE(test, used, now / 5);
 }
 
+/* ---- a VM with limits ---- */
+
+static struct vmm *limits_vm(struct kunit *test)
+{
+	struct vmm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	xa_init(&vm->vcpus);
+	init_waitqueue_head(&vm->mgmt.wait);
+	limit_init(vm);
+	return vm;
+}
+
+/* Whoever sets limits anew is not let go by it, and keeps nobody from looking. */
+static void limits_set_again(struct kunit *test)
+{
+	struct vmm *vm = limits_vm(test);
+	struct vm_limit *l = &vm->mgmt.limit;
+
+	limit_set(vm, 2, 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), 0);
+	hrtimer_cancel(&l->timer);
+	/* Half a minute to wait for. */
+	l->level = -600 * MS;
+	limit_set(vm, 2, 0);
+	KUNIT_EXPECT_LT(test, l->level, -200 * MS);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), HELD_CPU);
+	limit_set(vm, 1, 0);
+	KUNIT_EXPECT_LT(test, l->level, -200 * MS);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), HELD_CPU);
+	/* Without a limit there is no account, and the next one begins with a clean slate. */
+	limit_set(vm, 0, 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), 0);
+	limit_set(vm, 1, 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), 0);
+	/* Memory likewise: what is too much is seen at once. */
+	atomic64_set(&vm->stats.pages_4k, 2);
+	limit_set(vm, 0, 2 * PAGE_SIZE - 1);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), HELD_MEMORY);
+	limit_set(vm, 0, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(vm->mgmt.held), 0);
+	hrtimer_cancel(&l->timer);
+}
+
 static struct kunit_case limits_cases[] = {
 	KUNIT_CASE(limits_fill),
 	KUNIT_CASE(limits_look_after),
 	KUNIT_CASE(limits_share),
+	KUNIT_CASE(limits_set_again),
 	{}
 };
 
