@@ -443,6 +443,8 @@ int pit_create(struct vmm *vm, const struct kvm_pit_config *config)
 		return -ENOMEM;
 	ret = pit_register(pit, config->flags & KVM_PIT_SPEAKER_DUMMY);
 	if (ret) {
+		/* A guest may have found it meanwhile, and started its timer. */
+		pit_release(pit);
 		kfree(pit);
 		return ret;
 	}
