@@ -112,20 +112,20 @@ static bool irqfd_gsi_resampled(struct vmm *vm, u32 gsi)
 static void irqfd_unlink(struct irqfd *irqfd)
 {
 	struct vmm *vm = irqfd->vm;
-	bool last = false;
 
 	mutex_lock(&vm->irq.lock);
 	list_del(&irqfd->list);
-	if (irqfd->resamplefd) {
+	if (irqfd->resamplefd)
 		list_del_rcu(&irqfd->resampler);
-		last = !irqfd_gsi_resampled(vm, irqfd->gsi);
-	}
 	mutex_unlock(&vm->irq.lock);
 	if (!irqfd->resamplefd)
 		return;
 	synchronize_rcu_expedited();
-	if (last)
+	/* The line is the next one's, if one has come meanwhile. */
+	mutex_lock(&vm->irq.lock);
+	if (!irqfd_gsi_resampled(vm, irqfd->gsi))
 		irq_set_gsi(vm, irqfd->gsi, IRQ_SOURCE_RESAMPLE, false);
+	mutex_unlock(&vm->irq.lock);
 	if (vm->irq.ioapic)
 		ioapic_scan(vm->irq.ioapic);
 	eventfd_ctx_put(irqfd->resamplefd);

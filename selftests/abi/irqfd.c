@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Interrupts by eventfd. api.rst, KVM_IRQFD. */
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
 #include "vm.h"
@@ -145,6 +146,51 @@ CASE(resample)
 	wait_for(v, 2);
 	CHECK(readable(re, 10000));
 	OK(assign(vm, fd, PIN, KVM_IRQFD_FLAG_DEASSIGN, 0));
+}
+
+/* A masked pin, level-triggered: its IRR bit is the line. */
+static void setup_level_pin(struct vm *vm)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	OK(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+	chip.chip.ioapic.redirtbl[PIN].bits = 0x18000 | VEC;
+	OK(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip));
+}
+
+static bool line_is_high(struct vm *vm)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	OK(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+	return chip.chip.ioapic.irr & BIT(PIN);
+}
+
+/* An eventfd that is closed goes at its own pace: the next one has the line meanwhile. */
+CASE(resample_next)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	int re = OK(eventfd(0, EFD_NONBLOCK)), fd, next;
+	u32 i;
+
+	need_cap(KVM_CAP_IRQFD_RESAMPLE);
+	setup_level_pin(vm);
+	for (i = 0; i < 200; i++) {
+		fd = OK(eventfd(0, EFD_NONBLOCK));
+		next = OK(eventfd(0, EFD_NONBLOCK));
+		OK(assign(vm, fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, re));
+		OK(close(fd));
+		/* So that its removal, on this very processor, is half done. */
+		sched_yield();
+		OK(assign(vm, next, PIN, KVM_IRQFD_FLAG_RESAMPLE, re));
+		signal_fd(next);
+		/* This waits until those are gone that have been closed. */
+		OK(assign(vm, re, PIN, KVM_IRQFD_FLAG_DEASSIGN, 0));
+		CHECK(eventually(line_is_high(vm)));
+		OK(assign(vm, next, PIN, KVM_IRQFD_FLAG_DEASSIGN, 0));
+		CHECK(!line_is_high(vm));
+		OK(close(next));
+	}
 }
 
 CASE(errors)
