@@ -20,21 +20,22 @@
 
 static const char *const rivals[] = { "kvm_intel", "kvm_amd" };
 static DEFINE_MUTEX(crash_lock);	/* what follows */
-static bool hook_taken, rival_coming;
+static bool hook_taken;
+static u8 came;				/* rivals that have come since our load and not gone */
 
-static bool is_rival(const char *name)
-{
-	return match_string(rivals, ARRAY_SIZE(rivals), name) >= 0;
-}
-
-/* A module has a folder in /sys/module from before its init to after its exit. */
-static bool rival_loaded(void)
+/*
+ * Other than the one that goes, if one does. A module has a folder in /sys/module from before its
+ * init to after its exit.
+ */
+static bool rival_there(int going)
 {
 	struct kobject *folder;
-	bool found = false;
+	bool found = came;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(rivals) && !found; i++) {
+		if (i == going)
+			continue;
 		folder = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, rivals[i]);
 		found = folder;
 		kobject_put(folder);
@@ -61,16 +62,19 @@ static void hook_leave(void)
 static int module_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct module *mod = data;
+	int rival = match_string(rivals, ARRAY_SIZE(rivals), mod->name);
 
-	if (!is_rival(mod->name))
+	if (rival < 0)
 		return NOTIFY_DONE;
 	mutex_lock(&crash_lock);
 	if (event == MODULE_STATE_COMING) {
-		rival_coming = true;
+		came |= BIT(rival);
 		hook_leave();
 	} else if (event == MODULE_STATE_GOING) {
-		rival_coming = false;
-		hook_take();
+		/* Perhaps because this is the other vendor's processor. */
+		came &= ~BIT(rival);
+		if (!rival_there(rival))
+			hook_take();
 	}
 	mutex_unlock(&crash_lock);
 	return NOTIFY_OK;
@@ -93,7 +97,7 @@ int crash_register(void)
 	if (err)
 		return err;
 	mutex_lock(&crash_lock);
-	if (!rival_coming && !rival_loaded())
+	if (!rival_there(-1))
 		hook_take();
 	mutex_unlock(&crash_lock);
 	return 0;

@@ -548,7 +548,9 @@ def lifetime(run):
     else:
         # On Bochs a CPU that comes back and waits by MWAIT is never woken.
         msr, append = [], append + 'idle=halt'
+    other = KVM['vmx' if KVM[run.host] == KVM['svm'] else 'svm']
     cases = run.on_host([*options, '--append', append, '--module', KVM[run.host],
+                         '--file', kernel.module(other) + ':/other-vendor.ko',
                          *boot_files('storm', 'lib.sh', 'lifetime.sh')], '/lifetime.sh')
     return cases + run.on_host([*options, '--append', append, *msr, '--boots', '3', '--file',
                                 kernel.bzimage + ':/bzImage',
