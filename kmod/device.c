@@ -105,6 +105,7 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
 

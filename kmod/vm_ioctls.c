@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The ioctls of a VM: a table, and handlers of a few lines that call the rooms. */
+#include <linux/compat.h>
 #include <linux/vmm.h>
 
 #include "backend.h"
@@ -31,14 +32,26 @@ static long do_set_memory(struct ioctl_call *call)
 	return memory_set_region(call->vm, call->arg);
 }
 
+/* 32-bit clients fill only half of the union that a pointer is in. */
+static void __user *client_ptr(void __user *ptr)
+{
+	return in_compat_syscall() ? compat_ptr((unsigned long)ptr) : ptr;
+}
+
 static long do_get_dirty_log(struct ioctl_call *call)
 {
-	return memory_get_dirty_log(call->vm, call->arg);
+	struct kvm_dirty_log *log = call->arg;
+
+	log->dirty_bitmap = client_ptr(log->dirty_bitmap);
+	return memory_get_dirty_log(call->vm, log);
 }
 
 static long do_clear_dirty_log(struct ioctl_call *call)
 {
-	return memory_clear_dirty_log(call->vm, call->arg);
+	struct kvm_clear_dirty_log *log = call->arg;
+
+	log->dirty_bitmap = client_ptr(log->dirty_bitmap);
+	return memory_clear_dirty_log(call->vm, log);
 }
 
 static long do_reset_rings(struct ioctl_call *call)

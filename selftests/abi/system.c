@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include "vm.h"
 
 #define SUITE "vm"
@@ -321,4 +322,71 @@ CASE(bad_pointers)
 	CHECK_ERRNO(ioctl(dev_fd(), KVM_GET_SUPPORTED_CPUID, 8), EFAULT);
 	CHECK_ERRNO(ioctl(dev_fd(), KVM_GET_MSR_INDEX_LIST, 8), EFAULT);
 	run_done(v);
+}
+
+/* A system call as 32-bit programs make it: what it points to is below 4G. */
+static int syscall32(u32 nr, u32 a, u32 b, void *c)
+{
+	u64 ret = nr;
+
+	asm volatile("int $0x80"
+		     : "+a"(ret)
+		     : "b"(a), "c"(b), "d"(c)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return (int)ret;
+}
+
+#define IOCTL32  54
+#define GETPID32 20
+
+static bool has_syscall32(void)
+{
+	int status;
+	pid_t pid = OK(fork());
+
+	if (!pid)
+		_exit(syscall32(GETPID32, 0, 0, NULL) != getpid());
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+static void guest_store(volatile u64 *p)
+{
+	*p = 1;
+	GUEST_DONE();
+}
+
+CASE(compat)
+{
+	static u8 page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+	static struct kvm_regs regs;
+	static struct kvm_dirty_log log = { .slot = 1 };
+	static struct kvm_clear_dirty_log clear = { .slot = 1, .num_pages = 1 };
+	static struct kvm_userspace_memory_region region = {
+		.slot = 1,
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.guest_phys_addr = HOLE_BASE,
+		.memory_size = PAGE_SIZE,
+	};
+	static u64 bits;
+	struct vm *vm;
+	struct vcpu *v;
+
+	if (!has_syscall32())
+		SKIP("the host does not serve 32-bit programs");
+	CHECK_EQ(syscall32(IOCTL32, dev_fd(), KVM_GET_API_VERSION, NULL), 12);
+	vm = vm_create(0);
+	v = vcpu_new(vm, 0, guest_store, HOLE_BASE);
+	region.userspace_addr = (u64)page;
+	CHECK_EQ(syscall32(IOCTL32, vm->fd, KVM_SET_USER_MEMORY_REGION, &region), 0);
+	CHECK_EQ(syscall32(IOCTL32, v->fd, KVM_GET_REGS, &regs), 0);
+	CHECK_EQ(regs.rip, get_regs(v).rip);
+	CHECK_EQ(syscall32(IOCTL32, v->fd, KVM_RUN, NULL), 0);
+	CHECK(vcpu_take_ucall(v) && v->uc.kind == UCALL_DONE);
+	CHECK_EQ(page[0], 1);
+	/* 32-bit programs need not fill the other half of a pointer's place. */
+	log.padding2 = (u64)&bits | 0xdeadbeefull << 32;
+	clear.padding2 = log.padding2;
+	CHECK_EQ(syscall32(IOCTL32, vm->fd, KVM_GET_DIRTY_LOG, &log), 0);
+	CHECK_EQ(bits, 1);
+	CHECK_EQ(syscall32(IOCTL32, vm->fd, KVM_CLEAR_DIRTY_LOG, &clear), 0);
 }
