@@ -370,6 +370,7 @@ static void run_note_pid(struct vcpu *vcpu)
 		return;
 	get_pid(new);
 	rcu_assign_pointer(vcpu->pid, new);
+	steal_thread(vcpu);
 	if (old) {
 		synchronize_rcu();
 		put_pid(old);

@@ -36,9 +36,8 @@ struct vcpu_pv {
 	u64 system_time;	/* [m] MSR_KVM_SYSTEM_TIME */
 	u64 steal_time;		/* [m] MSR_KVM_STEAL_TIME */
 	u64 eoi;		/* [m] MSR_KVM_PV_EOI_EN */
-	u64 run_delay;		/* [m] of @runner, as of the last update of the steal time */
+	u64 run_delay;		/* [m] the thread's, as of the last update of the steal time */
 	u64 call_page;		/* [m] MSR_VMM_HYPERCALL_PAGE */
-	const void *runner;	/* [m] the task that ran then; only compared */
 	/* Asynchronous page faults: apf.c */
 	u64 apf_en;		/* [m] MSR_KVM_ASYNC_PF_EN */
 	u8 apf_vector;		/* [m] MSR_KVM_ASYNC_PF_INT */
@@ -69,6 +68,7 @@ long clock_pairing(struct vcpu *vcpu, gpa_t gpa, u64 type); /* KVM_HC_CLOCK_PAIR
 
 /* steal.c */
 void steal_arrive(struct vcpu *vcpu);			/* preemption off: has time been lost? */
+void steal_thread(struct vcpu *vcpu);
 void steal_update(struct vcpu *vcpu);			/* REQ_STEAL */
 void steal_away(struct vcpu *vcpu);	/* between two instructions: it will not run for a while */
 

@@ -23,6 +23,17 @@ void steal_arrive(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_STEAL);
 }
 
+/**
+ * steal_thread() - another thread runs a vCPU from now on
+ * @vcpu: the vCPU, the thread is current
+ *
+ * What it has waited for before was not this vCPU's time.
+ */
+void steal_thread(struct vcpu *vcpu)
+{
+	vcpu->pv.run_delay = steal_clock(vcpu);
+}
+
 static gpa_t steal_gpa(const struct vcpu *vcpu, size_t member)
 {
 	return (vcpu->pv.steal_time & KVM_STEAL_VALID_BITS) + member;
@@ -77,12 +88,9 @@ static void steal_version(struct vcpu *vcpu, u32 version)
  */
 void steal_update(struct vcpu *vcpu)
 {
-	u64 delay = steal_clock(vcpu), stolen = 0;
+	u64 delay = steal_clock(vcpu), stolen = delay - vcpu->pv.run_delay;
 	struct kvm_steal_time st;
 
-	if (vcpu->pv.runner == current)
-		stolen = delay - vcpu->pv.run_delay;
-	vcpu->pv.runner = current;
 	vcpu->pv.run_delay = delay;
 	if (!(vcpu->pv.steal_time & KVM_MSR_ENABLED) ||
 	    memory_read(vcpu->vm, steal_gpa(vcpu, 0), &st, offsetof(struct kvm_steal_time, pad)))

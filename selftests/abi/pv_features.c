@@ -617,6 +617,52 @@ CASE(tlb_flush, .oracle = "in-tree KVM does not mark a vCPU that halts")
 	CHECK_STAT(sleeper, "pv_tlb_flush", 1);
 }
 
+static void guest_tells_steal(void)
+{
+	wrmsr(MSR_KVM_STEAL_TIME, (u64)&steal | KVM_MSR_ENABLED);
+	for (;;)
+		GUEST_SYNC2(1, *(volatile u64 *)&steal.steal, 0);
+}
+
+static void *run_to_sync(void *vcpu)
+{
+	struct vcpu *v = vcpu;
+
+	run_sync(v, 1);
+	return NULL;
+}
+
+/* Others have to wait for it. */
+static void *hog(void *end)
+{
+	SPIN_UNTIL(*(volatile bool *)end);
+	return NULL;
+}
+
+/* What one thread waited for is not compared with what another did. */
+CASE(steal_of_threads, .oracle = "in-tree KVM takes the difference of two threads' run delays")
+{
+	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_tells_steal, 0);
+	bool end = false;
+	u64 before = 0;
+	pthread_t t, h;
+	u32 i;
+
+	need_feature(KVM_FEATURE_STEAL_TIME);
+	stay_here();
+	CHECK_EQ(pthread_create(&h, NULL, hog, &end), 0);
+	for (i = 0; i < 100; i++) {
+		CHECK_EQ(pthread_create(&t, NULL, run_to_sync, v), 0);
+		CHECK_EQ(pthread_join(t, NULL), 0);
+		CHECK(v->uc.args[1] >= before);
+		before = v->uc.args[1];
+		/* The next one may have this one's memory. */
+		host_sleep_ms(20);
+	}
+	*(volatile bool *)&end = true;
+	CHECK_EQ(pthread_join(h, NULL), 0);
+}
+
 static void on_signal(int sig)
 {
 	(void)sig;
