@@ -369,7 +369,7 @@ static void run_note_pid(struct vcpu *vcpu)
 	if (old == new)
 		return;
 	get_pid(new);
-	rcu_assign_pointer(vcpu->pid, new);
+	limit_thread(vcpu, new);
 	steal_thread(vcpu);
 	if (old) {
 		synchronize_rcu();
@@ -420,6 +420,7 @@ long vcpu_run(struct vcpu *vcpu)
 	fpu_put_guest(vcpu);
 	run_cycles_end(vcpu);
 	vcpu->stats.user_exits++;
+	limit_leave(&vcpu->limit);
 	run_publish(vcpu);
 	run_sigset_swap_out(vcpu);
 	/* The swap recalculates TIF_SIGPENDING; without it the restart would be seen outside. */

@@ -66,30 +66,60 @@ u64 mgmt_resident(const struct vmm *vm)
 	       (u64)atomic64_read(&vm->stats.pages_1g) * PUD_SIZE;
 }
 
-/* What the vCPUs' threads have run since the last look. */
+/* What a vCPU has used since the last look; the lock is held. */
+static u64 limit_take(struct vcpu *vcpu)
+{
+	struct vcpu_limit *l = &vcpu->limit;
+	u64 used = l->owed, ran;
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = pid_task(rcu_dereference(vcpu->pid), PIDTYPE_PID);
+	ran = task ? READ_ONCE(task->se.sum_exec_runtime) : READ_ONCE(l->left);
+	rcu_read_unlock();
+	/* One that has ended may have been looked at after it left KVM_RUN. */
+	ran = max(ran, l->ran);
+	used += ran - l->ran;
+	l->ran = ran;
+	l->owed = 0;
+	return used;
+}
+
 static u64 limit_used(struct vmm *vm)
 {
 	struct vcpu *vcpu;
 	unsigned long i;
 	u64 used = 0;
 
-	KVM_VCPUS_FOR_EACH(i, vcpu, vm) {
-		struct task_struct *task;
-
-		rcu_read_lock();
-		task = pid_task(rcu_dereference(vcpu->pid), PIDTYPE_PID);
-		if (task) {
-			u64 ran = READ_ONCE(task->se.sum_exec_runtime);
-
-			if (vcpu->limit.runner == task)
-				used += ran - vcpu->limit.ran;
-			vcpu->limit.runner = task;
-			vcpu->limit.ran = ran;
-		}
-		rcu_read_unlock();
-	}
+	spin_lock_bh(&vm->mgmt.limit.lock);
+	KVM_VCPUS_FOR_EACH(i, vcpu, vm)
+		used += limit_take(vcpu);
+	spin_unlock_bh(&vm->mgmt.limit.lock);
 	return used;
 }
+
+/**
+ * limit_thread() - another thread runs a vCPU from now on
+ * @vcpu: the vCPU
+ * @pid: of the thread, which is current
+ *
+ * What the one before has run since its last tick is not known: it is taken for a whole one, so
+ * that nobody evades a limit by threads that are too short-lived to be seen.
+ */
+void limit_thread(struct vcpu *vcpu, struct pid *pid)
+{
+	struct vcpu_limit *l = &vcpu->limit;
+	spinlock_t *lock = &vcpu->vm->mgmt.limit.lock;
+
+	spin_lock_bh(lock);
+	if (rcu_access_pointer(vcpu->pid))
+		l->owed = limit_take(vcpu) + TICK_NSEC;
+	rcu_assign_pointer(vcpu->pid, pid);
+	l->ran = current->se.sum_exec_runtime;
+	l->left = l->ran;
+	spin_unlock_bh(lock);
+}
+EXPORT_FOR_TEST(limit_thread);
 
 static void limit_hold(struct vmm *vm, u32 held)
 {
@@ -156,6 +186,7 @@ static enum hrtimer_restart limit_look(struct hrtimer *timer)
  */
 void limit_init(struct vmm *vm)
 {
+	spin_lock_init(&vm->mgmt.limit.lock);
 	compat_hrtimer_setup(&vm->mgmt.limit.timer, limit_look, CLOCK_MONOTONIC,
 			     HRTIMER_MODE_REL_SOFT);
 }

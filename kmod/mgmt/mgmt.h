@@ -33,12 +33,14 @@ struct vm_limit {
 	u64 memory;		/* bytes; 0: none */
 	s64 level;		/* ns of a processor that are left */
 	u64 looked;		/* when that was so */
+	spinlock_t lock;	/* the vCPUs' threads, and what has been counted of them */
 };
 
-/* struct vcpu_limit - a vCPU's part of it */
+/* struct vcpu_limit - a vCPU's part of it, under its lock but for what its thread writes */
 struct vcpu_limit {
-	const void *runner;	/* its thread at the last look, only compared, and */
-	u64 ran;		/* how long that had run then */
+	u64 ran;		/* ns that its thread had run at the last look */
+	u64 owed;		/* ns that others have run it since */
+	u64 left;		/* [thread] ns that it had run when it left KVM_RUN */
 	u64 waited;		/* ns that limits have held it: stolen, as the guest sees it */
 };
 
@@ -97,6 +99,13 @@ u64 limit_look_after(s64 level, u32 percent, u32 vcpus);
 u64 mgmt_resident(const struct vmm *vm);
 void limit_init(struct vmm *vm);
 void limit_set(struct vmm *vm, u32 cpu, u64 memory);
+void limit_thread(struct vcpu *vcpu, struct pid *pid);
+
+/* KVM_RUN ends. */
+static inline void limit_leave(struct vcpu_limit *limit)
+{
+	WRITE_ONCE(limit->left, current->se.sum_exec_runtime);
+}
 
 /* netlink.c. netlink_event(): may sleep; reason may be NULL. */
 int netlink_module_init(void);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The bucket that limits a VM's time: what flows in, what is overdrawn, when to look again. */
 #include <kunit/test.h>
+#include <linux/kthread.h>
 
 #include "../vmm.h"
 #include "suites.h"
@@ -98,11 +99,66 @@ static void limits_set_again(struct kunit *test)
 	hrtimer_cancel(&l->timer);
 }
 
+#define THREADS	3
+#define BURNT	(20 * MS)
+
+/* One that runs the vCPU for a while and is gone. */
+static int limits_thread(void *data)
+{
+	struct vcpu *vcpu = data;
+	u64 from;
+
+	limit_thread(vcpu, get_task_pid(current, PIDTYPE_PID));
+	from = vcpu->limit.left;
+	while (current->se.sum_exec_runtime < from + BURNT)
+		cond_resched();
+	limit_leave(&vcpu->limit);
+	complete(vcpu->backend);
+	return 0;
+}
+
+/* What threads have used counts after they have ended, whenever the limits look. */
+static void limits_threads(struct kunit *test)
+{
+	struct vmm *vm = limits_vm(test);
+	struct vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
+	DECLARE_COMPLETION_ONSTACK(done);
+	struct pid *pids[THREADS];
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, vcpu);
+	vcpu->vm = vm;
+	vcpu->backend = &done;
+	KUNIT_ASSERT_EQ(test, xa_err(xa_store(&vm->vcpus, 0, vcpu, GFP_KERNEL)), 0);
+	atomic_set(&vm->online_vcpus, 1);
+	limit_set(vm, 1, 0);
+	hrtimer_cancel(&vm->mgmt.limit.timer);
+	for (i = 0; i < THREADS; i++) {
+		kthread_run(limits_thread, vcpu, "limits_thread");
+		wait_for_completion(&done);
+		pids[i] = rcu_access_pointer(vcpu->pid);
+	}
+	vm->mgmt.limit.looked = ktime_get_ns();
+	limit_set(vm, 1, 0);
+	/* No more than one percent of 100 ms was left before. */
+	KUNIT_EXPECT_LE(test, vm->mgmt.limit.level, MS - THREADS * BURNT);
+	hrtimer_cancel(&vm->mgmt.limit.timer);
+	/* No part of it is counted twice. */
+	vm->mgmt.limit.level = 0;
+	limit_set(vm, 1, 0);
+	KUNIT_EXPECT_GT(test, vm->mgmt.limit.level, -BURNT);
+	hrtimer_cancel(&vm->mgmt.limit.timer);
+	for (i = 0; i < THREADS; i++)
+		put_pid(pids[i]);
+	xa_destroy(&vm->vcpus);
+}
+
 static struct kunit_case limits_cases[] = {
 	KUNIT_CASE(limits_fill),
 	KUNIT_CASE(limits_look_after),
 	KUNIT_CASE(limits_share),
 	KUNIT_CASE(limits_set_again),
+	KUNIT_CASE(limits_threads),
 	{}
 };
 

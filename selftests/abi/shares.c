@@ -358,6 +358,35 @@ CASE(limit_event)
 	await_limited(&listener, s.id, "processor time");
 }
 
+static void guest_counts_some(void)
+{
+	for (;;) {
+		u64 end = count + 100000;
+
+		while (count < end)
+			count++;
+		GUEST_SYNC(0);
+	}
+}
+
+/* Threads that are not there for long enough to be looked at twice. */
+CASE(cpu_limit_of_threads, .timeout = 120)
+{
+	struct nl nl = nl_open(), listener = listen_to_events();
+	struct vm *vm = vm_create(0);
+	struct vcpu *v = vcpu_new(vm, 0, guest_counts_some, 0);
+	u64 id = vm_id(vm);
+	pthread_t thread;
+	u32 i;
+
+	CHECK_EQ(limit_cpu(&nl, id, 10), 0);
+	for (i = 0; i < 50; i++) {
+		CHECK_EQ(pthread_create(&thread, NULL, run_thread, v), 0);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+	}
+	await_limited(&listener, id, "processor time");
+}
+
 /* ---- whose ---- */
 
 /* An owner may tighten limits, not loosen them. */
