@@ -293,10 +293,12 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 	const u32 *page = (const u32 *)s->regs;
 	struct lapic *apic = vcpu->apic;
 	unsigned int i;
+	u64 deadline;
 
 	if (apic->x2apic &&
 	    page[APIC_ID / 4] != (lapic_short_id(apic) ? vcpu->id << 24 : vcpu->id))
 		return -EINVAL;
+	deadline = lapic_tsc_deadline_get(vcpu);
 	lapic_timer_stop(apic);
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		lapic_reg_set(apic, plain[i], page[plain[i] / 4] & lapic_writable(apic, plain[i]));
@@ -315,6 +317,9 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 	lapic_map_rebuild(vcpu->vm);
 	if (!lapic_deadline_mode(apic) && page[APIC_TMICT / 4])
 		lapic_timer_start(apic, page[APIC_TMCCT / 4]);
+	/* The deadline is an MSR, and stays as long as the mode does. */
+	if (deadline)
+		lapic_tsc_deadline_set(vcpu, deadline);
 	vcpu_request(vcpu, REQ_EVENT);
 	vcpu_wake(vcpu);
 	return 0;

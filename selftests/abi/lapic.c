@@ -461,6 +461,47 @@ CASE(timer_deadline)
 	run_done(start(guest_deadline));
 }
 
+#define FAR_OFF (1ull << 45)
+
+static void guest_deadline_kept(void)
+{
+	guest_on(VEC, guest_count_irq);
+	apic_enable();
+	apic_write(APIC_LVTT, LVT_DEADLINE | VEC);
+	wrmsr(MSR_TSC_DEADLINE, FAR_OFF);
+	GUEST_SYNC(1);
+	sti_hlt_cli();
+	GASSERT_EQ(irqs()[VEC], 1);
+	wrmsr(MSR_TSC_DEADLINE, 2 * FAR_OFF);
+	GUEST_SYNC(2);
+	GASSERT_EQ(rdmsr(MSR_TSC_DEADLINE), 0);
+	GUEST_DONE();
+}
+
+/* The deadline is not part of the APIC's state, but goes with the timer's mode. */
+CASE(timer_deadline_kept)
+{
+	struct vcpu *v = start(guest_deadline_kept);
+	struct kvm_lapic_state s;
+
+	need_cap(KVM_CAP_TSC_DEADLINE_TIMER);
+	CHECK_EQ(set_msr(v, MSR_TSC, 1), 1);
+	run_sync(v, 1);
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &s));
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &s));
+	CHECK_EQ(get_msr(v, MSR_TSC_DEADLINE), FAR_OFF);
+	CHECK_EQ(set_msr(v, MSR_TSC, FAR_OFF), 1);
+	/* In-tree KVM looks at it again only now. */
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &s));
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &s));
+	run_sync(v, 2);
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &s));
+	*(u32 *)&s.regs[APIC_LVTT] = VEC;
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &s));
+	CHECK_EQ(get_msr(v, MSR_TSC_DEADLINE), 0);
+	run_done(v);
+}
+
 static void guest_x2apic(void)
 {
 	guest_on(VEC, guest_count_irq);
