@@ -152,9 +152,17 @@ void irqfd_vm_release(struct vmm *vm)
 	struct irqfd *irqfd;
 
 	mutex_lock(&vm->irq.lock);
-	list_for_each_entry(irqfd, &vm->irq.irqfds, list)
-		irqfd_kill(irqfd);
+	while (!list_empty(&vm->irq.irqfds)) {
+		list_for_each_entry(irqfd, &vm->irq.irqfds, list)
+			irqfd_kill(irqfd);
+		mutex_unlock(&vm->irq.lock);
+		/* Whoever has marked one dead may be about to queue its removal. */
+		cond_resched();
+		flush_workqueue(irqfd_wq);
+		mutex_lock(&vm->irq.lock);
+	}
 	mutex_unlock(&vm->irq.lock);
+	/* Those that are in no list any more may still lower their line. */
 	flush_workqueue(irqfd_wq);
 }
 
