@@ -139,16 +139,18 @@ bool lapic_post(struct lapic *apic, u8 vector, bool level)
 }
 
 /**
- * lapic_collect() - bring posted interrupts into IRR
+ * lapic_take_posted() - bring posted interrupts into IRR, for one who tells the processor
  * @apic: the vCPU's own
+ *
+ * Return: whether any was posted
  */
-void lapic_collect(struct lapic *apic)
+bool lapic_take_posted(struct lapic *apic)
 {
 	struct posted_irqs *posted = &apic->posted;
 	unsigned int i;
 
 	if (!test_bit(POSTED_ON, &posted->control))
-		return;
+		return false;
 	clear_bit(POSTED_ON, &posted->control);
 	/* Whoever sets a bit that is missed below sets POSTED_ON after it. */
 	smp_mb__after_atomic();
@@ -165,6 +167,20 @@ void lapic_collect(struct lapic *apic)
 		lapic_reg_set(apic, off, lapic_reg(apic, off) | (u32)bits);
 		lapic_reg_set(apic, off + 0x10, lapic_reg(apic, off + 0x10) | bits >> 32);
 	}
+	return true;
+}
+
+/**
+ * lapic_collect() - bring posted interrupts into IRR
+ * @apic: the vCPU's own
+ *
+ * A processor that delivers by itself must be told of them before the next entry: whoever posted
+ * them may have got no further than that, and will notify it in vain.
+ */
+void lapic_collect(struct lapic *apic)
+{
+	if (lapic_take_posted(apic) && lapic_is_virtual(apic))
+		vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
 /**

@@ -173,6 +173,7 @@ u32 lapic_writable(struct lapic *apic, u32 off);
 u32 lapic_reg_read(struct lapic *apic, u32 off);
 int lapic_take(struct lapic *apic);
 void lapic_write_tpr(struct lapic *apic, u32 tpr);
+bool lapic_take_posted(struct lapic *apic);
 void lapic_collect(struct lapic *apic);		/* the vCPU's own thread */
 int lapic_irr(struct lapic *apic);		/* likewise: the highest of IRR, -1: none */
 int lapic_isr(const struct lapic *apic);	/* likewise: the highest of ISR, -1: none */

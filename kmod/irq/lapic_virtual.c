@@ -79,12 +79,12 @@ void lapic_virtual_sync(struct vcpu *vcpu)
 {
 	const struct ioapic *ioapic = vcpu->vm->irq.ioapic;
 	struct lapic *apic = vcpu->apic;
-	struct apic_sync sync = {
-		.irr = max(lapic_irr(apic), 0),
-		.isr = max(lapic_isr(apic), 0),
-	};
+	struct apic_sync sync;
 	unsigned int i;
 
+	lapic_take_posted(apic);
+	sync.irr = max(lapic_highest(apic, APIC_IRR), 0);
+	sync.isr = max(lapic_isr(apic), 0);
 	for (i = 0; i < ARRAY_SIZE(sync.eoi_exits); i++) {
 		u32 tmr = APIC_TMR + i * 0x20;
 

@@ -137,10 +137,43 @@ static void all_notices(struct kunit *test)
 	static_call_update(backend_post_irqs, real);
 }
 
+/*
+ * Whoever posts has set ON and not told yet: a processor that delivers by itself, and will find
+ * nothing in the descriptor, learns it from the entry.
+ */
+static void collected_before_told(struct kunit *test)
+{
+	struct vcpu *vcpu = boot(test);
+	struct posted_irqs *posted = lapic_posted(vcpu);
+	struct kvm_lapic_state *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	vcpu->policy.apic = APIC_VIRTUAL_XAPIC;
+	set_bit(0x41, posted->vectors);
+	set_bit(POSTED_ON, &posted->control);
+	vcpu->requests = 0;
+	lapic_get_state(vcpu, s);
+	KUNIT_EXPECT_TRUE(test, lapic_test(vcpu->apic, APIC_IRR, 0x41));
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_EVENT, &vcpu->requests));
+	/* Nothing new: nothing to tell. */
+	vcpu->requests = 0;
+	lapic_get_state(vcpu, s);
+	KUNIT_EXPECT_FALSE(test, test_bit(REQ_EVENT, &vcpu->requests));
+	/* Too low to be taken now. */
+	apic_write_reg(vcpu, APIC_TASKPRI, 0x60);
+	set_bit(0x51, posted->vectors);
+	set_bit(POSTED_ON, &posted->control);
+	vcpu->requests = 0;
+	KUNIT_EXPECT_EQ(test, lapic_pending(vcpu), -1);
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_EVENT, &vcpu->requests));
+	vcpu->policy.apic = APIC_VIRTUAL_NONE;
+}
+
 static struct kunit_case posted_cases[] = {
 	KUNIT_CASE(until_collected),
 	KUNIT_CASE(on_comes_last),
 	KUNIT_CASE(all_notices),
+	KUNIT_CASE(collected_before_told),
 	{}
 };
 
