@@ -13,7 +13,8 @@
 #define CR0_FLUSHES	(X86_CR0_PG | X86_CR0_WP)
 #define CR4_FLUSHES	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | \
 			 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_LA57)
-/* Bits whose change loads the PDPTEs in PAE mode (SDM vol. 3A, 4.4.1). */
+/* Bits whose change loads the PDPTEs in PAE mode (SDM vol. 3A, 4.4.1); CR0.PG beside. */
+#define CR0_PDPTE_BITS	(X86_CR0_CD | X86_CR0_NW)
 #define CR4_PDPTE_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
 
 #define CR3_NOFLUSH	BIT_ULL(63)	/* keep the translations of this PCID */
@@ -87,6 +88,19 @@ static bool cr0_paging_allowed(struct vcpu *vcpu, u64 val)
 	return !(st->cr4 & X86_CR4_PAE) || !interp_load_pdptes(vcpu, st->cr3);
 }
 
+static bool cr0_allowed(struct vcpu *vcpu, u64 val, u64 changed)
+{
+	struct vcpu_state *st = &vcpu->state;
+
+	if (changed & X86_CR0_PG)
+		return cr0_paging_allowed(vcpu, val);
+	if (!backend_caps.pdptes || !(changed & CR0_PDPTE_BITS) || !(val & X86_CR0_PG) ||
+	    !(st->cr4 & X86_CR4_PAE) || (st->efer & EFER_LMA))
+		return true;
+	vcpu_request(vcpu, REQ_TLB_FLUSH_GUEST);
+	return !interp_load_pdptes(vcpu, st->cr3);
+}
+
 static int cr0_write(struct vcpu *vcpu, u64 val)
 {
 	struct vcpu_state *st = state_get(vcpu, STATE_CRS | STATE_SEGS);
@@ -96,7 +110,7 @@ static int cr0_write(struct vcpu *vcpu, u64 val)
 		return 1;
 	val = (val & CR0_SETTABLE) | X86_CR0_ET;
 	changed = val ^ st->cr0;
-	if ((changed & X86_CR0_PG) && !cr0_paging_allowed(vcpu, val))
+	if (!cr0_allowed(vcpu, val, changed))
 		return 1;
 	st->cr0 = val;
 	if ((val & X86_CR0_PG) && (st->efer & EFER_LME))

@@ -204,6 +204,31 @@ CASE(paging_pae)
 	CHECK_EQ(pt[0] & (PTE_A | PTE_D), PTE_A | PTE_D);
 }
 
+/* A change of CR0.CD has the processor look at the four entries again (SDM vol. 3A, 4.4.1). */
+BLOB(cr0_cd, 32,
+     "lidt 0x7000\n"
+     "out %eax, $0x81\n"
+     "mov %cr0, %eax\n or $0x40000000, %eax\n mov %eax, %cr0\n"
+     "mov 0x40000000, %eax\n out %eax, $0x81\n"
+     "hlt\n");
+
+CASE(cr0_loads_pdptes)
+{
+	struct vm *vm = vm_create(0);
+	u64 *pdpt = gpa_hva(vm, 0x900020), *pd = gpa_hva(vm, 0x901000);
+	struct vcpu *v;
+
+	pdpt[0] = 0x901000 | PTE_P;
+	pd[0] = 0 | PTE_PS | PTE_P | PTE_W;
+	v = start_paging32(vm, CR4_PAE, 0x900020);
+	load_blob(vm, REAL_BASE, cr0_cd);
+	report(v);
+	pd[PAGE_SIZE / 8] = FREE_BASE | PTE_PS | PTE_P | PTE_W;
+	pdpt[1] = 0x902000 | PTE_P;
+	CHECK_EQ(report(v), 0x11223344);
+	vcpu_run_exit(v, KVM_EXIT_HLT);
+}
+
 /* MMIO behind 32-bit and PAE tables: the interpreter walks them itself. */
 BLOB(paging32_mmio, 32, "mov 0x08400008, %eax\n out %eax, $0x81\n movl $7, 0x0840000c\n hlt\n");
 
