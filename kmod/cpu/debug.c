@@ -232,6 +232,17 @@ int dr_access(struct vcpu *vcpu)
 
 /* ---- #DB and #BP ---- */
 
+/* A #DB ends the trapping of branches (SDM vol. 3B, 18.4.3). */
+static void debug_clear_btf(struct vcpu *vcpu)
+{
+	u64 *debugctl = &vcpu->msrs.debugctl;
+
+	if (!(*debugctl & DEBUGCTLMSR_BTF))
+		return;
+	*debugctl &= ~(u64)DEBUGCTLMSR_BTF;
+	backend_set_msr(vcpu, MSR_IA32_DEBUGCTLMSR, *debugctl);
+}
+
 /* Delivery of #DB sets bits of DR6, which only software clears, and lifts general detect. */
 void debug_deliver_payload(struct vcpu *vcpu, u64 payload)
 {
@@ -241,6 +252,7 @@ void debug_deliver_payload(struct vcpu *vcpu, u64 payload)
 	set_guest_dr6(vcpu, dr6 | (payload & DR6_SETTABLE));
 	if (guest_dr7(vcpu) & DR7_GD_BIT)
 		set_guest_dr7(vcpu, guest_dr7(vcpu) & ~DR7_GD_BIT);
+	debug_clear_btf(vcpu);
 }
 
 int debug_to_user(struct vcpu *vcpu, u32 vector, u64 dr6)
@@ -297,16 +309,20 @@ int debug_exception(struct vcpu *vcpu)
  * @vcpu: the vCPU; RIP is behind the instruction
  * @rflags_before: RFLAGS when it began: TF traps afterwards (APM vol. 2, 13.1.4)
  *
+ * With DEBUGCTL.BTF only branches trap: no instruction that exits is one, and those that are
+ * interpreted are so few that they go unnoticed.
+ *
  * Return: RESUME_USER: user space single-steps; RESUME_GUEST
  */
 int debug_after_insn(struct vcpu *vcpu, u64 rflags_before)
 {
 	if (vcpu->debug.guest_debug & KVM_GUESTDBG_SINGLESTEP)
 		return debug_to_user(vcpu, DB_VECTOR, DR6_STEP);
-	if (rflags_before & X86_EFLAGS_TF)
+	if ((rflags_before & X86_EFLAGS_TF) && !(vcpu->msrs.debugctl & DEBUGCTLMSR_BTF))
 		events_raise_payload(vcpu, DB_VECTOR, false, 0, DR6_STEP);
 	return RESUME_GUEST;
 }
+EXPORT_FOR_TEST(debug_after_insn);
 
 /* ---- ioctls ---- */
 

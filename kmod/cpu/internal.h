@@ -113,7 +113,7 @@ u32 events_decide(struct vcpu *vcpu);		/* WINDOW_* */
 
 /* debug.c */
 void debug_reset(struct vcpu *vcpu);
-void debug_deliver_payload(struct vcpu *vcpu, u64 payload);	/* DR6, DR7.GD of a #DB */
+void debug_deliver_payload(struct vcpu *vcpu, u64 payload);	/* DR6, DR7.GD, BTF of a #DB */
 /* KVM_EXIT_DEBUG: always RESUME_USER */
 int debug_to_user(struct vcpu *vcpu, u32 vector, u64 dr6);
 

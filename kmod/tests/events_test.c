@@ -120,6 +120,7 @@ static void deliver_debug(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, dr_write(vcpu, 6, 0x3), 0);
 	KUNIT_EXPECT_EQ(test, dr_write(vcpu, 7, DR7_GD_BIT), 0);
+	vcpu->msrs.debugctl = DEBUGCTLMSR_BTF | DEBUGCTLMSR_LBR;
 	events_raise_payload(vcpu, DB_VECTOR, false, 0, DR6_STEP);
 	decide(vcpu);
 	KUNIT_EXPECT_EQ(test, dr_read(vcpu, 6, &dr), 0);
@@ -128,6 +129,21 @@ static void deliver_debug(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dr_read(vcpu, 7, &dr), 0);
 	KUNIT_EXPECT_EQ(test, dr, DR7_ONES);
 	KUNIT_EXPECT_FALSE(test, vcpu->state.rflags & X86_EFLAGS_RF);
+	/* Branches trap once. */
+	KUNIT_EXPECT_EQ(test, vcpu->msrs.debugctl, DEBUGCTLMSR_LBR);
+}
+
+/* With BTF, TF traps branches: what is stepped over is none. */
+static void step_of_branches(struct kunit *test)
+{
+	struct vcpu *vcpu = cpu_fixture_vcpu(test);
+
+	vcpu->msrs.debugctl = DEBUGCTLMSR_BTF;
+	KUNIT_EXPECT_EQ(test, debug_after_insn(vcpu, X86_EFLAGS_TF), RESUME_GUEST);
+	KUNIT_EXPECT_FALSE(test, vcpu->events.exception.pending);
+	vcpu->msrs.debugctl = 0;
+	KUNIT_EXPECT_EQ(test, debug_after_insn(vcpu, X86_EFLAGS_TF), RESUME_GUEST);
+	KUNIT_EXPECT_TRUE(test, vcpu->events.exception.pending);
 }
 
 static void deliver_in_real_mode(struct kunit *test)
@@ -380,6 +396,7 @@ static struct kunit_case events_cases[] = {
 	KUNIT_CASE(watches_tpr),
 	KUNIT_CASE(deliver_page_fault),
 	KUNIT_CASE(deliver_debug),
+	KUNIT_CASE(step_of_branches),
 	KUNIT_CASE(deliver_in_real_mode),
 	KUNIT_CASE(deliver_in_order),
 	KUNIT_CASE(interrupts_wait),
