@@ -20,6 +20,7 @@
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include <asm/tlbflush.h>
 
 #include "../memory/tdp_format.h"
@@ -433,8 +434,11 @@ int vmx_cpu_enable(void)
 		return -EBUSY;
 	vmx_lock_feat_ctl();
 	cr4_set_bits(X86_CR4_VMXE);
+	/* Some processors cannot trace with VMX on. */
+	intel_pt_handle_vmx(1);
 	err = vmx_on(__pa(c->vmxon));
 	if (err) {
+		intel_pt_handle_vmx(0);
 		cr4_clear_bits(X86_CR4_VMXE);
 		return err;
 	}
@@ -475,6 +479,7 @@ void vmx_cpu_disable(void)
 	INIT_LIST_HEAD(&c->loaded);
 	c->current_vmcs = NULL;
 	asm volatile("1: vmxoff\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "cc", "memory");
+	intel_pt_handle_vmx(0);
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
