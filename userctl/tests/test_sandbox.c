@@ -186,6 +186,16 @@ static int accept_peer(void)
 	return accept4(STDIN_FILENO, NULL, NULL, 0) < 0 ? errno : 0;
 }
 
+/* What ends a disk's requests: of a file, and of one with a server. */
+static int end_requests(void)
+{
+	char byte = 0;
+
+	if (fdatasync(-1) != -1 || pwrite(-1, &byte, 1, 0) != -1)
+		return 1;
+	return send(-1, &byte, 1, 0) == -1 && recv(-1, &byte, 1, 0) == -1 ? 42 : 2;
+}
+
 static int look_around(void)
 {
 	static const char *const places[] = { "/bin", "/usr", "/home", "/root", "/dev", "/proc/1" };
@@ -319,6 +329,16 @@ static void roles_differ(void)
 	check_ended(accept_peer, ROLE_CONSOLE, "accept4");
 }
 
+/* A guest resets a disk by a register, and that is in the thread of its vCPU. */
+static void vcpu_resets_disk(void)
+{
+	const struct attempt a = { .run = end_requests,
+				   .role = ROLE_VCPU,
+				   .cfg = { .name = "web" } };
+
+	CHECK_EQ(try(&a), 42);
+}
+
 static void has_no_privileges(void)
 {
 	const struct attempt a = { .run = has_status, .cfg = { .name = "web" } };
@@ -400,5 +420,5 @@ static void keeper_keeps(void)
 }
 
 TAP_MAIN(TEST(does_its_work), TEST(opens_nothing), TEST(executes_nothing), TEST(traces_nobody),
-	 TEST(makes_no_sockets), TEST(sees_no_files), TEST(roles_differ), TEST(has_no_privileges),
-	 TEST(keeps_to_its_share), TEST(unknown_user), TEST(keeper_keeps));
+	 TEST(makes_no_sockets), TEST(sees_no_files), TEST(roles_differ), TEST(vcpu_resets_disk),
+	 TEST(has_no_privileges), TEST(keeps_to_its_share), TEST(unknown_user), TEST(keeper_keeps));
