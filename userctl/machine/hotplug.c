@@ -91,7 +91,7 @@ static void release_slots(struct machine *m, uint32_t slots)
 	}
 }
 
-static void reap(struct machine *m)
+void hotplug_reap(struct machine *m)
 {
 	release_slots(m, pci_hotplug_reap(&m->peripherals.hotplug));
 }
@@ -102,7 +102,7 @@ static void ejected_ready(void *opaque)
 	uint64_t count;
 
 	(void)!read(m->peripherals.ejected.fd, &count, sizeof(count));
-	reap(m);
+	hotplug_reap(m);
 }
 
 /* ---- the registers ---- */
@@ -274,7 +274,7 @@ struct virtio *hotplug_attach(struct machine *m, const char *kind, const char *s
 	if (can_hotplug(m, err))
 		return NULL;
 	/* A slot that has just become empty is one to use. */
-	reap(m);
+	hotplug_reap(m);
 	text = strdup(spec);
 	if (!text) {
 		fault(err, 1, "out of memory");

@@ -110,6 +110,8 @@ static int attach(struct machine *m, struct virtio *v, struct error *err)
 		v->ops->destroy(v);
 		return -1;
 	}
+	/* The guest may have emptied the slot just now: what was in it still has its place here. */
+	hotplug_reap(m);
 	m->peripherals.dev[v->pci.slot] = v;
 	return 0;
 }

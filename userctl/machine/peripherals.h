@@ -196,6 +196,9 @@ int hotplug_add(struct machine *m, struct error *err);
 int hotplug_start(struct machine *m, struct error *err);
 void hotplug_remove(struct machine *m);
 
+/* Release what the guest has let go. */
+void hotplug_reap(struct machine *m);
+
 /* The device can be taken out; @announce: the guest is told that it has come. */
 void hotplug_own(struct machine *m, struct virtio *v, bool announce);
 

@@ -8,6 +8,8 @@
 
 #include "../devices/pci_hotplug.h"
 #include "../devices/virtio_blk.h"
+#include "../files.h"
+#include "../machine/machine.h"
 #include "driver.h"
 #include "tap.h"
 
@@ -200,13 +202,15 @@ static void hostile(void)
 
 /* ---- a disk that is at work ---- */
 
-static char image[] = "/tmp/vmctl-hotplug-XXXXXX";
+static char image[32];
 static atomic_bool over;
 
 static void make_image(void)
 {
-	int fd = mkstemp(image);
+	int fd;
 
+	strcpy(image, "/tmp/vmctl-hotplug-XXXXXX");
+	fd = mkstemp(image);
 	CHECK(fd >= 0);
 	CHECK_EQ(ftruncate(fd, MiB), 0);
 	close(fd);
@@ -297,4 +301,56 @@ static void busy(void)
 	end();
 }
 
-TAP_MAIN(TEST(comes), TEST(goes), TEST(hostile), TEST(busy));
+/* ---- a machine's disks ---- */
+
+static struct machine machine;
+static struct machine_config config;
+static struct error err;
+
+static void begin_machine(void)
+{
+	struct irq_line none = { 0 };
+
+	memset(&machine, 0, sizeof(machine));
+	memset(&config, 0, sizeof(config));
+	machine.cfg = &config;
+	CHECK_EQ(guest_mem_alloc(&machine.mem, MiB), 0);
+	bus_init(&machine.pio);
+	pci_bus_init(&machine.peripherals.pci, &none);
+	machine.peripherals.has_pci = true;
+	CHECK_EQ(hotplug_add(&machine, &err), 0);
+}
+
+static void end_machine(void)
+{
+	peripherals_stop(&machine);
+	peripherals_remove(&machine);
+	bus_destroy(&machine.pio);
+	guest_mem_free(&machine.mem);
+}
+
+/* The guest lets go of a disk while the next one is made, which gets its slot. */
+static void slot_again(void)
+{
+	struct peripherals *p = &machine.peripherals;
+	unsigned int slot;
+
+	begin_machine();
+	make_image();
+	config.peripherals.disk[0].image = (struct blk_image){ image, BLK_RAW, true };
+	config.peripherals.disk[1].image = config.peripherals.disk[0].image;
+	config.peripherals.disks = 2;
+	CHECK_EQ(peripherals_add_disk(&machine, 0, &err), 0);
+	hotplug_own(&machine, p->disk[0], false);
+	slot = p->disk[0]->pci.slot;
+	pci_hotplug_eject(&p->hotplug, &p->disk[0]->pci);
+	CHECK_EQ(peripherals_add_disk(&machine, 1, &err), 0);
+	CHECK_EQ(p->disk[1]->pci.slot, slot);
+	CHECK(!p->disk[0]);
+	CHECK(p->dev[slot] == p->disk[1]);
+	CHECK_EQ(pci_hotplug_reap(&p->hotplug), 0);
+	unlink(image);
+	end_machine();
+}
+
+TAP_MAIN(TEST(comes), TEST(goes), TEST(hostile), TEST(busy), TEST(slot_again));
