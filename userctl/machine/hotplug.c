@@ -191,6 +191,16 @@ void hotplug_own(struct machine *m, struct virtio *v, bool announce)
 
 /* ---- attach ---- */
 
+/* What was passed for a device that could not be made is not for the next one of its name. */
+static void forget_passed(const char *kind, unsigned int index)
+{
+	char name[VIRTIO_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s%u", kind, index);
+	files_forget(name);
+	blk_nbd_forget(name);
+}
+
 /* A place in the configuration, and the device on the bus. */
 static struct virtio *make_disk(struct machine *m, char *text, struct error *err)
 {
@@ -205,6 +215,7 @@ static struct virtio *make_disk(struct machine *m, char *text, struct error *err
 		return NULL;
 	}
 	if (disk_parse(&cfg->disk[i], text, err) || peripherals_add_disk(m, i, err)) {
+		forget_passed("disk", i);
 		forget_disk(cfg, i);
 		return NULL;
 	}
@@ -227,6 +238,7 @@ static struct virtio *make_net(struct machine *m, char *text, struct error *err)
 		return NULL;
 	}
 	if (net_parse(&cfg->net[i], text, err) || peripherals_add_net(m, i, err)) {
+		forget_passed("net", i);
 		forget_net(cfg, i);
 		return NULL;
 	}

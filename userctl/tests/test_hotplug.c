@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../devices/blk_libnbd.h"
 #include "../devices/pci_hotplug.h"
 #include "../devices/virtio_blk.h"
 #include "../files.h"
@@ -353,4 +354,68 @@ static void slot_again(void)
 	end_machine();
 }
 
-TAP_MAIN(TEST(comes), TEST(goes), TEST(hostile), TEST(busy), TEST(slot_again));
+/* As vmctl attach does it, with what it has opened. */
+static bool attach(const char *spec, int fd)
+{
+	struct virtio *v;
+	char copy[80];
+
+	snprintf(copy, sizeof(copy), "%s", spec);
+	CHECK(fd >= 0);
+	files_offer(&fd, 1);
+	v = hotplug_attach(&machine, "disk", copy, &err);
+	files_offer(NULL, 0);
+	return v;
+}
+
+static int serve(const char *path)
+{
+	const struct blk_image qcow2 = { path, BLK_QCOW2, false };
+	pid_t server;
+
+	return virtio_blk_open("disk", &qcow2, &server, &err);
+}
+
+/* What could not be attached is not what the next attempt gets. */
+static void failed_attach(void)
+{
+	char line[200], empty[40], good[40], spec[60];
+	int small, large, none, some;
+
+	make_image();
+	snprintf(empty, sizeof(empty), "%s.empty", image);
+	snprintf(good, sizeof(good), "%s.good", image);
+	snprintf(line, sizeof(line),
+		 "qemu-img create -q -f qcow2 %s 0 && qemu-img create -q -f qcow2 %s 1M", empty,
+		 good);
+	CHECK_EQ(system(line), 0);
+	none = serve(empty);
+	some = serve(good);
+	small = open(image, O_RDWR);
+	CHECK_EQ(unlink(image), 0);
+	CHECK_EQ(ftruncate(small, 513), 0);
+	large = open(image, O_RDWR | O_CREAT, 0600);
+	CHECK_EQ(ftruncate(large, MiB), 0);
+
+	CHECK(libnbd(&err));
+	files_keep_all();
+	files_seal();
+	begin_machine();
+	CHECK(!attach(image, small));
+	CHECK_HAS(err.text, "no multiple of 512");
+	CHECK(attach(image, large));
+	snprintf(spec, sizeof(spec), "%s,format=qcow2", empty);
+	CHECK(!attach(spec, none));
+	CHECK_HAS(err.text, "is empty");
+	snprintf(spec, sizeof(spec), "%s,format=qcow2", good);
+	CHECK(attach(spec, some));
+	end_machine();
+	files_forget("disk0");
+	files_forget("disk1");
+	blk_nbd_forget("disk1");
+	unlink(image);
+	unlink(empty);
+	unlink(good);
+}
+
+TAP_MAIN(TEST(comes), TEST(goes), TEST(hostile), TEST(busy), TEST(slot_again), TEST(failed_attach));
