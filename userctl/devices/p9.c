@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -43,6 +44,9 @@ struct p9 {
 	struct fid fid[FIDS_MAX];
 };
 
+/* Of all shares together: with two descriptors each they leave half of what there can be. */
+static atomic_uint fids;
+
 /* ---- fids ---- */
 
 static struct fid *find(struct p9 *p9, uint32_t number)
@@ -66,6 +70,7 @@ static void release(struct fid *f)
 		close(f->io);
 	close(f->fd);
 	f->used = false;
+	atomic_fetch_sub(&fids, 1);
 }
 
 /* Give @fd a number; it is closed when that cannot be. */
@@ -77,10 +82,13 @@ static int assign(struct p9 *p9, uint32_t number, int fd)
 		if (!f->used)
 			place = f;
 	}
+	if (atomic_load(&fids) >= sandbox_files() / 4)
+		place = NULL;
 	if (!place || find(p9, number)) {
 		close(fd);
 		return place ? -EEXIST : -ENFILE;
 	}
+	atomic_fetch_add(&fids, 1);
 	*place = (struct fid){ .used = true, .number = number, .fd = fd, .io = -1 };
 	return 0;
 }

@@ -15,7 +15,6 @@
 #include "rooms.h"
 
 #define DEFAULT_USER "vmm"
-#define FILES_MAX    4096
 #define ID_MAX       (65534ul * 65536)
 
 /* Straight from the file: a statically linked program has no name service to ask. */
@@ -76,6 +75,7 @@ int user_find(const char *name, struct sandbox_user *user, struct error *err)
 	return fault(err, EX_USAGE, "user %s: there is none of that name in /etc/passwd", name);
 }
 
+/* Of descriptors a process has fewer at first than it may have: from now on all of them. */
 static int limit(int resource, rlim_t most)
 {
 	struct rlimit now;
@@ -84,16 +84,29 @@ static int limit(int resource, rlim_t most)
 		return -1;
 	if (now.rlim_max > most)
 		now.rlim_max = most;
-	if (now.rlim_cur > now.rlim_max)
-		now.rlim_cur = now.rlim_max;
+	now.rlim_cur = now.rlim_max;
 	return setrlimit(resource, &now);
+}
+
+unsigned int sandbox_files(void)
+{
+	static unsigned int files;
+	struct rlimit now;
+
+	/* Once the sandbox is closed it cannot be asked for. */
+	if (!files)
+		files = getrlimit(RLIMIT_NOFILE, &now) || now.rlim_max > SANDBOX_FILES
+				? SANDBOX_FILES
+				: (unsigned int)now.rlim_max;
+	return files;
 }
 
 int privileges_limit(struct error *err)
 {
+	(void)sandbox_files();
 	/* A core would have the guest's memory in it. */
-	if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NOFILE, FILES_MAX) || limit(RLIMIT_MSGQUEUE, 0) ||
-	    limit(RLIMIT_RTPRIO, 0) || limit(RLIMIT_NICE, 0))
+	if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NOFILE, SANDBOX_FILES) ||
+	    limit(RLIMIT_MSGQUEUE, 0) || limit(RLIMIT_RTPRIO, 0) || limit(RLIMIT_NICE, 0))
 		return fault_errno(err, EX_OSERR, errno, "sandbox: limits");
 	return 0;
 }

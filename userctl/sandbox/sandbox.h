@@ -23,6 +23,8 @@ enum sandbox_role {
 
 /* Folders that a guest shares, at most. */
 #define SANDBOX_SHARES 8
+/* Descriptors of a process that keeps to its sandbox, at most. */
+#define SANDBOX_FILES 4096
 
 /**
  * struct sandbox_config - what a VM needs nevertheless
@@ -79,6 +81,9 @@ int sandbox_share(const char *path);
  * Return: 0 or -1
  */
 int sandbox_close(struct error *err);
+
+/* How many descriptors this process can have, or will be able to have then. */
+unsigned int sandbox_files(void);
 
 /* Whether this process can still make connections. */
 bool sandbox_has_network(void);

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../devices/p9.h"
 #include "../devices/p9_wire.h"
 #include "../devices/virtio_9p.h"
+#include "../sandbox/sandbox.h"
 #include "driver.h"
 #include "tap.h"
 
@@ -317,6 +319,35 @@ static void device(void)
 	drv_end();
 }
 
+/* However many shares a guest has, descriptors are left for what is not the guest's. */
+static void descriptors(void)
+{
+	struct p9 *all[3];
+	unsigned int i, fid, count = 0;
+	struct rlimit files;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+	if (files.rlim_max > SANDBOX_FILES)
+		files.rlim_max = SANDBOX_FILES;
+	files.rlim_cur = files.rlim_max;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+	for (i = 0; i < 3; i++) {
+		all[i] = p9_create(share, true, &err);
+		p9 = all[i];
+		CHECK(p9);
+		fid = 1;
+		if (call(P9_ATTACH, "44ss4", N(1), N(UINT32_MAX), "root", "", N(0)))
+			continue;
+		for (count++; !call(P9_WALK, "442", N(1), N(fid + 1), N(0)); fid++)
+			count++;
+	}
+	CHECK_EQ(count, files.rlim_max / 4);
+	for (i = 0; i < 3; i++)
+		p9_destroy(all[i]);
+	begin(true);
+	end();
+}
+
 static void remove_folder(void)
 {
 	static const char *const names[] = { "secret", "share/hello", "share/link", "share/up",
@@ -333,4 +364,4 @@ static void remove_folder(void)
 }
 
 TAP_MAIN(TEST(make_folder), TEST(reads), TEST(does_not_leave), TEST(writes), TEST(read_only),
-	 TEST(nonsense), TEST(device), TEST(remove_folder));
+	 TEST(nonsense), TEST(device), TEST(descriptors), TEST(remove_folder));

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -196,6 +197,11 @@ static int end_requests(void)
 	return send(-1, &byte, 1, 0) == -1 && recv(-1, &byte, 1, 0) == -1 ? 42 : 2;
 }
 
+static int many_files(void)
+{
+	return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 200) < 0 ? errno : 42;
+}
+
 static int look_around(void)
 {
 	static const char *const places[] = { "/bin", "/usr", "/home", "/root", "/dev", "/proc/1" };
@@ -339,6 +345,20 @@ static void vcpu_resets_disk(void)
 	CHECK_EQ(try(&a), 42);
 }
 
+/* It begins with as many descriptors as it may have. */
+static void has_files(void)
+{
+	const struct attempt a = { .run = many_files, .cfg = { .name = "web" } };
+	struct rlimit before, few;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 100;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	CHECK_EQ(try(&a), 42);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void has_no_privileges(void)
 {
 	const struct attempt a = { .run = has_status, .cfg = { .name = "web" } };
@@ -421,4 +441,5 @@ static void keeper_keeps(void)
 
 TAP_MAIN(TEST(does_its_work), TEST(opens_nothing), TEST(executes_nothing), TEST(traces_nobody),
 	 TEST(makes_no_sockets), TEST(sees_no_files), TEST(roles_differ), TEST(vcpu_resets_disk),
-	 TEST(has_no_privileges), TEST(keeps_to_its_share), TEST(unknown_user), TEST(keeper_keeps));
+	 TEST(has_files), TEST(has_no_privileges), TEST(keeps_to_its_share), TEST(unknown_user),
+	 TEST(keeper_keeps));
