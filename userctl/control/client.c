@@ -13,6 +13,8 @@
 #include "control.h"
 #include "paths.h"
 
+#define GREETING_SECONDS 30
+
 json_t *control_read(int fd, struct error *err)
 {
 	char line[CONTROL_LINE];
@@ -25,6 +27,10 @@ json_t *control_read(int fd, struct error *err)
 		n = recv(fd, line + len, 1, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) {
+			fault(err, EX_UNAVAILABLE, "the VM does not answer");
+			return NULL;
+		}
 		if (n <= 0)
 			break;
 		if (line[len++] != '\n')
@@ -113,11 +119,17 @@ json_t *control_answer(int fd, struct error *err)
 	return answer;
 }
 
-static int check_greeting(int fd, struct error *err)
+/* What comes later may take its time. */
+static int check_greeting(int fd, unsigned int seconds, struct error *err)
 {
-	json_t *hello = control_read(fd, err);
+	struct timeval limit = { .tv_sec = seconds };
+	json_t *hello;
 	int ret;
 
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	hello = control_read(fd, err);
+	limit.tv_sec = 0;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (!hello)
 		return -1;
 	ret = is_refused(hello, err);
@@ -168,7 +180,7 @@ int control_connect(uid_t owner, const char *name, struct error *err)
 				    "control socket %s", addr.sun_path);
 		return -1;
 	}
-	if (!check_greeting(fd, err))
+	if (!check_greeting(fd, GREETING_SECONDS, err))
 		return fd;
 	close(fd);
 	return -1;
@@ -176,7 +188,6 @@ int control_connect(uid_t owner, const char *name, struct error *err)
 
 bool control_await(uid_t owner, const char *name, unsigned int seconds)
 {
-	const struct timeval limit = { .tv_sec = seconds };
 	struct error err = { 0 };
 	char folder[PATH_MAX];
 	struct sockaddr_un addr;
@@ -185,8 +196,7 @@ bool control_await(uid_t owner, const char *name, unsigned int seconds)
 
 	if (fd < 0)
 		return false;
-	answers = !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) &&
-		  !check_greeting(fd, &err);
+	answers = !check_greeting(fd, seconds, &err);
 	close(fd);
 	return answers;
 }

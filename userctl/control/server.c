@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "../files.h"
@@ -24,6 +25,8 @@
 
 #define PIPE_SIZE (4 * CONSOLE_RING) /* what a console writes out at the end fits */
 #define LOG_TAIL  4096               /* what a reader gets of what was before */
+#define SPARES    4                  /* descriptors for connections, whatever the guest takes */
+#define AGAIN_MS  500                /* without them nobody is accepted for so long */
 
 /**
  * struct peer - a connection
@@ -54,6 +57,9 @@ struct peer {
  * struct control - the socket and the console's other ends
  * @m: the machine, while there is one
  * @listener: the socket
+ * @again: a timer: look at the socket again
+ * @spare: descriptors that are there to be closed
+ * @spares: how many
  * @output: what the console writes; -1, like the next two: it is the terminal
  * @input: what the console reads, this end
  * @log: its log
@@ -67,7 +73,9 @@ struct peer {
  */
 struct control {
 	struct machine *m;
-	struct loop_source listener, output;
+	struct loop_source listener, again, output;
+	int spare[SPARES];
+	unsigned int spares;
 	int input, log;
 	struct peer *peers;
 	unsigned int count;
@@ -84,6 +92,17 @@ static void close_files(struct peer *p)
 		close(p->file[--p->files]);
 }
 
+static void fill_spares(struct control *c)
+{
+	int fd = 0;
+
+	while (c->spares < SPARES && fd >= 0) {
+		fd = fcntl(c->listener.fd, F_DUPFD_CLOEXEC, 0);
+		if (fd >= 0)
+			c->spare[c->spares++] = fd;
+	}
+}
+
 static void peer_drop(struct peer *p)
 {
 	struct peer **at = &p->c->peers;
@@ -96,6 +115,7 @@ static void peer_drop(struct peer *p)
 		loop_unwatch(&p->c->m->loop, &p->src);
 	close(p->src.fd);
 	close_files(p);
+	fill_spares(p->c);
 	free(p);
 }
 
@@ -324,10 +344,22 @@ static int peer_greet(struct peer *p)
 					"protocol", CONTROL_PROTOCOL, "name", p->c->name));
 }
 
-/* false: there was none. */
-static bool accept_peer(struct control *c)
+/* A guest can use up what its process has of descriptors, by its network at the latest. */
+static int accept_fd(struct control *c)
 {
 	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+
+	while (fd < 0 && errno == EMFILE && c->spares) {
+		close(c->spare[--c->spares]);
+		fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	}
+	return fd;
+}
+
+/* false: there was none, or it could not be accepted, as errno says. */
+static bool accept_peer(struct control *c)
+{
+	int fd = accept_fd(c);
 	struct peer *p;
 
 	if (fd < 0)
@@ -347,9 +379,27 @@ static bool accept_peer(struct control *c)
 	return true;
 }
 
+/* Whoever cannot be accepted is there again at once, and would have the loop do nothing else. */
 static void listener_ready(void *opaque)
 {
-	accept_peer(opaque);
+	const struct itimerspec soon = { .it_value.tv_nsec = AGAIN_MS * 1000000l };
+	struct control *c = opaque;
+
+	if (accept_peer(c) || errno == EAGAIN)
+		return;
+	loop_unwatch(&c->m->loop, &c->listener);
+	timerfd_settime(c->again.fd, 0, &soon, NULL);
+}
+
+static void again_ready(void *opaque)
+{
+	struct control *c = opaque;
+	uint64_t count;
+
+	(void)!read(c->again.fd, &count, sizeof(count));
+	fill_spares(c);
+	if (loop_watch(&c->m->loop, &c->listener))
+		machine_say(c->m, "the control socket cannot be watched any more");
 }
 
 /* ---- the console ---- */
@@ -432,8 +482,11 @@ static int listen_at(struct control *c, struct error *err)
 	      bind(c->listener.fd, (struct sockaddr *)&c->addr, sizeof(c->addr)) ||
 	      listen(c->listener.fd, CONTROL_PEERS);
 	umask(mask);
-	return ret ? fault_errno(err, EX_CANTCREAT, errno, "control socket %s", c->addr.sun_path)
-		   : 0;
+	c->again.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (ret || c->again.fd < 0)
+		return fault_errno(err, EX_CANTCREAT, errno, "control socket %s", c->addr.sun_path);
+	fill_spares(c);
+	return 0;
 }
 
 /* One at a time looks for stale sockets, and makes its own. */
@@ -491,6 +544,7 @@ struct control *control_open(const char *name, struct error *err)
 		return NULL;
 	}
 	c->listener = (struct loop_source){ -1, listener_ready, c, false };
+	c->again = (struct loop_source){ -1, again_ready, c, false };
 	c->output = (struct loop_source){ -1, output_ready, c, false };
 	c->input = -1;
 	c->log = -1;
@@ -534,6 +588,7 @@ int control_attach(struct control *c, struct machine *m, struct error *err)
 
 	c->m = m;
 	ret = loop_watch(&m->loop, &c->listener);
+	ret = ret ? ret : loop_watch(&m->loop, &c->again);
 	if (!ret && c->output.fd >= 0)
 		ret = loop_watch(&m->loop, &c->output);
 	for (p = c->peers; p && !ret; p = p->next)
@@ -548,6 +603,7 @@ void control_detach(struct control *c)
 	if (!c->m)
 		return;
 	loop_unwatch(&c->m->loop, &c->listener);
+	loop_unwatch(&c->m->loop, &c->again);
 	loop_unwatch(&c->m->loop, &c->output);
 	for (p = c->peers; p; p = p->next)
 		loop_unwatch(&c->m->loop, &p->src);
@@ -591,8 +647,12 @@ void control_close(struct control *c, int status)
 						 "status", status));
 		peer_drop(p);
 	}
+	while (c->spares)
+		close(c->spare[--c->spares]);
 	if (c->listener.fd >= 0)
 		close(c->listener.fd);
+	if (c->again.fd >= 0)
+		close(c->again.fd);
 	if (c->output.fd >= 0)
 		close(c->output.fd);
 	if (c->input >= 0)

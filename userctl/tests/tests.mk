@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: unit tests, once plain and once with sanitizers; TAP on standard output.
-TESTS := acpi blk_nbd boot boot_hostile bus console cpu_hotplug cpuid doctor firmware fwcfg given hotplug net_vhost p9 pc pci rtc sandbox serial units virtio_blk \
+TESTS := acpi blk_nbd boot boot_hostile bus console control cpu_hotplug cpuid doctor firmware fwcfg given hotplug net_vhost p9 pc pci rtc sandbox serial units virtio_blk \
 	virtio_console virtio_kill virtio_mem virtio_net virtio_ports virtio_small virtqueue
 TEST_BINS := $(TESTS:%=$(OUT)/tests/test_%)
 

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The control socket of a machine that has nothing but a loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../control/client.h"
+#include "../control/control.h"
+#include "../control/paths.h"
+#include "../machine/machine.h"
+#include "tap.h"
+
+#define FEW 64 /* descriptors */
+
+static char folder[] = "/tmp/vmctl-control-XXXXXX";
+static struct machine machine;
+static struct machine_config config;
+static struct loop_source ending;
+static struct control *control;
+static pthread_t thread;
+static struct error err;
+
+static void end_loop(void *opaque)
+{
+	(void)opaque;
+	loop_stop(&machine.loop);
+}
+
+static void *run(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(loop_run(&machine.loop), 0);
+	return NULL;
+}
+
+static void begin(void)
+{
+	if (!strcmp(folder + strlen(folder) - 6, "XXXXXX")) {
+		CHECK(mkdtemp(folder));
+		CHECK_EQ(setenv(RUN_FOLDER_ENV, folder, 1), 0);
+	}
+	memset(&machine, 0, sizeof(machine));
+	memset(&config, 0, sizeof(config));
+	config.name = "web";
+	machine.cfg = &config;
+	control = control_open("web", &err);
+	CHECK(control);
+	CHECK_EQ(loop_init(&machine.loop), 0);
+	ending = (struct loop_source){ eventfd(0, EFD_CLOEXEC), end_loop, NULL, false };
+	CHECK_EQ(loop_watch(&machine.loop, &ending), 0);
+	CHECK_EQ(control_attach(control, &machine, &err), 0);
+}
+
+static void start(void)
+{
+	CHECK_EQ(pthread_create(&thread, NULL, run, NULL), 0);
+}
+
+static void end(void)
+{
+	uint64_t one = 1;
+
+	CHECK_EQ(write(ending.fd, &one, sizeof(one)), sizeof(one));
+	pthread_join(thread, NULL);
+	close(ending.fd);
+	control_detach(control);
+	control_close(control, 0);
+	loop_destroy(&machine.loop);
+}
+
+/* A connection that nobody has accepted yet. */
+static int knock(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+
+	CHECK_EQ(control_address(folder, "web", &addr, &err), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static bool greeted(int fd)
+{
+	json_t *hello = control_read(fd, &err);
+	bool ok = json_is_true(json_object_get(hello, "ok"));
+
+	json_decref(hello);
+	return ok;
+}
+
+/* The guest has the process use up what descriptors there are. */
+static void descriptors(void)
+{
+	int fd[6], taken[FEW], i, count = 0;
+	struct rlimit before, few;
+
+	begin();
+	for (i = 0; i < 6; i++)
+		fd[i] = knock();
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = FEW;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (count < FEW && (taken[count] = dup(fd[0])) >= 0)
+		count++;
+	CHECK_EQ(errno, EMFILE);
+	start();
+	/* Some are served nevertheless; and when one of them has gone, the next. */
+	for (i = 0; i < 4; i++)
+		CHECK(greeted(fd[i]));
+	close(fd[3]);
+	CHECK(greeted(fd[4]));
+	while (count)
+		close(taken[--count]);
+	CHECK(greeted(fd[5]));
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (i = 0; i < 6; i++) {
+		if (i != 3)
+			close(fd[i]);
+	}
+	end();
+}
+
+static void remove_folder(void)
+{
+	CHECK_EQ(rmdir(folder), 0);
+}
+
+TAP_MAIN(TEST(descriptors), TEST(remove_folder));
