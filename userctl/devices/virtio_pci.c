@@ -373,9 +373,16 @@ bool virtio_pop(struct virtio *v, unsigned int queue, struct virtqueue_chain *ch
 
 	if (!virtio_live(v))
 		return false;
+	/* A guest that offers as fast as it is served must not keep the lock from everybody. */
+	if (v->serving && !v->left[queue]) {
+		virtio_wake(v);
+		return false;
+	}
 	ret = virtqueue_pop(&v->vq[queue], chain);
 	if (ret < 0)
 		virtio_fail(v, "the guest broke the rules of a queue");
+	if (ret > 0 && v->serving)
+		v->left[queue]--;
 	return ret > 0;
 }
 
@@ -487,11 +494,17 @@ static void read_events(struct virtio *v)
 
 static void serve(struct virtio *v)
 {
+	unsigned int i;
+
 	read_events(v);
+	for (i = 0; i < v->queues; i++)
+		v->left[i] = v->vq[i].size;
+	v->serving = true;
 	if (virtio_live(v))
 		v->ops->run(v);
 	else if (v->ops->idle)
 		v->ops->idle(v);
+	v->serving = false;
 	virtio_tell(v);
 }
 
@@ -540,11 +553,16 @@ int virtio_start(struct virtio *v)
 	return -ret;
 }
 
+void virtio_end_soon(struct virtio *v)
+{
+	atomic_store(&v->ending, true);
+}
+
 void virtio_end(struct virtio *v)
 {
 	if (!v->started)
 		return;
-	atomic_store(&v->ending, true);
+	virtio_end_soon(v);
 	virtio_wake(v);
 	pthread_join(v->thread, NULL);
 	v->started = false;

@@ -66,6 +66,8 @@ struct virtio_ops {
  * @config_vector: MSI-X vector for changes of configuration
  * @vq: queues
  * @vector: their MSI-X vectors
+ * @left: requests of each that may still be taken before the lock is let go
+ * @serving: the I/O thread takes them
  * @due: the guest is to be told of used entries
  * @lines: how many were logged
  * @doorbell: address where the kernel turns writes into @kick, 0 for none
@@ -96,6 +98,8 @@ struct virtio {
 	uint16_t queue_select, config_vector;
 	struct virtqueue vq[VIRTIO_QUEUES_MAX];
 	uint16_t vector[VIRTIO_QUEUES_MAX];
+	uint16_t left[VIRTIO_QUEUES_MAX];
+	bool serving;
 	bool due[VIRTIO_QUEUES_MAX];
 	unsigned int lines;
 
@@ -134,6 +138,12 @@ void virtio_serve(struct virtio *v, int timeout);
 /* Start the I/O thread: 0 or -errno. */
 int virtio_start(struct virtio *v);
 
+/*
+ * It shall not begin anything long, or go on with it, as the machine ends: a vCPU may wait for the
+ * lock.
+ */
+void virtio_end_soon(struct virtio *v);
+
 /* End it; nothing of the device runs any more. */
 void virtio_end(struct virtio *v);
 
@@ -157,6 +167,9 @@ void virtio_destroy(struct virtio *v);
  * @v: the device, @lock held
  * @queue: number of the queue
  * @chain: the request
+ *
+ * The I/O thread gets as many at a time as the queue has entries; there is more when it is woken,
+ * as it is then.
  *
  * Return: whether there is one. A queue that is broken breaks the device.
  */

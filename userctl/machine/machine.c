@@ -467,6 +467,7 @@ int machine_run(struct machine *m, struct error *err)
 	/* On failure no cause is set yet, and threads that run already look for one. */
 	machine_stop(m, STOP_HOST, -1);
 	console_close(&m->console);
+	peripherals_stop_soon(m);
 	stop_vcpus(m);
 	peripherals_stop(m);
 	console_stop(&m->console);

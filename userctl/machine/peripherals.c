@@ -482,6 +482,16 @@ int peripherals_start(struct machine *m, struct error *err)
 	return 0;
 }
 
+void peripherals_stop_soon(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_SLOTS; i++) {
+		if (m->peripherals.dev[i])
+			virtio_end_soon(m->peripherals.dev[i]);
+	}
+}
+
 void peripherals_stop(struct machine *m)
 {
 	unsigned int i;

@@ -169,6 +169,9 @@ bool peripherals_wanted(const struct machine_config *cfg);
 int peripherals_add(struct machine *m, struct error *err);
 int peripherals_start(struct machine *m, struct error *err);
 void peripherals_stop(struct machine *m);
+
+/* Before the vCPUs are waited for, which may wait for devices. */
+void peripherals_stop_soon(struct machine *m);
 void peripherals_remove(struct machine *m);
 
 /**

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 static struct error err;
 static char output[256];
 static atomic_uint outputs, rooms;
+static atomic_bool slow;
 
 static void tx(void *opaque, uint8_t byte)
 {
@@ -24,6 +26,8 @@ static void tx(void *opaque, uint8_t byte)
 	if (n < sizeof(output) - 1)
 		output[n] = (char)byte;
 	atomic_store(&outputs, n + 1);
+	if (slow)
+		usleep(1000);
 }
 
 static void room(void *opaque)
@@ -44,6 +48,33 @@ static bool begin(int silence_ms)
 		return false;
 	drv_drive(0);
 	return true;
+}
+
+static void *look(void *arg)
+{
+	(void)arg;
+	(void)drv_broken();
+	return NULL;
+}
+
+/* Long output, for which a vCPU waits that reads a register: the machine can end. */
+static void ends(void)
+{
+	pthread_t vcpu;
+	unsigned int i;
+
+	if (!begin(FOREVER_MS))
+		return;
+	slow = true;
+	for (i = 0; i < DRV_SIZE; i++)
+		drv_desc(TX, i, 0, DRV_MEMORY, i < DRV_SIZE - 1 ? DRV_NEXT : 0);
+	drv_offer(TX, 0);
+	drv_until(atomic_load(&outputs));
+	CHECK_EQ(pthread_create(&vcpu, NULL, look, NULL), 0);
+	virtio_end_soon(drv.v);
+	pthread_join(vcpu, NULL);
+	slow = false;
+	drv_end();
 }
 
 static size_t type_once(const char *keys)
@@ -152,4 +183,4 @@ static void silent(void)
 	drv_end();
 }
 
-TAP_MAIN(TEST(console), TEST(typed_ahead), TEST(silent));
+TAP_MAIN(TEST(console), TEST(typed_ahead), TEST(silent), TEST(ends));

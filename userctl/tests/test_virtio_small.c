@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Entropy, the balloon, and the device that is told of panics. */
 #include <linux/virtio_balloon.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +106,54 @@ static void inflates(void)
 	drv_end();
 }
 
+static atomic_bool over;
+
+/* A vCPU that offers as fast as it is served. */
+static void *offer_on(void *arg)
+{
+	struct vring_avail *avail = drv_at(DRV_AVAIL(1), sizeof(*avail));
+	struct vring_used *used = drv_at(DRV_USED(1), sizeof(*used));
+	uint16_t ahead;
+
+	(void)arg;
+	while (!atomic_load(&over)) {
+		ahead = __atomic_load_n(&used->idx, __ATOMIC_SEQ_CST) + DRV_SIZE;
+		__atomic_store_n(&avail->idx, ahead, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static void offers_on(void)
+{
+	unsigned int i;
+	pthread_t other;
+	uint16_t before;
+
+	if (!balloon_begin())
+		return;
+	drv_desc(1, 0, DATA, 4, 0);
+	atomic_store(&over, false);
+	CHECK_EQ(pthread_create(&other, NULL, offer_on, NULL), 0);
+	drv_set(DRV_NOTIFY + 4, 1, 2);
+	/* Somebody else gets a turn. */
+	for (i = 0; i < 20; i++)
+		CHECK_EQ(stats().actual, 0);
+	/* What its thread does, by hand: no more than the queue has room for. */
+	virtio_end(drv.v);
+	pthread_mutex_lock(&drv.v->lock);
+	for (i = 0; i < 20; i++) {
+		before = drv_used(1);
+		drv_set(DRV_NOTIFY + 4, 1, 2);
+		virtio_serve(drv.v, 0);
+		CHECK((uint16_t)(drv_used(1) - before) <= DRV_SIZE);
+	}
+	pthread_mutex_unlock(&drv.v->lock);
+	atomic_store(&over, true);
+	pthread_join(other, NULL);
+	CHECK(!drv_broken());
+	drv_end();
+}
+
 static void reports(void)
 {
 	unsigned int q;
@@ -201,4 +250,5 @@ static void panic(void)
 	drv_end();
 }
 
-TAP_MAIN(TEST(entropy), TEST(inflates), TEST(reports), TEST(statistics), TEST(panic));
+TAP_MAIN(TEST(entropy), TEST(inflates), TEST(offers_on), TEST(reports), TEST(statistics),
+	 TEST(panic));
