@@ -362,7 +362,7 @@ static int do_mknod(struct p9 *p9, struct p9_in *in, struct p9_out *out)
 		return -EROFS;
 	if (mode & S_IFMT && !S_ISREG(mode))
 		return -EPERM;
-	return mknodat(f->fd, name, S_IFREG | (mode & MODE_BITS), 0) ? errno
+	return mknodat(f->fd, name, S_IFREG | (mode & MODE_BITS), 0) ? -errno
 								     : put_qid_at(out, f, name);
 }
 

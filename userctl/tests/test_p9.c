@@ -199,6 +199,8 @@ static void does_not_leave(void)
 	CHECK_EQ(call(P9_MKNOD, "4s4444", N(1), "null", N(S_IFCHR | 0666), N(1), N(3), N(0)),
 		 EPERM);
 	CHECK_EQ(call(P9_MKNOD, "4s4444", N(1), "suid", N(S_IFREG | 06755), N(0), N(0), N(0)), 0);
+	CHECK_EQ(call(P9_MKNOD, "4s4444", N(1), "suid", N(S_IFREG | 0600), N(0), N(0), N(0)),
+		 EEXIST);
 	CHECK_EQ(walk(1, 4, "suid"), 0);
 	CHECK_EQ(call(P9_SETATTR, "4444488888", N(4), N(P9_SET_MODE), N(06755), N(0), N(0), N(0),
 		      N(0), N(0), N(0), N(0)),
