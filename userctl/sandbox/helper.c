@@ -13,6 +13,8 @@
 
 #include "rooms.h"
 
+/* Of later headers; which of them the kernel knows is asked for. */
+#define FS_TRUNCATE (1ULL << 14) /* version 3 */
 /* All that changes anything. */
 #define FS_CHANGE                                                        \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
@@ -21,10 +23,10 @@
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
 	 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
 
-static int allow_write(int rules, const char *path)
+static int allow_write(int rules, const char *path, uint64_t known)
 {
 	struct landlock_path_beneath_attr beneath = {
-		.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE,
+		.allowed_access = (LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE) & known,
 		.parent_fd = open(path, O_PATH | O_CLOEXEC),
 	};
 	int ret;
@@ -39,15 +41,22 @@ static int allow_write(int rules, const char *path)
 static int restrict_files(const char *path, bool write)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = FS_CHANGE };
-	int rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0), ret;
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int rules, ret;
 
 	/* Not built in, or not switched on. */
-	if (rules < 0)
+	if (version < 0)
 		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+	if (version >= 3)
+		attr.handled_access_fs |= FS_TRUNCATE;
+	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (rules < 0)
+		return -1;
 	/* Where QEMU tries which locks the kernel has. */
-	ret = allow_write(rules, "/dev/null");
+	ret = allow_write(rules, "/dev/null", attr.handled_access_fs);
 	if (!ret && write)
-		ret = allow_write(rules, path);
+		ret = allow_write(rules, path, attr.handled_access_fs);
 	if (!ret)
 		ret = (int)syscall(SYS_landlock_restrict_self, rules, 0);
 	close(rules);

@@ -492,9 +492,9 @@ static void passed_and_kept(void)
 	refuse("disk", EX_NOPERM, "Permission denied");
 }
 
-static bool has_landlock(void)
+static long landlock_version(void)
 {
-	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
 static bool opens(const char *name, int flags)
@@ -509,7 +509,7 @@ static bool opens(const char *name, int flags)
 /* What a server may, tried by a process like it. */
 static int try_all(void)
 {
-	bool landlock = has_landlock();
+	long landlock = landlock_version();
 	char here[64] = "", before[64] = "";
 	uint64_t caps = ~0ull;
 	char line[128];
@@ -520,8 +520,12 @@ static int try_all(void)
 		return 1;
 	if (!opens("disk", O_RDWR) || !opens("base", O_RDONLY))
 		return 2;
-	if (landlock && (opens("base", O_WRONLY) || opens("new", O_WRONLY | O_CREAT)))
+	if (landlock > 0 && (opens("base", O_WRONLY) || opens("new", O_WRONLY | O_CREAT)))
 		return 3;
+	if (landlock > 2 && (!truncate(in_folder("base"), 0) || errno != EACCES))
+		return 7;
+	if (truncate(in_folder("disk"), 1 << 26))
+		return 8;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return 4;
 	f = fopen("/proc/self/status", "re");
