@@ -25,6 +25,7 @@
 
 #define PIPE_SIZE (4 * CONSOLE_RING) /* what a console writes out at the end fits */
 #define LOG_TAIL  4096               /* what a reader gets of what was before */
+#define LOG_MAX   (4 << 20)          /* it lies in memory, in most hosts' */
 #define SPARES    4                  /* descriptors for connections, whatever the guest takes */
 #define AGAIN_MS  500                /* without them nobody is accepted for so long */
 
@@ -144,13 +145,18 @@ static int peer_refuse(struct peer *p, const struct error *err)
 	return peer_answer(p, json_pack("{s:b, s:s}", "ok", 0, "error", err->text));
 }
 
+static ssize_t read_tail(const struct control *c, char tail[LOG_TAIL])
+{
+	off_t size = lseek(c->log, 0, SEEK_END);
+
+	return pread(c->log, tail, LOG_TAIL, size > LOG_TAIL ? size - LOG_TAIL : 0);
+}
+
 static int send_tail(struct peer *p)
 {
-	off_t size = lseek(p->c->log, 0, SEEK_END);
 	char tail[LOG_TAIL];
-	ssize_t n;
+	ssize_t n = read_tail(p->c, tail);
 
-	n = pread(p->c->log, tail, sizeof(tail), size > LOG_TAIL ? size - LOG_TAIL : 0);
 	return n > 0 ? peer_send(p, tail, (size_t)n) : 0;
 }
 
@@ -404,6 +410,21 @@ static void again_ready(void *opaque)
 
 /* ---- the console ---- */
 
+/* A guest that writes on and on fills nobody's file system. */
+static void limit_log(struct control *c)
+{
+	char tail[LOG_TAIL];
+	ssize_t n;
+
+	if (lseek(c->log, 0, SEEK_END) < LOG_MAX)
+		return;
+	n = read_tail(c, tail);
+	if (ftruncate(c->log, 0) || n <= 0)
+		return;
+	dprintf(c->log, "vmctl: %s: the log had %d MiB: this is its end\n", c->name, LOG_MAX >> 20);
+	(void)!write(c->log, tail, (size_t)n);
+}
+
 static bool pass_output(struct control *c)
 {
 	struct peer *p, *next;
@@ -413,6 +434,7 @@ static bool pass_output(struct control *c)
 	if (n <= 0)
 		return false;
 	(void)!write(c->log, data, (size_t)n);
+	limit_log(c);
 	for (p = c->peers; p; p = next) {
 		next = p->next;
 		if (p->console && peer_send(p, data, (size_t)n))
@@ -587,6 +609,9 @@ int control_attach(struct control *c, struct machine *m, struct error *err)
 	int ret;
 
 	c->m = m;
+	/* Also what is said of one machine after the other. */
+	if (c->log >= 0)
+		limit_log(c);
 	ret = loop_watch(&m->loop, &c->listener);
 	ret = ret ? ret : loop_watch(&m->loop, &c->again);
 	if (!ret && c->output.fd >= 0)

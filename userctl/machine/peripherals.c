@@ -19,6 +19,7 @@
 
 /* Of a guest with a virtio console. Linux is ready long before, and most guests say something. */
 #define SILENCE_MS 10000
+#define PANICS_MAX 10 /* that are said */
 
 static void set_line(void *opaque, unsigned int gsi, bool level)
 {
@@ -365,11 +366,20 @@ static int add_console(struct machine *m, struct error *err)
 static void guest_panic(void *opaque, bool loaded)
 {
 	struct machine *m = opaque;
+	unsigned int said;
+	char line[80];
 
-	if (loaded)
-		machine_say(m, "the guest panicked, and goes on with its crash kernel");
-	else
+	if (!loaded) {
 		machine_stop(m, STOP_PANIC, -1);
+		return;
+	}
+	/* One that panics on purpose does not fill the log. */
+	if (atomic_load(&m->peripherals.panics) >= PANICS_MAX)
+		return;
+	said = atomic_fetch_add(&m->peripherals.panics, 1) + 1;
+	snprintf(line, sizeof(line), "the guest panicked, and goes on with its crash kernel%s",
+		 said == PANICS_MAX ? " (said for the last time)" : "");
+	machine_say(m, line);
 }
 
 static int add_pvpanic(struct machine *m, struct error *err)

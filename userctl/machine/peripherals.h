@@ -4,6 +4,7 @@
 #define VMCTL_PERIPHERALS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -146,6 +147,7 @@ struct msi_routes {
  * @balloon: the balloon, or NULL
  * @memory: the memory that comes and goes, or NULL
  * @pvpanic: the device that is told of panics
+ * @panics: that were said
  * @has_pvpanic: there is one
  */
 struct peripherals {
@@ -159,6 +161,7 @@ struct peripherals {
 	struct virtio *disk[DISKS_MAX], *net[NETS_MAX];
 	struct virtio *console, *balloon, *memory;
 	struct pvpanic pvpanic;
+	atomic_uint panics;
 	bool has_pvpanic;
 };
 

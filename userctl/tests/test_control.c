@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../control/client.h"
@@ -38,7 +39,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void begin(void)
+static void begin(bool console)
 {
 	if (!strcmp(folder + strlen(folder) - 6, "XXXXXX")) {
 		CHECK(mkdtemp(folder));
@@ -50,6 +51,8 @@ static void begin(void)
 	machine.cfg = &config;
 	control = control_open("web", &err);
 	CHECK(control);
+	if (console)
+		CHECK_EQ(control_take_console(control, &err), 0);
 	CHECK_EQ(loop_init(&machine.loop), 0);
 	ending = (struct loop_source){ eventfd(0, EFD_CLOEXEC), end_loop, NULL, false };
 	CHECK_EQ(loop_watch(&machine.loop, &ending), 0);
@@ -99,7 +102,7 @@ static void descriptors(void)
 	int fd[6], taken[FEW], i, count = 0;
 	struct rlimit before, few;
 
-	begin();
+	begin(false);
 	for (i = 0; i < 6; i++)
 		fd[i] = knock();
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -126,9 +129,52 @@ static void descriptors(void)
 	end();
 }
 
+/* In a process of its own, whose standard output is a guest's. */
+static int print_on(void)
+{
+	static char lines[65536];
+	unsigned int i;
+
+	memset(lines, 'x', sizeof(lines));
+	begin(true);
+	start();
+	for (i = 0; i < 100; i++) {
+		if (write(STDOUT_FILENO, lines, sizeof(lines)) != sizeof(lines))
+			return 1;
+	}
+	if (write(STDOUT_FILENO, "the end", 7) != 7)
+		return 2;
+	end();
+	return 0;
+}
+
+static void log_ends(void)
+{
+	static char text[8 << 20];
+	char path[64];
+	ssize_t n = 0;
+	int status, fd;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(print_on());
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	snprintf(path, sizeof(path), "%s/web.log", folder);
+	fd = open(path, O_RDONLY);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	CHECK(n > 7 && n < 5 << 20);
+	CHECK(n > 7 && !strcmp(text + n - 7, "the end"));
+	CHECK(strstr(text, "vmctl: web: the log had 4 MiB"));
+	CHECK_EQ(unlink(path), 0);
+}
+
 static void remove_folder(void)
 {
 	CHECK_EQ(rmdir(folder), 0);
 }
 
-TAP_MAIN(TEST(descriptors), TEST(remove_folder));
+TAP_MAIN(TEST(descriptors), TEST(log_ends), TEST(remove_folder));

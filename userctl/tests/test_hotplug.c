@@ -354,6 +354,47 @@ static void slot_again(void)
 	end_machine();
 }
 
+/* A guest that says again and again that its crash kernel takes over: how many lines are said. */
+static unsigned int lines_said(void)
+{
+	struct pvpanic *pvpanic = &machine.peripherals.pvpanic;
+	unsigned int i, lines = 0;
+	int fds[2], old = dup(STDERR_FILENO);
+	char text[8192];
+	ssize_t n;
+
+	CHECK_EQ(pipe(fds), 0);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	for (i = 0; i < 50; i++)
+		pvpanic->panicked(pvpanic->opaque, true);
+	dup2(old, STDERR_FILENO);
+	close(old);
+	n = read(fds[0], text, sizeof(text));
+	close(fds[0]);
+	while (n-- > 0)
+		lines += text[n] == '\n';
+	return lines;
+}
+
+static void panics(void)
+{
+	memset(&machine, 0, sizeof(machine));
+	memset(&config, 0, sizeof(config));
+	machine.cfg = &config;
+	config.name = "web";
+	config.peripherals.pvpanic = true;
+	CHECK_EQ(guest_mem_alloc(&machine.mem, MiB), 0);
+	bus_init(&machine.pio);
+	bus_init(&machine.mmio);
+	CHECK_EQ(peripherals_add(&machine, &err), 0);
+	CHECK_EQ(lines_said(), 10);
+	peripherals_remove(&machine);
+	bus_destroy(&machine.mmio);
+	bus_destroy(&machine.pio);
+	guest_mem_free(&machine.mem);
+}
+
 /* As vmctl attach does it, with what it has opened. */
 static bool attach(const char *spec, int fd)
 {
@@ -418,4 +459,5 @@ static void failed_attach(void)
 	unlink(good);
 }
 
-TAP_MAIN(TEST(comes), TEST(goes), TEST(hostile), TEST(busy), TEST(slot_again), TEST(failed_attach));
+TAP_MAIN(TEST(comes), TEST(goes), TEST(hostile), TEST(busy), TEST(slot_again), TEST(panics),
+	 TEST(failed_attach));
