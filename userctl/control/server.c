@@ -637,16 +637,16 @@ void control_detach(struct control *c)
 
 void control_detached(struct control *c, const char *id)
 {
-	struct peer *p, *next;
+	struct peer *p;
 
-	for (p = c->peers; p; p = next) {
-		next = p->next;
+	for (p = c->peers; p; p = p->next) {
 		if (p->console || strcmp(p->leaving, id))
 			continue;
 		p->leaving[0] = '\0';
 		if (peer_answer(p, json_pack("{s:b, s:s, s:s}", "ok", 1, "event", "detached", "id",
 					     id)))
-			peer_drop(p);
+			/* Its request may be the one that is served: the loop finds it closed. */
+			shutdown(p->src.fd, SHUT_RDWR);
 	}
 }
 

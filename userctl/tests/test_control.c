@@ -129,6 +129,70 @@ static void descriptors(void)
 	end();
 }
 
+/* A bus with a disk on it, and registers to take that out. */
+static void add_disk(const char *path)
+{
+	struct irq_line none = { 0 };
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	CHECK_EQ(ftruncate(fd, MiB), 0);
+	close(fd);
+	config.control = control;
+	config.peripherals.disk[0].image = (struct blk_image){ path, BLK_RAW, false };
+	config.peripherals.disks = 1;
+	CHECK_EQ(guest_mem_alloc(&machine.mem, MiB), 0);
+	bus_init(&machine.pio);
+	pci_bus_init(&machine.peripherals.pci, &none);
+	machine.peripherals.has_pci = true;
+	CHECK_EQ(hotplug_add(&machine, &err), 0);
+	CHECK_EQ(peripherals_add_disk(&machine, 0, &err), 0);
+	hotplug_own(&machine, machine.peripherals.disk[0], false);
+}
+
+static void say(int fd, const char *line)
+{
+	CHECK_EQ(send(fd, line, strlen(line), MSG_NOSIGNAL), strlen(line));
+}
+
+/*
+ * Who waits for a device to go, but listens no more, hears of that in the middle of a request of
+ * its own.
+ */
+static void deaf(void)
+{
+	struct peripherals *p = &machine.peripherals;
+	char path[64];
+	json_t *answer;
+	int fd, other;
+
+	begin(false);
+	snprintf(path, sizeof(path), "%s/disk", folder);
+	add_disk(path);
+	start();
+	fd = knock();
+	CHECK(greeted(fd));
+	say(fd, "{\"cmd\":\"detach\",\"id\":\"disk0\"}\n");
+	answer = control_answer(fd, &err);
+	CHECK(answer);
+	json_decref(answer);
+	CHECK_EQ(shutdown(fd, SHUT_RD), 0);
+	pci_hotplug_eject(&p->hotplug, &p->disk[0]->pci);
+	say(fd, "{\"cmd\":\"attach\",\"device\":\"disk\",\"spec\":\"none\"}\n");
+	/* It is dropped: nothing is left of it to be written to. */
+	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1)
+		usleep(1000);
+	CHECK(!p->disk[0]);
+	other = knock();
+	CHECK(greeted(other));
+	close(fd);
+	close(other);
+	end();
+	peripherals_remove(&machine);
+	bus_destroy(&machine.pio);
+	guest_mem_free(&machine.mem);
+	unlink(path);
+}
+
 /* In a process of its own, whose standard output is a guest's. */
 static int print_on(void)
 {
@@ -177,4 +241,4 @@ static void remove_folder(void)
 	CHECK_EQ(rmdir(folder), 0);
 }
 
-TAP_MAIN(TEST(descriptors), TEST(log_ends), TEST(remove_folder));
+TAP_MAIN(TEST(descriptors), TEST(deaf), TEST(log_ends), TEST(remove_folder));
