@@ -68,7 +68,6 @@ struct peer {
  * @count: how many
  * @addr: where the socket is
  * @folder: that, without the name
- * @owner: who started it, whatever user it runs as
  * @name: of the VM
  * @log_path: where the log is
  */
@@ -80,7 +79,6 @@ struct control {
 	int input, log;
 	struct peer *peers;
 	unsigned int count;
-	uid_t owner;
 	struct sockaddr_un addr;
 	char folder[PATH_MAX], name[64], log_path[PATH_MAX + 80];
 };
@@ -326,23 +324,20 @@ static void peer_ready(void *opaque)
 }
 
 /* Root and the VM's user. */
-static int check_peer(int fd, uid_t owner, struct error *err)
+static int check_peer(int fd, struct error *err)
 {
-	struct ucred who;
-	socklen_t len = sizeof(who);
+	int ret = keeper_peer(fd);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
-		return fault_errno(err, EX_OSERR, errno, "peer's credentials");
-	if (who.uid && who.uid != owner)
+	if (ret == -EPERM)
 		return fault(err, EX_NOPERM, "the VM is another user's");
-	return 0;
+	return ret ? fault_errno(err, EX_OSERR, ret, "peer's credentials") : 0;
 }
 
 static int peer_greet(struct peer *p)
 {
 	struct error err;
 
-	if (check_peer(p->src.fd, p->c->owner, &err)) {
+	if (check_peer(p->src.fd, &err)) {
 		peer_refuse(p, &err);
 		return -1;
 	}
@@ -570,7 +565,6 @@ struct control *control_open(const char *name, struct error *err)
 	c->output = (struct loop_source){ -1, output_ready, c, false };
 	c->input = -1;
 	c->log = -1;
-	c->owner = geteuid();
 	/* Jansson would open the host's source of entropy when it makes its first object. */
 	json_object_seed(0);
 	snprintf(c->name, sizeof(c->name), "%s", name);

@@ -17,10 +17,10 @@
 
 #define SUFFIX ".sock"
 
-enum order { UNLINK, RENAME, LIMIT };
+enum order { UNLINK, RENAME, LIMIT, PEER };
 
 /**
- * struct keeper_order - what a VM asks for
+ * struct keeper_order - what a VM asks for; of PEER a socket comes with it
  * @order: enum order
  * @index: which of its paths
  * @id: of the VM to limit
@@ -95,8 +95,21 @@ static int limit_vm(uint64_t id, pid_t client, struct error *err)
 	return ret;
 }
 
-static int obey(struct keeper_order *o, pid_t client, struct error *err)
+/* Root and who started the VM: who that is can be told outside of its namespaces only. */
+static int check_peer(int socket)
 {
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &len))
+		return -errno;
+	return who.uid && who.uid != geteuid() ? -EPERM : 0;
+}
+
+static int obey(struct keeper_order *o, int socket, pid_t client, struct error *err)
+{
+	if (o->order == PEER)
+		return check_peer(socket);
 	o->name[sizeof(o->name) - 1] = '\0';
 	if (o->order == LIMIT && config.cpu_limit)
 		return limit_vm(o->id, client, err);
@@ -112,11 +125,33 @@ static int obey(struct keeper_order *o, pid_t client, struct error *err)
 	}
 }
 
+/* An order, and the socket that has come with it, or -1. */
+static bool receive(int fd, struct keeper_order *o, int *socket)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { o, sizeof(*o) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      /* With padding there is room for two. */
+			      .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	*socket = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(socket, CMSG_DATA(c), sizeof(*socket));
+	return n == sizeof(*o);
+}
+
 static void __attribute__((noreturn)) keep(int fd, pid_t client)
 {
 	struct keeper_answer answer;
 	struct keeper_order o;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), socket;
 
 	prctl(PR_SET_NAME, "vmctl-keeper");
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -133,9 +168,11 @@ static void __attribute__((noreturn)) keep(int fd, pid_t client)
 	dup2(fd, STDERR_FILENO + 1);
 	close_range(STDERR_FILENO + 2, ~0u, 0);
 	fd = STDERR_FILENO + 1;
-	while (recv(fd, &o, sizeof(o), 0) == sizeof(o)) {
+	while (receive(fd, &o, &socket)) {
 		memset(&answer, 0, sizeof(answer));
-		answer.ret = obey(&o, client, &answer.err);
+		answer.ret = obey(&o, socket, client, &answer.err);
+		if (socket >= 0)
+			close(socket);
 		(void)!send(fd, &answer, sizeof(answer), MSG_NOSIGNAL);
 	}
 	_exit(0);
@@ -167,12 +204,38 @@ int keeper_start(const struct keeper_config *cfg, struct error *err)
 
 /* ---- the VM ---- */
 
-static int ask(struct keeper_order *o, struct keeper_answer *answer)
+static ssize_t send_order(struct keeper_order *o, int socket)
 {
-	if (send(channel, o, sizeof(*o), MSG_NOSIGNAL) != sizeof(*o) ||
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { o, sizeof(*o) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c = &control.align;
+
+	if (socket >= 0) {
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(socket));
+		memcpy(CMSG_DATA(c), &socket, sizeof(socket));
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+	}
+	return sendmsg(channel, &msg, MSG_NOSIGNAL);
+}
+
+static int ask_about(struct keeper_order *o, int socket, struct keeper_answer *answer)
+{
+	if (send_order(o, socket) != sizeof(*o) ||
 	    recv(channel, answer, sizeof(*answer), 0) != sizeof(*answer))
 		return -EPIPE;
 	return answer->ret;
+}
+
+static int ask(struct keeper_order *o, struct keeper_answer *answer)
+{
+	return ask_about(o, -1, answer);
 }
 
 static int find_path(const char *what, uint32_t *index)
@@ -242,4 +305,12 @@ int keeper_limit(uint64_t id, unsigned int percent, struct error *err)
 	else if (ret)
 		fault_errno(err, EX_OSERR, ret, "limit, by the keeper");
 	return ret ? -1 : 0;
+}
+
+int keeper_peer(int socket)
+{
+	struct keeper_order o = { .order = PEER };
+	struct keeper_answer answer;
+
+	return channel < 0 ? check_peer(socket) : ask_about(&o, socket, &answer);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A process beside a VM's, of the user who started it, that does what takes more than the VM has:
- * it removes its sockets, renames the control socket, and limits a machine that is built anew. It
- * ends with the VM. Without one these functions do it themselves.
+ * it removes its sockets, renames the control socket, limits a machine that is built anew, and
+ * tells users apart, which the VM in its namespaces cannot. It ends with the VM. Without one these
+ * functions do it themselves.
  */
 #ifndef SANDBOX_KEEPER_H
 #define SANDBOX_KEEPER_H
@@ -35,5 +36,8 @@ int keeper_rename(const char *from, const char *to);
 
 /* Give the VM with this id its limit: 0 or -1. */
 int keeper_limit(uint64_t id, unsigned int percent, struct error *err);
+
+/* Whether who is at the other end of a Unix socket is root or who started the VM: 0 or -errno. */
+int keeper_peer(int socket);
 
 #endif

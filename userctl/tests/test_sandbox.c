@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,11 +11,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -412,6 +415,70 @@ static void unknown_user(void)
 	CHECK_HAS(err.text, "user no-such-user: ");
 }
 
+#define OWNER    1000
+#define STRANGER 1001
+
+/* This end of a connection from a process of that user. */
+static int connection(int listener, const struct sockaddr_un *addr, uid_t uid)
+{
+	int fd, status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		_exit((uid != geteuid() && setresuid(uid, uid, uid)) ||
+		      connect(fd, (const struct sockaddr *)addr, sizeof(*addr)));
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	return accept(listener, NULL, NULL);
+}
+
+/* A VM of an ordinary user, in namespaces where nobody else has a number. */
+static int judge(const int peer[3], const char *path)
+{
+	const struct keeper_config keep = { .path = { path }, .paths = 1 };
+	const struct sandbox_config cfg = { .name = "web" };
+	struct error err;
+
+	if (!geteuid() && (setgroups(0, NULL) || setresgid(OWNER, OWNER, OWNER) ||
+			   setresuid(OWNER, OWNER, OWNER) || prctl(PR_SET_DUMPABLE, 1)))
+		return NEVER;
+	if (keeper_start(&keep, &err) || sandbox_prepare(&cfg, &err) || sandbox_close(&err))
+		return NEVER;
+	return (keeper_peer(peer[0]) ? 1 : 0) | (keeper_peer(peer[1]) ? 2 : 0) |
+	       (keeper_peer(peer[2]) == -EPERM ? 0 : 4) | (keeper_peer(-1) ? 0 : 8);
+}
+
+/* Root is heard, and its user; others are not. */
+static void keeper_knows_users(void)
+{
+	char base[] = "/tmp/keeper.XXXXXX";
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), peer[3], status;
+	bool root = !geteuid();
+	pid_t pid;
+
+	CHECK(mkdtemp(base));
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", base);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(listen(listener, 3), 0);
+	CHECK_EQ(chmod(base, 0755) || chmod(addr.sun_path, 0666), 0);
+	peer[0] = connection(listener, &addr, geteuid());
+	peer[1] = connection(listener, &addr, root ? OWNER : geteuid());
+	peer[2] = connection(listener, &addr, root ? STRANGER : geteuid());
+	pid = fork();
+	if (!pid)
+		_exit(judge(peer, addr.sun_path));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), root ? 0 : 4);
+	unlink(addr.sun_path);
+	CHECK_EQ(rmdir(base), 0);
+}
+
 /* What it keeps, and nothing else. */
 static void keeper_keeps(void)
 {
@@ -442,4 +509,4 @@ static void keeper_keeps(void)
 TAP_MAIN(TEST(does_its_work), TEST(opens_nothing), TEST(executes_nothing), TEST(traces_nobody),
 	 TEST(makes_no_sockets), TEST(sees_no_files), TEST(roles_differ), TEST(vcpu_resets_disk),
 	 TEST(has_files), TEST(has_no_privileges), TEST(keeps_to_its_share), TEST(unknown_user),
-	 TEST(keeper_keeps));
+	 TEST(keeper_knows_users), TEST(keeper_keeps));
