@@ -12,7 +12,8 @@
 
 #define CPUID_HYPER	0x40000000u
 #define CPUID_EXT	0x80000000u
-#define CPUID_PV_FEATURES 0x40000001u
+#define CPUID_HYPER_END	0x40010000u
+#define CPUID_HYPER_STEP 0x100u
 
 /* ---- finding an entry ---- */
 
@@ -143,6 +144,27 @@ static bool derive_vendor_amd(struct vcpu_cpuid *id)
 	       (e->ebx == 0x6f677948 && e->edx == 0x6e65476e && e->ecx == 0x656e6975);
 }
 
+/* "KVMKVMKVM": EBX, ECX, EDX */
+static bool is_kvm(const struct kvm_cpuid_entry2 *e)
+{
+	return e && e->ebx == 0x4b4d564b && e->ecx == 0x564b4d56 && e->edx == 0x4d;
+}
+
+/* The leaves are where the signature is: those of another hypervisor may come before. */
+static u32 derive_pv_features(struct vcpu_cpuid *id)
+{
+	const struct kvm_cpuid_entry2 *e;
+	u32 base;
+
+	for (base = CPUID_HYPER; base < CPUID_HYPER_END; base += CPUID_HYPER_STEP) {
+		if (!is_kvm(cpuid_find(id, base, 0)))
+			continue;
+		e = cpuid_find(id, base + 1, 0);
+		return e ? e->eax : 0;
+	}
+	return 0;
+}
+
 void cpuid_derive(struct vcpu *vcpu)
 {
 	struct vcpu_cpuid *id = &vcpu->cpuid;
@@ -162,8 +184,7 @@ void cpuid_derive(struct vcpu *vcpu)
 			     (e->eax | (u64)e->edx << 32) & xstate_supported() : 0;
 	vcpu->policy.xsaves = backend_caps.xsaves && caps_has(id, X86_FEATURE_XSAVE) &&
 			      caps_has(id, X86_FEATURE_XSAVES);
-	e = cpuid_find(id, CPUID_PV_FEATURES, 0);
-	id->pv_features = e ? e->eax : 0;
+	id->pv_features = derive_pv_features(id);
 }
 
 /**

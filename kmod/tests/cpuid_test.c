@@ -13,7 +13,8 @@ static struct kvm_cpuid_entry2 model[] = {
 	{ .function = 7, .index = 0, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 1,
 	  .ebx = 0x100081 },
 	{ .function = 0xd, .index = 0, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .eax = 0x207 },
-	{ .function = 0x40000000, .eax = 0x40000001, .ebx = 0x4b4d564b },
+	{ .function = 0x40000000, .eax = 0x40000001, .ebx = 0x4b4d564b, .ecx = 0x564b4d56,
+	  .edx = 0x4d },
 	{ .function = 0x80000000, .eax = 0x80000008 },
 	{ .function = 0x80000001, .edx = 0x20100800 },
 	{ .function = 0x40000001, .eax = 0x55 },
@@ -130,6 +131,38 @@ static void derived(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, guest_has(vcpu, X86_FEATURE_X2APIC));
 	set_model(test, false);
 	KUNIT_EXPECT_FALSE(test, id->vendor_amd);
+}
+
+/* Another hypervisor's leaves may come first: features are told by the signature before them. */
+static void kvm_leaves_elsewhere(struct kunit *test)
+{
+	struct kvm_cpuid_entry2 e[] = {
+		{ .function = 0x40000000, .eax = 0x40000005, .ebx = 0x7263694d, .ecx = 0x666f736f,
+		  .edx = 0x76482074 },
+		{ .function = 0x40000001, .eax = 0x31237648 },
+		{ .function = 0x40000100, .eax = 0x40000101, .ebx = 0x4b4d564b, .ecx = 0x564b4d56,
+		  .edx = 0x4d },
+		{ .function = 0x40000101, .eax = 0x55 },
+	};
+	struct vcpu *vcpu = cpu_fixture_vcpu(test);
+
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, e, ARRAY_SIZE(e)), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->cpuid.pv_features, 0x55);
+	/* The last place there is, and one behind it. */
+	e[2].function = 0x4000ff00;
+	e[3].function = 0x4000ff01;
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, e, ARRAY_SIZE(e)), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->cpuid.pv_features, 0x55);
+	e[2].function = 0x40010000;
+	e[3].function = 0x40010001;
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, e, ARRAY_SIZE(e)), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->cpuid.pv_features, 0);
+	/* Nobody's, and a signature without features. */
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, e, 2), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->cpuid.pv_features, 0);
+	e[2].function = 0x40000100;
+	KUNIT_ASSERT_EQ(test, cpuid_set(vcpu, e, 3), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->cpuid.pv_features, 0);
 }
 
 static void follows_state(struct kunit *test)
@@ -341,6 +374,7 @@ static struct kunit_case cpuid_cases[] = {
 	KUNIT_CASE(out_of_range),
 	KUNIT_CASE(no_cpuid),
 	KUNIT_CASE(derived),
+	KUNIT_CASE(kvm_leaves_elsewhere),
 	KUNIT_CASE(follows_state),
 	KUNIT_CASE(set_errors),
 	KUNIT_CASE(supported_shape),
