@@ -10,6 +10,7 @@
 #include <linux/mm_types.h>
 #include <asm/cpufeature.h>
 #include <asm/nospec-branch.h>
+#include <asm/perf_event.h>
 #include <asm/processor.h>
 
 /* Functions that the suites in vmm_kunit.ko call. */
@@ -155,6 +156,13 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #define compat_clear_for_devices()	static_branch_unlikely(&COMPAT_STALE_KEY)
 #else
 #define compat_clear_for_devices()	false
+#endif
+
+/* Which MSRs of counters have other values in guests; NULL: perf has no such counters. */
+#if IS_ENABLED(CONFIG_PERF_EVENTS) && IS_ENABLED(CONFIG_CPU_SUP_INTEL)
+#define compat_perf_guest_msrs(nr)	perf_guest_get_msrs(nr, NULL)
+#else
+#define compat_perf_guest_msrs(nr)	((void)(nr), (struct perf_guest_switch_msr *)NULL)
 #endif
 
 /* Does this process use an LDT? */

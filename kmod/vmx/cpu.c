@@ -255,6 +255,18 @@ static bool vmx_use_virtual_apic(void)
 	return virtual_apic < 0 ? vmx_may(VMX_PIN, PIN_POSTED_INTR) : virtual_apic;
 }
 
+/* Has perf counters that are switched with the guest, and are they so by entries and exits? */
+static bool vmx_must_switch_perf(void)
+{
+	bool counters;
+	int nr;
+
+	preempt_disable();
+	counters = compat_perf_guest_msrs(&nr);
+	preempt_enable();
+	return counters && vmx_may(VMX_ENTRY, ENTRY_LOAD_PERF) && vmx_may(VMX_EXIT, EXIT_LOAD_PERF);
+}
+
 static void vmx_fill_features(void)
 {
 	vmx_has.tsc_scale = backend_options.tsc_scale && vmx_may(VMX_PROC2, PROC2_TSC_SCALING);
@@ -265,6 +277,7 @@ static void vmx_fill_features(void)
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
 	vmx_has.xsaves = vmx_may(VMX_PROC2, PROC2_XSAVES);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();
+	vmx_has.perf = vmx_must_switch_perf();
 	vmx_split_for_fetch();
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
 	vmx_has.preemption_timer = vmx_use_preemption_timer();

@@ -49,9 +49,11 @@ enum vmcs_field {
 	GUEST_DEBUGCTL		= 0x2802,
 	GUEST_PAT		= 0x2804,
 	GUEST_EFER		= 0x2806,
+	GUEST_PERF_GLOBAL	= 0x2808,
 	GUEST_PDPTE		= 0x280a,	/* + 2 * n, n = 0 .. 3 */
 	HOST_PAT		= 0x2c00,
 	HOST_EFER		= 0x2c02,
+	HOST_PERF_GLOBAL	= 0x2c04,
 	/* 32 bits wide */
 	PIN_CONTROLS		= 0x4000,
 	PROC_CONTROLS		= 0x4002,
@@ -175,6 +177,7 @@ enum vmcs_field {
 /* EXIT_CONTROLS (25.7.1) */
 #define EXIT_SAVE_DEBUG		BIT(2)
 #define EXIT_HOST_64		BIT(9)
+#define EXIT_LOAD_PERF		BIT(12)
 #define EXIT_ACK_INTR		BIT(15)
 #define EXIT_SAVE_PAT		BIT(18)
 #define EXIT_LOAD_PAT		BIT(19)
@@ -185,6 +188,7 @@ enum vmcs_field {
 /* ENTRY_CONTROLS (25.8.1) */
 #define ENTRY_LOAD_DEBUG	BIT(2)
 #define ENTRY_IA32E		BIT(9)
+#define ENTRY_LOAD_PERF		BIT(13)
 #define ENTRY_LOAD_PAT		BIT(14)
 #define ENTRY_LOAD_EFER		BIT(15)
 

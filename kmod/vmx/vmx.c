@@ -161,6 +161,10 @@ static void vmx_init_control(struct vcpu *vcpu)
 	if (vmx_has.tsc_scale)
 		vmcs_write(TSC_MULTIPLIER, hw_tsc_ratio_one());
 	vmx_apic_init(vcpu);
+	if (vmx_has.perf) {
+		vmcs_write(GUEST_PERF_GLOBAL, 0);
+		vmcs_write(HOST_PERF_GLOBAL, 0);
+	}
 	if (vmx_has.xsaves)
 		vmcs_write(XSS_EXIT_BITMAP, 0);
 	if (vmx->ctl[VMX_PROC2] & PROC2_ENCLS)
@@ -452,9 +456,53 @@ static void vmx_entry_timer(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_PREEMPTION_TIMER, min_t(u64, left, U32_MAX));
 }
 
-/* What the exit has cleared and has no field for (28.5.1, 28.5.2); the GDT has the LDT still. */
+static void vmx_switch_counters(struct vmx_vcpu *vmx, u64 host, u64 guest)
+{
+	struct vmx_host *h = &vmx->host;
+	bool differ = host != guest;
+
+	vmx_control_change(vmx, VMX_ENTRY, ENTRY_LOAD_PERF, differ ? ENTRY_LOAD_PERF : 0);
+	vmx_control_change(vmx, VMX_EXIT, EXIT_LOAD_PERF, differ ? EXIT_LOAD_PERF : 0);
+	if (!differ)
+		return;
+	if (h->perf != host) {
+		h->perf = host;
+		vmcs_write(HOST_PERF_GLOBAL, host);
+	}
+	if (h->perf_guest != guest) {
+		h->perf_guest = guest;
+		vmcs_write(GUEST_PERF_GLOBAL, guest);
+	}
+}
+
+/*
+ * Counters that are not to count guests stop, and so do those with PEBS: it would write its records
+ * to addresses of the guest. Perf changes them from interrupts, too.
+ */
+static void vmx_entry_perf(struct vmx_vcpu *vmx)
+{
+	const struct perf_guest_switch_msr *msr;
+	int nr = 0;
+
+	vmx->host.pebs = 0;
+	for (msr = compat_perf_guest_msrs(&nr); msr && nr > 0; msr++, nr--) {
+		if (msr->msr == MSR_CORE_PERF_GLOBAL_CTRL)
+			vmx_switch_counters(vmx, msr->host, msr->guest);
+		else if (msr->msr == MSR_IA32_PEBS_ENABLE)
+			vmx->host.pebs = msr->host;
+	}
+	if (unlikely(vmx->host.pebs))
+		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+}
+
+/*
+ * What was cleared for the guest, or by the exit, which has no field for it (28.5.1, 28.5.2). The
+ * GDT has the LDT still.
+ */
 static __always_inline void vmx_exit_cleared(const struct vmx_host *host)
 {
+	if (unlikely(host->pebs))
+		wrmsrl(MSR_IA32_PEBS_ENABLE, host->pebs);
 	if (unlikely(host->debugctl))
 		update_debugctlmsr(host->debugctl);
 	if (unlikely(host->ldt))
@@ -499,6 +547,7 @@ static void vmx_exit_failed(struct vmx_vcpu *vmx)
 static void vmx_run(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	int failed;
 
 	if (unlikely(!vmx->guest_loaded))
 		vmx_guest_load(vmx);
@@ -512,13 +561,16 @@ static void vmx_run(struct vcpu *vcpu)
 	if (unlikely(vcpu->tsc.deadline || (vmx->ctl[VMX_PIN] & PIN_PREEMPTION_TIMER)))
 		vmx_entry_timer(vcpu, vmx);
 	vmx_entry_host(&vmx->host);
+	if (vmx_has.perf)
+		vmx_entry_perf(vmx);
 	vmx_entry_spec(vcpu, &vmx->entry);
 
-	if (unlikely(vmx_enter(vcpu->state.gpr, &vmx->entry))) {
+	failed = vmx_enter(vcpu->state.gpr, &vmx->entry);
+	vmx_exit_cleared(&vmx->host);
+	if (unlikely(failed)) {
 		vmx_exit_failed(vmx);
 		return;
 	}
-	vmx_exit_cleared(&vmx->host);
 	vmx->exit.reason = vmcs_read(EXIT_REASON);
 	/* An entry that failed late is no launch, and its event still stands (27.8). */
 	if (likely(!(vmx->exit.reason & REASON_ENTRY_FAILURE)))
