@@ -175,7 +175,8 @@ static void vmx_load_msrs(struct vcpu *vcpu)
 
 	vmx->switched[SWITCH_STAR] = s->star;
 	vmx->switched[SWITCH_LSTAR] = s->lstar;
-	vmx->switched[SWITCH_SFMASK] = s->sfmask;
+	/* The upper half is reserved (SDM vol. 3A, 5.8.8): the host does not try. */
+	vmx->switched[SWITCH_SFMASK] = (u32)s->sfmask;
 	vmx->switched[SWITCH_KERNEL_GS_BASE] = s->kernel_gs_base;
 	if (vmx->guest_loaded)
 		vmx_msrs_write(vmx);
