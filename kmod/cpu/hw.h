@@ -54,8 +54,8 @@ static inline u64 hw_tsc_ratio(const struct vcpu *vcpu)
  * @guest: the guest's value
  * @host: filled: the host's
  *
- * It is written only while guest and host differ, read only while the guest may write it. IBRS as it
- * first was guards only those predictions that follow its write: there it is written always.
+ * It is written only while guest and host differ, read only while the guest may write it. IBRS as
+ * it first was guards only those predictions that follow its write: there it is written always.
  *
  * Context: interrupts off
  * Return: ENTRY_SPEC_*
