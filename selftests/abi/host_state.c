@@ -59,9 +59,7 @@ static void use_ldt(void)
 
 CASE(ldt)
 {
-	struct user_desc data = {
-		.limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .useable = 1
-	};
+	struct user_desc data = { .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1 };
 	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_syncs, 0);
 
 	run_sync(v, 0);
