@@ -293,12 +293,14 @@ int lapic_set_state(struct vcpu *vcpu, const struct kvm_lapic_state *s)
 	const u32 *page = (const u32 *)s->regs;
 	struct lapic *apic = vcpu->apic;
 	unsigned int i;
-	u64 deadline;
+	u64 deadline = 0;
 
 	if (apic->x2apic &&
 	    page[APIC_ID / 4] != (lapic_short_id(apic) ? vcpu->id << 24 : vcpu->id))
 		return -EINVAL;
-	deadline = lapic_tsc_deadline_get(vcpu);
+	/* One that has just passed counts: its interrupt would be lost with the IRR of before. */
+	if (lapic_deadline_mode(apic) && (READ_ONCE(apic->expires) || vcpu->tsc.deadline))
+		deadline = apic->deadline;
 	lapic_timer_stop(apic);
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		lapic_reg_set(apic, plain[i], page[plain[i] / 4] & lapic_writable(apic, plain[i]));

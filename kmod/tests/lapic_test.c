@@ -586,6 +586,28 @@ static void processor_deadline(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
 }
 
+/* A deadline that passes between KVM_GET_LAPIC and KVM_SET_LAPIC: the IRR of before has it not. */
+static void deadline_before_set(struct kunit *test)
+{
+	struct kvm_lapic_state *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct irq_fixture *f = test->priv;
+	struct vcpu *vcpu = f->vcpu[0];
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	apics_enable(f);
+	backend_caps.deadline = true;
+	vcpu->policy.mwait = true;
+	apic_write_reg(vcpu, APIC_LVTT, APIC_LVT_TIMER_TSCDEADLINE | 0x55);
+	KUNIT_EXPECT_EQ(test, lapic_get_state(vcpu, s), 0);
+	lapic_tsc_deadline_set(vcpu, tsc_read(vcpu) + (u64)tsc_khz * 100000);
+	KUNIT_EXPECT_NE(test, vcpu->tsc.deadline, 0ull);
+	vcpu->apic->deadline = 1;
+	vcpu->tsc.deadline = 1;
+	KUNIT_EXPECT_EQ(test, lapic_set_state(vcpu, s), 0);
+	KUNIT_EXPECT_EQ(test, lapic_pending(vcpu), 0x55);
+	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
+}
+
 static void tsc_deadline(struct kunit *test)
 {
 	struct vcpu *vcpu = boot(test);
@@ -740,6 +762,7 @@ static struct kunit_case lapic_cases[] = {
 	KUNIT_CASE(one_shot),
 	KUNIT_CASE(periodic),
 	KUNIT_CASE(host_deadline),
+	KUNIT_CASE(deadline_before_set),
 	KUNIT_CASE(processor_deadline),
 	KUNIT_CASE(tsc_deadline),
 	KUNIT_CASE(masked_timer),
