@@ -227,18 +227,21 @@ static void vmx_split_for_fetch(void)
 }
 
 /*
- * The preemption timer of the first processors that have it is wrong (Westmere's specification
- * updates).
+ * The preemption timer of the first processors that have it is wrong, and their exits clear counters
+ * that they should not (Westmere's specification updates).
  */
+static bool vmx_is_westmere(void)
+{
+	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL && boot_cpu_data.x86 == 6 &&
+	       (boot_cpu_data.x86_model == INTEL_WESTMERE ||
+		boot_cpu_data.x86_model == INTEL_WESTMERE_EP ||
+		boot_cpu_data.x86_model == INTEL_WESTMERE_EX);
+}
+
 static bool vmx_use_preemption_timer(void)
 {
-	if (!preemption_timer || !vmx_may(VMX_PIN, PIN_PREEMPTION_TIMER) ||
-	    !boot_cpu_has(X86_FEATURE_CONSTANT_TSC))
-		return false;
-	return boot_cpu_data.x86_vendor != X86_VENDOR_INTEL || boot_cpu_data.x86 != 6 ||
-	       (boot_cpu_data.x86_model != INTEL_WESTMERE &&
-		boot_cpu_data.x86_model != INTEL_WESTMERE_EP &&
-		boot_cpu_data.x86_model != INTEL_WESTMERE_EX);
+	return preemption_timer && vmx_may(VMX_PIN, PIN_PREEMPTION_TIMER) &&
+	       boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && !vmx_is_westmere();
 }
 
 #define VIRTUAL_APIC	(PROC2_APIC_ACCESS | PROC2_X2APIC | PROC2_APIC_REGISTERS | \
@@ -255,16 +258,17 @@ static bool vmx_use_virtual_apic(void)
 	return virtual_apic < 0 ? vmx_may(VMX_PIN, PIN_POSTED_INTR) : virtual_apic;
 }
 
-/* Has perf counters that are switched with the guest, and are they so by entries and exits? */
-static bool vmx_must_switch_perf(void)
+/* Has perf counters that are switched with the guest, and do entries and exits do so? */
+static void vmx_use_perf(void)
 {
-	bool counters;
 	int nr;
 
 	preempt_disable();
-	counters = compat_perf_guest_msrs(&nr);
+	vmx_has.perf = compat_perf_guest_msrs(&nr);
 	preempt_enable();
-	return counters && vmx_may(VMX_ENTRY, ENTRY_LOAD_PERF) && vmx_may(VMX_EXIT, EXIT_LOAD_PERF);
+	vmx_has.perf_switch = vmx_has.perf && !vmx_is_westmere() &&
+			      vmx_may(VMX_ENTRY, ENTRY_LOAD_PERF) &&
+			      vmx_may(VMX_EXIT, EXIT_LOAD_PERF);
 }
 
 static void vmx_fill_features(void)
@@ -277,7 +281,7 @@ static void vmx_fill_features(void)
 	vmx_has.invpcid = vmx_may(VMX_PROC2, PROC2_INVPCID);
 	vmx_has.xsaves = vmx_may(VMX_PROC2, PROC2_XSAVES);
 	vmx_has.flush_l1d = vmx_must_flush_l1d();
-	vmx_has.perf = vmx_must_switch_perf();
+	vmx_use_perf();
 	vmx_split_for_fetch();
 	vmx_has.virtual_apic = vmx_use_virtual_apic();
 	vmx_has.preemption_timer = vmx_use_preemption_timer();

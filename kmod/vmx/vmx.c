@@ -161,7 +161,7 @@ static void vmx_init_control(struct vcpu *vcpu)
 	if (vmx_has.tsc_scale)
 		vmcs_write(TSC_MULTIPLIER, hw_tsc_ratio_one());
 	vmx_apic_init(vcpu);
-	if (vmx_has.perf) {
+	if (vmx_has.perf_switch) {
 		vmcs_write(GUEST_PERF_GLOBAL, 0);
 		vmcs_write(HOST_PERF_GLOBAL, 0);
 	}
@@ -461,6 +461,13 @@ static void vmx_switch_counters(struct vmx_vcpu *vmx, u64 host, u64 guest)
 	struct vmx_host *h = &vmx->host;
 	bool differ = host != guest;
 
+	if (unlikely(!vmx_has.perf_switch)) {
+		h->perf = host;
+		h->perf_written = differ;
+		if (differ)
+			wrmsrl(MSR_CORE_PERF_GLOBAL_CTRL, guest);
+		return;
+	}
 	vmx_control_change(vmx, VMX_ENTRY, ENTRY_LOAD_PERF, differ ? ENTRY_LOAD_PERF : 0);
 	vmx_control_change(vmx, VMX_EXIT, EXIT_LOAD_PERF, differ ? EXIT_LOAD_PERF : 0);
 	if (!differ)
@@ -503,6 +510,8 @@ static __always_inline void vmx_exit_cleared(const struct vmx_host *host)
 {
 	if (unlikely(host->pebs))
 		wrmsrl(MSR_IA32_PEBS_ENABLE, host->pebs);
+	if (unlikely(host->perf_written))
+		wrmsrl(MSR_CORE_PERF_GLOBAL_CTRL, host->perf);
 	if (unlikely(host->debugctl))
 		update_debugctlmsr(host->debugctl);
 	if (unlikely(host->ldt))

@@ -47,7 +47,8 @@ struct vmx_caps {
 /* What the processor has beyond the required and the module's parameters have not switched off. */
 struct vmx_features {
 	bool tsc_scale, pause_loop, pml, rdtscp, invpcid, ept_dirty, flush_l1d, virtual_apic,
-	     preemption_timer, posted_intr, ack_intr, xsaves, perf;
+	     preemption_timer, posted_intr, ack_intr, xsaves, perf,
+	     perf_switch;
 	bool stale_vectoring;	/* see vmx_apic_vectoring() */
 	u8 timer_shift;		/* the preemption timer counts when this bit of the TSC changes */
 	u64 run_limit;		/* counts of it after which a run ends; 0: no limit */
@@ -101,6 +102,7 @@ struct vmx_host {
 	u64 debugctl;		/* MSR: cleared by an exit */
 	u64 perf, perf_guest;	/* PERF_GLOBAL_CTRL, where the guest runs with another value */
 	u64 pebs;		/* MSR: PEBS_ENABLE, cleared for the guest */
+	bool perf_written;	/* PERF_GLOBAL_CTRL is the guest's, without help of the processor */
 	u16 ldt;		/* LDTR: likewise; 0: none */
 	u16 ds, es, fs, gs;	/* not in the VMCS: it takes none with TI or RPL */
 };
