@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What an exit takes from the host and has to be given back: the client finds it as it was. */
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <asm/ldt.h>
@@ -9,8 +7,6 @@
 
 #define SUITE "host_state"
 
-#define MSR_DEBUGCTL  0x1d9
-#define DEBUGCTL_BTF  BIT(1)
 #define USER_DS       0x2b /* with RPL 3 */
 #define LDT_SELECTOR  0x07 /* the first entry, CPL 3 */
 #define GUEST_GS_BASE 0x123456789000
@@ -70,35 +66,4 @@ CASE(ldt)
 	use_ldt();
 	run_done(v);
 	use_ldt();
-}
-
-static u64 debugctl(int msrs)
-{
-	u64 val = 0;
-
-	if (pread(msrs, &val, sizeof(val), MSR_DEBUGCTL) != sizeof(val))
-		SKIP("no DEBUGCTL");
-	return val;
-}
-
-CASE(debugctl)
-{
-	struct vcpu *v = vcpu_new(vm_create(0), 0, guest_syncs, 0);
-	int msrs = open("/dev/cpu/0/msr", O_RDWR);
-	u64 before, set, after;
-	cpu_set_t set_of_0;
-
-	if (msrs < 0)
-		SKIP("no /dev/cpu/0/msr");
-	CPU_ZERO(&set_of_0);
-	CPU_SET(0, &set_of_0);
-	OK(sched_setaffinity(0, sizeof(set_of_0), &set_of_0));
-	before = debugctl(msrs);
-	set = before | DEBUGCTL_BTF;
-	if (pwrite(msrs, &set, sizeof(set), MSR_DEBUGCTL) != sizeof(set) || debugctl(msrs) != set)
-		SKIP("DEBUGCTL cannot be written");
-	run_sync(v, 0);
-	after = debugctl(msrs);
-	CHECK_EQ(pwrite(msrs, &before, sizeof(before), MSR_DEBUGCTL), sizeof(before));
-	CHECK_EQ(after, set);
 }
