@@ -81,6 +81,8 @@ static void vsock_destroy(struct virtio *v)
 	struct virtio_vsock *s = (struct virtio_vsock *)v;
 
 	virtio_destroy(v);
+	/* A vCPU may have started it after the I/O thread had ended. */
+	vsock_stop(v);
 	vhost_destroy(&s->host);
 	free(s);
 }
