@@ -13,7 +13,7 @@
 #include "control.h"
 #include "paths.h"
 
-#define GREETING_SECONDS 30
+#define GREETING_SECONDS 150 /* more than a disk's server takes, for which a VM waits */
 
 json_t *control_read(int fd, struct error *err)
 {

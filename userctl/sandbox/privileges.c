@@ -95,19 +95,19 @@ unsigned int sandbox_files(void)
 
 	/* Once the sandbox is closed it cannot be asked for. */
 	if (!files)
-		files = getrlimit(RLIMIT_NOFILE, &now) || now.rlim_max > SANDBOX_FILES
+		files = getrlimit(RLIMIT_NOFILE, &now) || now.rlim_cur > SANDBOX_FILES
 				? SANDBOX_FILES
-				: (unsigned int)now.rlim_max;
+				: (unsigned int)now.rlim_cur;
 	return files;
 }
 
 int privileges_limit(struct error *err)
 {
-	(void)sandbox_files();
 	/* A core would have the guest's memory in it. */
 	if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NOFILE, SANDBOX_FILES) ||
 	    limit(RLIMIT_MSGQUEUE, 0) || limit(RLIMIT_RTPRIO, 0) || limit(RLIMIT_NICE, 0))
 		return fault_errno(err, EX_OSERR, errno, "sandbox: limits");
+	(void)sandbox_files();
 	return 0;
 }
 
