@@ -183,7 +183,7 @@ void memory_zap_slot(struct vmm *vm, const struct memslot *slot)
 	struct zap zap;
 
 	zap_begin(&zap, vm);
-	/* vCPUs may map again what lies behind. That is theirs by then: it is not looked at anew. */
+	/* vCPUs may map again what lies behind. That is theirs by then, and not looked at anew. */
 	for (gfn = slot->gfn; gfn < end; gfn = next) {
 		next = min(end, (gfn | (ZAP_CHUNK - 1)) + 1);
 		zap_gfns(&zap, gfn, next, true);

@@ -227,8 +227,8 @@ static void vmx_split_for_fetch(void)
 }
 
 /*
- * The preemption timer of the first processors that have it is wrong, and their exits clear counters
- * that they should not (Westmere's specification updates).
+ * The preemption timer of the first processors that have it is wrong, and their exits clear
+ * counters that they should not (Westmere's specification updates).
  */
 static bool vmx_is_westmere(void)
 {

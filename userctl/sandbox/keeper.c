@@ -314,6 +314,6 @@ int keeper_peer(int socket)
 
 	int ret = channel < 0 ? -EPIPE : ask_about(&o, socket, &answer);
 
-	/* Without a keeper nobody is taken for root or the owner who is not, but root may be missed. */
+	/* Without a keeper root may be missed, but nobody is taken for root or the owner. */
 	return ret == -EPIPE ? check_peer(socket) : ret;
 }
