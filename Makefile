@@ -117,7 +117,7 @@ lint:
 	@$(CHECK) lint
 
 ## make fuzz [TARGET=NAME] [SECONDS=N]   each fuzzer in turn, or one, without an end or for N seconds; what is
-##                         new, and what breaks, is kept in VMM_CACHE/corpus, and "make check" repeats it.
+##                         new, and what breaks, is kept in VMM_CACHE/corpus; "make check" repeats all but that of ioctl.
 ##                         TARGET=ioctl: in a host (HOST, svm; KERNEL, debug); SEED= and PROGRAM=
 ##                         repeat a run and a program; MESSAGES=N: netlink only
 .PHONY: fuzz
