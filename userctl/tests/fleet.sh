@@ -274,6 +274,8 @@ ctl "stop" 0 "" stop button
 # ---- in the foreground
 # foreground ARGUMENT...: vmctl run of a guest that heeds its power button; ended STATUS PATTERN NAME
 foreground() {
+	# Now, and not by a process that may come later: the last one was ready, too.
+	: >"$tmp/foreground"
 	"$VMCTL" run --kernel "$GUESTS/pvh.elf" --memory 4M --append wait "$@" \
 		>"$tmp/foreground" 2>&1 </dev/null &
 	plain=$!
@@ -347,6 +349,8 @@ holds "nothing is left of that" test -z "$(ls /sys/kernel/tracing/instances)"
 define pair "append = pair" "max-cpus = 2"
 ctl "one with a vCPU to come" 0 "" start pair
 holds "which is ready" logged pair ready
+# What was traced before is no sign that this begins.
+: >"$tmp/traced"
 "$VMCTL" trace pair -e pio >"$tmp/traced" 2>&1 &
 tracer=$!
 holds "it is traced while it is busy" grep -q 'pio *vcpu 0 in port' "$tmp/traced"
