@@ -17,7 +17,7 @@
 
 enum { OPT_JSON = 0x100 };
 
-#define AWAIT_SECONDS 10 /* for a VM that is being made */
+#define AWAIT_SECONDS 150 /* for a VM that is being made: as long as a command for it waits */
 #define AWAIT_TRIES   10
 
 /* struct request - what was asked for; which: name or id of a VM */

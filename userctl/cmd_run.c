@@ -429,6 +429,13 @@ static void dump_crash(const struct machine *m, const char *what)
 		dump_vcpu(stderr, m, &m->vcpus[m->culprit]);
 }
 
+static int conclude_signal(const struct machine *m)
+{
+	fprintf(stderr, "vmctl: %s: ended by signal %d (%s)\n", m->cfg->name, m->signo,
+		strsignal(m->signo));
+	return 128 + m->signo;
+}
+
 /* Tell what happened, where the exit status alone does not. */
 static int conclude(const struct machine *m)
 {
@@ -436,6 +443,9 @@ static int conclude(const struct machine *m)
 	case STOP_POWER_OFF:
 		return EXIT_POWER_OFF;
 	case STOP_RESET:
+		/* A guest that resets when it is to power off does not come up again. */
+		if (m->signo)
+			return conclude_signal(m);
 		return EXIT_RESET;
 	case STOP_TRIPLE_FAULT:
 		dump_crash(m, "the guest crashed with a triple fault");
@@ -449,9 +459,7 @@ static int conclude(const struct machine *m)
 	case STOP_QUIT:
 		return EXIT_QUIT;
 	case STOP_SIGNAL:
-		fprintf(stderr, "vmctl: %s: ended by signal %d (%s)\n", m->cfg->name, m->signo,
-			strsignal(m->signo));
-		return 128 + m->signo;
+		return conclude_signal(m);
 	default:
 		return report(&m->host);
 	}

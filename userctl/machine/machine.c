@@ -16,12 +16,18 @@
 #define NAME_TRIES   20
 #define NAME_WAIT_US 50000
 
+/* The first cause stands; but a reset may be followed by a restart, which is not for who ends it. */
+static bool cause_counts(enum stop_cause before, enum stop_cause cause)
+{
+	return !before || (before == STOP_RESET && (cause == STOP_QUIT || cause == STOP_SIGNAL));
+}
+
 static void cause_set(struct machine *m, enum stop_cause cause, int vcpu, const struct error *host)
 {
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&m->cause_lock);
-	if (!atomic_load(&m->cause)) {
+	if (cause_counts(atomic_load(&m->cause), cause)) {
 		m->culprit = vcpu;
 		if (host)
 			m->host = *host;

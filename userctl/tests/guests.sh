@@ -66,7 +66,7 @@ vm "execution outside memory" 5 "internal error
 ^rip 00000000d0000000
 ^code" --kernel "$mb" --append jump
 
-signalled "power button, pressed by SIGTERM" 0 TERM wait
+signalled "power button, pressed by SIGTERM" 0 TERM wait --grace 600
 signalled "SIGTERM, guest does not react" 143 TERM hang
 signalled "SIGINT" 130 INT hang
 signalled "SIGHUP" 129 HUP hang
@@ -80,6 +80,12 @@ start --kernel "$mb" --append cf9 --on-reset restart --grace 0
 await says 3 '^multiboot' || echo "restarts are missing" >>"$tmp/want"
 kill -s TERM $pid
 finish "restart after reset"
+# The guest does not heed its power button, but its next reset is its last.
+want=143
+start --kernel "$mb" --append cf9 --on-reset restart --grace 600
+await says 1 '^multiboot'
+kill -s TERM $pid
+finish "a signal, and a reset where there is a grace"
 
 # typed NAME STATUS PATTERNS ACTION KEYS: on a terminal, with keys typed once the guest is ready.
 typed() {
@@ -106,7 +112,7 @@ stopped() {
 
 echo "ready" >"$tmp/want"
 want=0
-start --kernel "$mb" --append wait
+start --kernel "$mb" --append wait --grace 600
 await says 1 ready
 kill -s TSTP $pid
 await stopped || echo "stopped" >>"$tmp/want"

@@ -236,9 +236,32 @@ static void log_ends(void)
 	CHECK_EQ(unlink(path), 0);
 }
 
+/* Who ends a machine that is about to restart ends it; nothing else comes after the first cause. */
+static void causes(void)
+{
+	static const enum stop_cause all[] = { STOP_POWER_OFF, STOP_RESET, STOP_PANIC, STOP_QUIT,
+					       STOP_SIGNAL };
+	enum stop_cause first, second, stands;
+	unsigned int i, k;
+
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		for (k = 0; k < sizeof(all) / sizeof(*all); k++) {
+			first = all[i];
+			second = all[k];
+			memset(&machine, 0, sizeof(machine));
+			machine.stop_event.fd = -1;
+			machine_stop(&machine, first, 1);
+			machine_stop(&machine, second, 2);
+			stands = first == STOP_RESET && second >= STOP_QUIT ? second : first;
+			CHECK_EQ(atomic_load(&machine.cause), stands);
+			CHECK_EQ(machine.culprit, stands == first ? 1 : 2);
+		}
+	}
+}
+
 static void remove_folder(void)
 {
 	CHECK_EQ(rmdir(folder), 0);
 }
 
-TAP_MAIN(TEST(descriptors), TEST(deaf), TEST(log_ends), TEST(remove_folder));
+TAP_MAIN(TEST(descriptors), TEST(deaf), TEST(log_ends), TEST(causes), TEST(remove_folder));
