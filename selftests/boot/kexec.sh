@@ -64,6 +64,7 @@ case $(word_of test_stage) in
 	tap 'kexec.kernel loaded'
 	insmod /vmm.ko
 	both 'kexec.VMs on both CPUs'
+	stty raw -echo
 	/kexec go
 	tap 'kexec.is refused'
 	;;

@@ -42,7 +42,7 @@ tap 'lifetime.works when in-tree KVM has let go'
 runs /dev/kvm
 tap 'lifetime.switched off after the last VM: in-tree KVM works'
 
-rmmod vmm
+gone vmm
 ! insmod /vmm.ko kvm_node=1 2>/dev/null && [ ! -e /dev/vmm ]
 tap 'lifetime.kvm_node=1 is refused while in-tree KVM has the node'
 # There is one place for what the kernel calls in a crash, and in-tree KVM wants it.

@@ -50,7 +50,8 @@ def make_guest(build):
 def boot_config(append, config='serial 0 115200\nprompt 0\n'):
     """What ISOLINUX and SYSLINUX read: Linux from /kernel and /initrd."""
     return (f'{config}default k\nlabel k\nkernel /kernel\n'
-            f'append initrd=/initrd console=ttyS0 panic=-1 quiet {append}\n')
+            f'append initrd=/initrd console=ttyS0 panic=-1 quiet watchdog_thresh=60 '
+            f'rcupdate.rcu_cpu_stall_timeout=120 {append}\n')
 
 
 def make_image(build, name, kernel, initrd, *config):

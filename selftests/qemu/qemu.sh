@@ -12,12 +12,15 @@ top=/tmp/qemu n=0
 files=/vmm-qemu
 small=$files/bzImage debian=$files/vmlinuz initrd=$files/guest.gz
 
+# A busy machine may leave an emulated host without a processor for a minute, and its guests, too.
+patience="watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
+
 # linux NAME ARGUMENT...: QEMU with a Linux guest, the small one unless $kernel says otherwise.
 linux() {
 	who=$1
 	shift
 	start "$who" -m 128M -kernel "${kernel:-$small}" -initrd $initrd \
-		-append "console=ttyS0 panic=-1 quiet token=$token $append" "$@"
+		-append "console=ttyS0 panic=-1 quiet $patience token=$token $append" "$@"
 }
 
 # boots LIMIT CPUS ARGUMENT...: the guest comes up, and powers off.

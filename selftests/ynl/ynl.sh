@@ -46,7 +46,7 @@ holds "it runs" seen two running
 
 # What happens while the tool sleeps is what it tells of then.
 : >"$tmp/events"
-$ynl --subscribe events --sleep 40 >"$tmp/events" 2>&1 &
+$ynl --subscribe events --sleep 120 >"$tmp/events" 2>&1 &
 subscriber=$!
 listening() {
 	awk -v pid=$subscriber '$2 == 16 && $3 == pid && $4 != "00000000" { found = 1 }

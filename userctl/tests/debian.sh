@@ -37,7 +37,8 @@ serve "$tmp/www"
 mkfifo "$tmp/keys" && exec 3<>"$tmp/keys"
 
 # A busy machine may leave an emulated host without a processor for a minute.
-append="console=ttyS0 root=/dev/vda ro net.ifnames=0 panic=-1 quiet watchdog_thresh=60 mib=$MIB"
+append="console=ttyS0 root=/dev/vda ro net.ifnames=0 panic=-1 quiet mib=$MIB"
+append="$append watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 input=$tmp/keys
 set -- --kernel "$DEBIAN/vmlinuz"
 [ ! -e "$DEBIAN/initrd.img" ] || set -- "$@" --initrd "$DEBIAN/initrd.img"
@@ -55,9 +56,10 @@ holds "its system" says 1 "^guest: kernel"
 file=$(sum <"$tmp/www/file")
 holds "a file by user networking" says 1 "^guest: user $file"
 holds "and by TAP" says 1 "^guest: tap $file"
-holds "data" says 1 "^guest: data"
+holds "data" says 1 "^guest: data [0-9a-f]\{64\}"
 data=$(sed -n 's/^guest: data \([0-9a-f]*\).*/\1/p' "$tmp/plain")
-until gone || [ $seconds -ge 600 ]; do
+seconds=0
+until gone || [ $seconds -ge 1500 ]; do
 	seconds=$((seconds + 2))
 	sleep 2
 done

@@ -57,7 +57,8 @@ gone() {
 start() {
 	# Now, and not by a process that may come later: the last case's output is no answer.
 	: >"$tmp/out"
-	"$VMCTL" run "$@" >"$tmp/out" 2>&1 <"${input:-/dev/null}" &
+	# At its end: what a VM that goes on says does not hit the next one's.
+	"$VMCTL" run "$@" >>"$tmp/out" 2>&1 <"${input:-/dev/null}" &
 	pid=$!
 }
 

@@ -116,7 +116,7 @@ static int check(const char *path, uint64_t safe)
 			return fail(path);
 		/* The place of the oldest one may have got the next number already. */
 		for (i = 0; i < BLOCK / 8; i++) {
-			if (block[i] == n || block[i] == n + PLACES)
+			if (block[i] >= n && !((block[i] - n) % PLACES))
 				continue;
 			printf("lost %llu of %llu: %llu is there\n", (unsigned long long)n,
 			       (unsigned long long)safe, (unsigned long long)block[i]);
