@@ -181,6 +181,7 @@ void lapic_count(struct lapic *apic);		/* likewise: what is kept of IRR and ISR 
 
 /* lapic_timer.c; the vCPU's own thread */
 void lapic_timer_expired(struct vcpu *vcpu);
+void lapic_timer_settle(struct vcpu *vcpu);
 void lapic_timer_create(struct lapic *apic);
 void lapic_timer_stop(struct lapic *apic);
 void lapic_timer_start(struct lapic *apic, u32 count);

@@ -255,7 +255,7 @@ int lapic_get_state(struct vcpu *vcpu, struct kvm_lapic_state *s)
 	unsigned int i;
 
 	memset(s, 0, sizeof(*s));
-	lapic_timer_expired(vcpu);
+	lapic_timer_settle(vcpu);
 	lapic_collect(apic);
 	for (i = 0; i < LAPIC_REGS; i++)
 		page[i * 4] = lapic_reg_read(apic, i << 4);

@@ -47,8 +47,9 @@ static enum hrtimer_restart lapic_timer_fn(struct hrtimer *timer)
 	if (!expires || now < expires)
 		return HRTIMER_NORESTART;
 	if (!apic->periodic) {
-		cmpxchg64(&apic->expires, expires, 0);
-		lapic_deliver_lvt(apic, APIC_LVTT);
+		/* Unless the vCPU has stopped it, or has seen it pass. */
+		if (cmpxchg64(&apic->expires, expires, 0))
+			lapic_deliver_lvt(apic, APIC_LVTT);
 		return HRTIMER_NORESTART;
 	}
 	hrtimer_forward(timer, now, apic->period_ns);
@@ -197,6 +198,25 @@ void lapic_timer_expired(struct vcpu *vcpu)
 		return;
 	vcpu->tsc.deadline = 0;
 	lapic_deliver_lvt(vcpu->apic, APIC_LVTT);
+}
+
+/**
+ * lapic_timer_settle() - have the interrupt of what has passed posted
+ * @vcpu: the loaded vCPU, with in-kernel APIC
+ *
+ * The host's timers may be late: then the count is over and no interrupt there, for a state that is
+ * read in that moment and loaded elsewhere.
+ */
+void lapic_timer_settle(struct vcpu *vcpu)
+{
+	struct lapic *apic = vcpu->apic;
+	s64 expires = READ_ONCE(apic->expires);
+
+	lapic_timer_expired(vcpu);
+	if (!expires || apic->periodic || ktime_get() < expires)
+		return;
+	if (cmpxchg64(&apic->expires, expires, 0) == expires)
+		lapic_deliver_lvt(apic, APIC_LVTT);
 }
 
 /**

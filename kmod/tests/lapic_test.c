@@ -608,6 +608,30 @@ static void deadline_before_set(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->tsc.deadline, 0ull);
 }
 
+/* A count that is over, though the host's timer is late: the state has the interrupt, once. */
+static void late_timer(struct kunit *test)
+{
+	struct kvm_lapic_state *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct vcpu *vcpu = boot(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	apic_write_reg(vcpu, APIC_LVTT, 0x40);
+	apic_write_reg(vcpu, APIC_TDCR, 0xa);	/* by 128: nine minutes */
+	apic_write_reg(vcpu, APIC_TMICT, ~0u);
+	KUNIT_EXPECT_EQ(test, lapic_get_state(vcpu, s), 0);
+	KUNIT_EXPECT_FALSE(test, s->regs[APIC_IRR + 2 * 0x10] & 1);
+	KUNIT_ASSERT_NE(test, vcpu->apic->expires, 0ll);
+	WRITE_ONCE(vcpu->apic->expires, ktime_get());
+	KUNIT_EXPECT_EQ(test, lapic_get_state(vcpu, s), 0);
+	KUNIT_EXPECT_TRUE(test, s->regs[APIC_IRR + 2 * 0x10] & 1);
+	irq_acknowledge(vcpu);
+	apic_write_reg(vcpu, APIC_EOI, 0);
+	/* The callback finds nothing to do, nor does the next look. */
+	KUNIT_EXPECT_EQ(test, vcpu->apic->expires, 0ll);
+	KUNIT_EXPECT_EQ(test, lapic_get_state(vcpu, s), 0);
+	KUNIT_EXPECT_EQ(test, lapic_pending(vcpu), -1);
+}
+
 static void tsc_deadline(struct kunit *test)
 {
 	struct vcpu *vcpu = boot(test);
@@ -763,6 +787,7 @@ static struct kunit_case lapic_cases[] = {
 	KUNIT_CASE(periodic),
 	KUNIT_CASE(host_deadline),
 	KUNIT_CASE(deadline_before_set),
+	KUNIT_CASE(late_timer),
 	KUNIT_CASE(processor_deadline),
 	KUNIT_CASE(tsc_deadline),
 	KUNIT_CASE(masked_timer),
