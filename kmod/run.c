@@ -248,7 +248,8 @@ static bool run_user_window_open(struct vcpu *vcpu)
 
 /*
  * Work of the thread: reschedule here; a signal ends KVM_RUN. TIF_NOTIFY_RESUME's work is not open
- * to modules, so the system call is restarted, unseen by user space: the way out does the work.
+ * to modules, so the system call is restarted, unseen by user space: the way out does the work. It
+ * ends if a handler runs on that way, whose signal is to end KVM_RUN like any other.
  */
 static int run_thread_work(struct vcpu *vcpu)
 {
@@ -263,7 +264,8 @@ static int run_thread_work(struct vcpu *vcpu)
 	}
 	if (test_thread_flag(TIF_NOTIFY_RESUME)) {
 		set_thread_flag(TIF_SIGPENDING);
-		return -ERESTARTNOINTR;
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		return -ERESTARTNOHAND;
 	}
 	if (!this_cpu_read(cpu_virt_on)) {
 		/* This processor goes offline or down; the scheduler moves us. */
@@ -424,7 +426,7 @@ long vcpu_run(struct vcpu *vcpu)
 	run_publish(vcpu);
 	run_sigset_swap_out(vcpu);
 	/* The swap recalculates TIF_SIGPENDING; without it the restart would be seen outside. */
-	if (ret == -ERESTARTNOINTR)
+	if (ret == -ERESTARTNOHAND)
 		set_thread_flag(TIF_SIGPENDING);
 	return ret;
 }
