@@ -451,7 +451,7 @@ static struct kunit_case interp_cases[] = {
 };
 
 struct kunit_suite interp_suite = {
-	.name = "interp",
+	.name = "vmm-interp",
 	.init = interp_setup,
 	.test_cases = interp_cases,
 };

@@ -146,7 +146,7 @@ static void limits_threads(struct kunit *test)
 	/* No part of it is counted twice. */
 	vm->mgmt.limit.level = 0;
 	limit_set(vm, 1, 0);
-	KUNIT_EXPECT_GT(test, vm->mgmt.limit.level, -BURNT);
+	KUNIT_EXPECT_GT(test, vm->mgmt.limit.level, -(THREADS - 1) * BURNT);
 	hrtimer_cancel(&vm->mgmt.limit.timer);
 	for (i = 0; i < THREADS; i++)
 		put_pid(pids[i]);

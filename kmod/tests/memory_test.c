@@ -602,19 +602,25 @@ static void invalidate_yields(struct kunit *test)
 	struct mmu_notifier_range range = {
 		.start = HVA, .end = HVA + SZ_1G, .flags = MMU_NOTIFIER_RANGE_BLOCKABLE,
 	};
-	u64 i;
+	unsigned int tries;
+	u64 i, zaps = 0;
 
-	for (i = 0; i < 3; i++) {
-		KUNIT_ASSERT_EQ(test, set_region(vm, i, i * SZ_1G, SZ_1G, HVA, 0), 0);
-		map_at(vm, i * (SZ_1G >> PAGE_SHIFT), 1, true);
-	}
-	set_tsk_need_resched(current);
-	KUNIT_EXPECT_EQ(test, ops->invalidate_range_start(&vm->mem.notifier, &range), 0);
 	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_FALSE(test, mapped(vm, i * (SZ_1G >> PAGE_SHIFT)));
+		KUNIT_ASSERT_EQ(test, set_region(vm, i, i * SZ_1G, SZ_1G, HVA, 0), 0);
+	/* Where an interrupt lets others run before anybody looks, it is tried again. */
+	for (tries = 0; tries < 20 && zaps < 2; tries++) {
+		zaps = atomic64_read(&vm->stats.mmu_zaps);
+		for (i = 0; i < 3; i++)
+			map_at(vm, i * (SZ_1G >> PAGE_SHIFT), 1, true);
+		set_tsk_need_resched(current);
+		KUNIT_EXPECT_EQ(test, ops->invalidate_range_start(&vm->mem.notifier, &range), 0);
+		for (i = 0; i < 3; i++)
+			KUNIT_EXPECT_FALSE(test, mapped(vm, i * (SZ_1G >> PAGE_SHIFT)));
+		ops->invalidate_range_end(&vm->mem.notifier, &range);
+		zaps = atomic64_read(&vm->stats.mmu_zaps) - zaps;
+	}
 	/* A flush before it let others run, and one at the end. */
-	KUNIT_EXPECT_GE(test, atomic64_read(&vm->stats.mmu_zaps), 2LL);
-	ops->invalidate_range_end(&vm->mem.notifier, &range);
+	KUNIT_EXPECT_GE(test, zaps, 2ull);
 }
 
 static void age(struct kunit *test)
