@@ -342,7 +342,7 @@ CASE(initially_set)
 }
 
 /* No write may be lost between the guest's store, the log and the host's copy. */
-static volatile u64 quit;
+static volatile u64 quit, written;
 
 static void guest_loop(u64 base)
 {
@@ -350,7 +350,7 @@ static void guest_loop(u64 base)
 
 	while (!quit) {
 		*(volatile u64 *)(base + (n % PAGES) * PAGE_SIZE) = n;
-		n++;
+		written = ++n;
 	}
 	GUEST_DONE();
 }
@@ -360,7 +360,7 @@ static void lose_no_write(bool manual)
 	struct vm *vm = vm_create(0);
 	struct vcpu *v = vcpu_new(vm, 0, guest_loop, AREA);
 	static u64 copy[PAGES];
-	u64 bm[PAGES / 64], i;
+	u64 bm[PAGES / 64], i, before;
 	int round;
 	u8 *p;
 
@@ -372,6 +372,10 @@ static void lose_no_write(bool manual)
 		if (round == 99) {
 			G(vm, quit) = 1;
 			vcpu_join(v);
+		} else if (round % 10 == 0) {
+			/* On one processor it writes only while this thread sleeps. */
+			before = G(vm, written);
+			CHECK(eventually(G(vm, written) != before));
 		}
 		OK(get_log(vm, 1, bm));
 		/* In two parts, as a client would that copies pages between them. */

@@ -463,10 +463,14 @@ CASE(unknown_hypercall)
 	run_done(vcpu_new(vm_create(0), 0, guest_hypercall, 0));
 }
 
+static volatile u64 halts;
+
 static void guest_halts(void)
 {
-	for (;;)
+	for (;;) {
+		halts++;
 		asm volatile("pause; sti; hlt" : : : "memory");
+	}
 }
 
 static void on_alarm(int sig)
@@ -498,7 +502,9 @@ static struct vcpu *halted(void)
 	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
 	v = vcpu_new(vm, 0, guest_halts, 0);
 	OK(sigaction(SIGALRM, &sa, NULL));
-	run_until_alarm(v);
+	do {
+		run_until_alarm(v);
+	} while (!G(vm, halts));
 	return v;
 }
 

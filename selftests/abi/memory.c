@@ -580,6 +580,8 @@ CASE(move_while_running)
 	CHECK_EQ(*p, 1);
 }
 
+static volatile u64 turns;
+
 /* The host discards pages under running guests: each access finds the old or a zero page. */
 static void guest_counter(volatile u64 *p)
 {
@@ -591,6 +593,7 @@ static void guest_counter(volatile u64 *p)
 		GASSERT(now == last || now == 0);
 		last = now + 1;
 		p[0] = last;
+		turns++;
 	}
 	GUEST_DONE();
 }
@@ -603,8 +606,14 @@ CASE(dontneed_while_running)
 	int i;
 
 	vcpu_spawn(v);
-	for (i = 0; i < 200; i++)
+	for (i = 0; i < 200; i++) {
+		u64 before = G(vm, turns);
+
 		OK(madvise(p, PAGE_SIZE, MADV_DONTNEED));
+		/* On one processor it goes on only while this thread sleeps. */
+		if (i % 10 == 0)
+			CHECK(eventually(G(vm, turns) != before));
+	}
 	G(vm, stop_reading) = 1;
 	vcpu_join(v);
 }

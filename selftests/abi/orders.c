@@ -24,6 +24,7 @@ static void guest_counts(void)
 struct runner {
 	struct vcpu *v;
 	pthread_t thread;
+	volatile pid_t tid;
 	volatile int err; /* -1: it has not returned */
 };
 
@@ -31,6 +32,7 @@ static void *run_thread(void *arg)
 {
 	struct runner *r = arg;
 
+	r->tid = gettid();
 	r->err = vcpu_run(r->v) ? errno : 0;
 	return NULL;
 }
@@ -38,6 +40,7 @@ static void *run_thread(void *arg)
 static void start(struct runner *r, struct vcpu *v)
 {
 	r->v = v;
+	r->tid = 0;
 	r->err = -1;
 	CHECK_EQ(pthread_create(&r->thread, NULL, run_thread, r), 0);
 }
@@ -192,6 +195,7 @@ CASE(kill)
 	start(&r[0], busy);
 	start(&r[1], idle);
 	wait_for_change(vm);
+	CHECK(eventually(r[1].tid && host_sleeps(r[1].tid)));
 	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_KILL, id), 0);
 	held = G(vm, count);
 	CHECK_EQ(finish(&r[0]), ECANCELED);
@@ -294,7 +298,7 @@ CASE(reset_of_halted)
 	vcpu_add(vm, 1);
 	run_sync(v, 1);
 	start(&r, v);
-	host_sleep_ms(20);
+	CHECK(eventually(r.tid && host_sleeps(r.tid)));
 	CHECK_EQ(nl_vm(&nl, VMM_CMD_VM_RESET, id), 0);
 	CHECK_EQ(finish(&r), 0);
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_SYSTEM_EVENT);

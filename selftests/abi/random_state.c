@@ -154,11 +154,12 @@ static u8 first_pin(void)
  */
 static u8 apic_moves(const u8 *apic, size_t i)
 {
-	const u8 vectors[] = { apic[APIC_LVTT], apic[APIC_LVT0], first_pin() };
+	const u8 vectors[] = { apic[APIC_LVTT], apic[APIC_LVT0], apic[APIC_LVTERR], first_pin() };
 	u8 bits = 0;
 	size_t v, at;
 
-	if (i / 4 == APIC_TMCCT / 4)
+	/* A vector below 16 is an error. */
+	if (i / 4 == APIC_TMCCT / 4 || i / 4 == APIC_ESR / 4)
 		return 0xff;
 	for (v = 0; v < ARRAY_SIZE(vectors); v++) {
 		at = vectors[v] / 32 * 16 + vectors[v] % 32 / 8u;
@@ -194,6 +195,11 @@ static u8 moves(const struct group *g, const u8 *state, size_t i)
 		return apic_moves(state, i);
 	if (g->get == KVM_GET_IRQCHIP)
 		return chip_moves(g, i);
+	/* Whose line may be wired to NMI or INIT. */
+	if (g->get == KVM_GET_VCPU_EVENTS && victim->vm->irqchip)
+		return i == offsetof(struct kvm_vcpu_events, nmi.pending) ? 0xff : 0;
+	if (g->get == KVM_GET_MP_STATE && victim->vm->irqchip)
+		return 0xff;
 	/* The first channel starts its count when it is set. */
 	return g->get == KVM_GET_PIT2 && i >= loaded && i < loaded + 8 ? 0xff : 0;
 }

@@ -109,7 +109,7 @@ static int threads_of(pid_t pid, pid_t *tid, int max)
 {
 	int id, n = 0;
 
-	for (id = pid; id < pid + 20 && n < max; id++) {
+	for (id = pid; id < pid + 1000 && n < max; id++) {
 		char path[64];
 
 		snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, id);

@@ -567,7 +567,7 @@ bool host_sleeps(pid_t tid)
 	/* Behind the name, which is in parentheses. */
 	state = strrchr(text, ')');
 	CHECK(state);
-	return state[2] == 'S';
+	return state[2] == 'S' || state[2] == 'D';
 }
 
 void load_bytes(struct vm *vm, u64 gpa, const u8 *from, const u8 *end)
