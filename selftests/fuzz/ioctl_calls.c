@@ -573,13 +573,16 @@ bool calls_messages(const char *device, struct tally *tally, uint64_t seed, uint
 	if (!netlink_begin())
 		return false;
 	before = tally->messages;
+	tally->over = 0;
 	pid = fork();
+	if (pid < 0)
+		return false;
 	if (!pid) {
 		/* Some of them are paused or killed, and this process may be, with them. */
 		struct dice own = { ~seed };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;) {
+		while (!__atomic_load_n(&tally->over, __ATOMIC_RELAXED)) {
 			pid_t one = fork();
 
 			if (!one) {
@@ -593,10 +596,12 @@ bool calls_messages(const char *device, struct tally *tally, uint64_t seed, uint
 				_exit(1);
 			__atomic_fetch_add(&tally->vms, 1, __ATOMIC_RELAXED);
 		}
+		_exit(0);
 	}
 	/* Not for ever if the kernel takes none any more. */
 	while (tally->messages - before < count && in_vain < 10000)
 		in_vain = netlink_send(&d) ? 0 : in_vain + 1;
-	kill(pid, SIGKILL);
-	return pid > 0 && waitpid(pid, NULL, 0) == pid && tally->messages - before >= count;
+	/* It ends with its last VM: who is left behind keeps the module. */
+	__atomic_store_n(&tally->over, 1, __ATOMIC_RELAXED);
+	return waitpid(pid, NULL, 0) == pid && tally->messages - before >= count;
 }

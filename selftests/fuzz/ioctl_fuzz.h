@@ -36,10 +36,12 @@ struct program {
  * @calls: ioctls made, @good: that succeeded
  * @vms, @runs: made, and KVM_RUNs
  * @messages: sent by netlink, @answers: to them that are no error
+ * @over: the VMs beside the messages shall end
  * @succeeded: by place in the table, how often
  */
 struct tally {
 	uint64_t calls, good, vms, runs, messages, answers;
+	uint32_t over;
 	uint32_t succeeded[MAX_IOCTLS];
 };
 
