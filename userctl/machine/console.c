@@ -357,9 +357,9 @@ static void stop_writer(struct console *con)
 	/* A signal may arrive just before write() blocks: repeat it until the thread is gone. */
 	do {
 		pthread_kill(con->writer, SIG_KICK);
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		add_ms(&until, 20);
-	} while (pthread_timedjoin_np(con->writer, NULL, &until) == ETIMEDOUT);
+	} while (pthread_clockjoin_np(con->writer, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
 }
 
 void console_stop(struct console *con)

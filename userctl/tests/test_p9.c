@@ -100,7 +100,12 @@ static void put_file(const char *name, const char *text)
 static void make_folder(void)
 {
 	char path[128];
+	struct rlimit files;
 
+	/* What counts is the soft limit at the first look. */
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max < SANDBOX_FILES ? files.rlim_max : SANDBOX_FILES;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
 	CHECK(mkdtemp(folder));
 	snprintf(share, sizeof(share), "%s/share", folder);
 	CHECK_EQ(mkdir(share, 0700), 0);
@@ -292,7 +297,7 @@ static void nonsense(void)
 		if (call(P9_WALK, "442", N(1), N(100 + i), N(0)))
 			break;
 	}
-	CHECK_EQ(i, 511);
+	CHECK_EQ(i, (sandbox_files() < 4 * 512 ? sandbox_files() / 4 : 512) - 1);
 	CHECK_EQ(call(P9_VERSION, "4s", N(ROOM), "9P2000.u"), 0);
 	CHECK_EQ(call(P9_GETATTR, "48", N(1), N(0)), EBADF);
 	end();
