@@ -4,7 +4,9 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 HOST ?=
-JOBS ?= $(shell nproc)
+# As many as there are processors; but a host takes up to 3G.
+JOBS ?= $(shell awk -v n=$$(nproc) '/^MemAvailable/ { m = int($$2 / 3000000); if (m < 2) m = 2; \
+	print m < n ? m : n }' /proc/meminfo)
 PREFIX ?= /usr/local
 DESTDIR ?=
 V ?=

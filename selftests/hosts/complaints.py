@@ -4,7 +4,7 @@
 import re
 
 PATTERN = re.compile('|'.join((
-    r'BUG:', r'WARNING:', r'KASAN', r'UBSAN', r'Oops', r'kernel BUG at', r'Kernel panic',
+    r'\bBUG[: ]', r'WARNING:', r'KASAN', r'UBSAN', r'Oops', r'kernel BUG at', r'Kernel panic',
     r'Call Trace', r'general protection fault', r'unable to handle',
     r'possible circular locking', r'possible recursive locking', r'possible irq lock inversion',
     r'inconsistent lock state', r'inconsistent \{.*\} -> ', r'suspicious RCU usage',

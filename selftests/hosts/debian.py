@@ -6,7 +6,9 @@ Nothing is installed, and the machine's lists of sources and architectures stay 
 
 import os
 import subprocess
+import sys
 import tempfile
+import time
 
 from kernels import Missing
 
@@ -60,9 +62,18 @@ def cached(name, fill):
     if os.path.isdir(there):
         return there
     os.makedirs(CACHE, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as work:
-        out = os.path.join(work, 'out')
-        os.makedirs(out)
-        fill(work, out)
-        os.rename(out, there)
+    # What comes by the network may come later.
+    for pause in (20, 60, 180, 0):
+        try:
+            with tempfile.TemporaryDirectory(dir=CACHE) as work:
+                out = os.path.join(work, 'out')
+                os.makedirs(out)
+                fill(work, out)
+                os.rename(out, there)
+            break
+        except Missing as error:
+            if not pause:
+                raise
+            print(f'{error}: once more in {pause} s', file=sys.stderr)
+            time.sleep(pause)
     return there

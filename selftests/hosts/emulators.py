@@ -24,7 +24,8 @@ MEMORY = {'stock': 2048, 'backports': 2048, 'slim': 1024, 'debug': 3072}
 # A machine that leaves an emulator without a processor for 20 seconds is busy, not broken.
 APPEND = ('console=ttyS0,115200 loglevel=5 log_buf_len=4M oops=panic tsc=reliable '
           'rcupdate.rcu_cpu_stall_timeout=60 ')
-WATCHDOG = {'stock': 'watchdog_thresh=30 ', 'backports': 'watchdog_thresh=30 '}
+WATCHDOG = dict.fromkeys(('stock', 'backports', 'debug'),
+                         'watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=600 ')
 
 
 def die_with_parent():
