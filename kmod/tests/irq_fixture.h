@@ -111,6 +111,15 @@ static inline void apics_enable(struct irq_fixture *f)
 		apic_write_reg(f->vcpu[i], APIC_SPIV, 0x1ff);
 }
 
+/* The first vCPU of such a system. */
+static inline struct vcpu *boot(struct kunit *test)
+{
+	struct irq_fixture *f = test->priv;
+
+	apics_enable(f);
+	return f->vcpu[0];
+}
+
 static inline void apics_x2(struct kunit *test)
 {
 	struct irq_fixture *f = test->priv;

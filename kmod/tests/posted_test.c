@@ -6,14 +6,6 @@
 #include "irq_fixture.h"
 #include "suites.h"
 
-static struct vcpu *boot(struct kunit *test)
-{
-	struct irq_fixture *f = test->priv;
-
-	apics_enable(f);
-	return f->vcpu[0];
-}
-
 static void post(struct vcpu *vcpu, u8 vector)
 {
 	struct irq_msg msg = { .dest = vcpu->id, .vector = vector };

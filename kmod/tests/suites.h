@@ -17,6 +17,7 @@
 	X(vmx_suite)		\
 	X(interp_suite)		\
 	X(lapic_suite)		\
+	X(lapic_timer_suite)	\
 	X(posted_suite)		\
 	X(ioapic_suite)		\
 	X(pic_suite)		\

@@ -419,32 +419,6 @@ CASE(triple_fault_event)
 
 /* ---- halt polling ---- */
 
-/* One statistic of a vCPU. */
-static u64 stat(struct vcpu *v, const char *name)
-{
-	int fd = OK(ioctl(v->fd, KVM_GET_STATS_FD, 0));
-	struct kvm_stats_header h;
-	struct {
-		struct kvm_stats_desc d;
-		char name[256];
-	} s;
-	u64 val = ~0ull;
-	u32 i;
-
-	CHECK_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
-	for (i = 0; i < h.num_desc; i++) {
-		size_t size = sizeof(s.d) + h.name_size;
-
-		CHECK_EQ(pread(fd, &s, size, h.desc_offset + i * size), size);
-		if (!strcmp(s.d.name, name))
-			CHECK_EQ(pread(fd, &val, 8, h.data_offset + s.d.offset), 8);
-	}
-	OK(close(fd));
-	if (val == ~0ull)
-		FAIL("no statistic called %s", name);
-	return val;
-}
-
 /* Each of so many nanoseconds. */
 static void guest_naps(u64 period)
 {
@@ -462,10 +436,12 @@ static u64 polls(u64 limit, u64 period)
 {
 	struct vm *vm = vm_create(VM_IRQCHIP);
 	struct vcpu *v = vcpu_new(vm, 0, guest_naps, period);
+	u64 count;
 
 	OK(enable_cap(vm, KVM_CAP_HALT_POLL, limit));
 	run_done(v);
-	return stat(v, "halt_attempted_poll");
+	CHECK(vcpu_stat(v, "halt_attempted_poll", &count));
+	return count;
 }
 
 /* The limit of a VM holds for its vCPUs: 0 is no polling at all. */
@@ -475,7 +451,7 @@ CASE(halt_poll)
 
 	need_cap(KVM_CAP_HALT_POLL);
 	CHECK_EQ(polls(0, period), 0);
-	/* Where a slow host is late for the next one before the HLT there is nothing to poll for. */
+	/* Where a slow host is late for the next before the HLT there is nothing to poll for. */
 	while (!polls(1000000000, period)) {
 		period *= 2;
 		CHECK(period < 1000000000);

@@ -16,7 +16,7 @@
 #define NAME_TRIES   20
 #define NAME_WAIT_US 50000
 
-/* The first cause stands; but a reset may be followed by a restart, which is not for who ends it. */
+/* The first cause stands; but a reset may mean a restart, which is not what ends a machine. */
 static bool cause_counts(enum stop_cause before, enum stop_cause cause)
 {
 	return !before || (before == STOP_RESET && (cause == STOP_QUIT || cause == STOP_SIGNAL));
