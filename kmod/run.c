@@ -249,7 +249,8 @@ static bool run_user_window_open(struct vcpu *vcpu)
 /*
  * Work of the thread: reschedule here; a signal ends KVM_RUN. TIF_NOTIFY_RESUME's work is not open
  * to modules, so the system call is restarted, unseen by user space: the way out does the work. It
- * ends if a handler runs on that way, whose signal is to end KVM_RUN like any other.
+ * returns EINTR if a handler runs on that way, unless its signal comes while the work is done; as
+ * for one that comes right before the call, immediate_exit makes sure.
  */
 static int run_thread_work(struct vcpu *vcpu)
 {
