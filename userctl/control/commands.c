@@ -34,7 +34,7 @@ static json_t *reset(struct machine *m, const json_t *request, struct error *err
 {
 	(void)request;
 	(void)err;
-	machine_stop(m, STOP_RESET, -1);
+	machine_reset(m);
 	return done();
 }
 

@@ -42,6 +42,15 @@ void machine_stop(struct machine *m, enum stop_cause cause, int vcpu)
 	cause_set(m, cause, vcpu, NULL);
 }
 
+void machine_reset(struct machine *m)
+{
+	const struct itimerspec never = { 0 };
+
+	m->signo = 0;
+	timerfd_settime(m->grace_timer.fd, 0, &never, NULL);
+	machine_stop(m, STOP_RESET, -1);
+}
+
 void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what)
 {
 	struct error err;
@@ -405,7 +414,7 @@ static void console_action(void *opaque, enum escape_action action)
 		acpi_pm_power_button(&m->pm);
 		break;
 	case ESCAPE_RESET:
-		machine_stop(m, STOP_RESET, -1);
+		machine_reset(m);
 		break;
 	case ESCAPE_BREAK:
 		serial_break(&m->serial);

@@ -225,6 +225,14 @@ int machine_run(struct machine *m, struct error *err);
  */
 void machine_stop(struct machine *m, enum stop_cause cause, int vcpu);
 
+/**
+ * machine_reset() - reset the machine, as its user wants
+ * @m: the machine
+ *
+ * It shall come up again: a signal whose grace has not passed is forgotten. From the loop's thread.
+ */
+void machine_reset(struct machine *m);
+
 /* As machine_stop() with STOP_HOST, for a vCPU whose system call failed. */
 void machine_stop_host(struct machine *m, int vcpu, int errnum, const char *what);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -257,6 +258,14 @@ static void causes(void)
 			CHECK_EQ(machine.culprit, stands == first ? 1 : 2);
 		}
 	}
+	/* Its user has it reset though a signal had asked for its end. */
+	memset(&machine, 0, sizeof(machine));
+	machine.stop_event.fd = -1;
+	machine.grace_timer.fd = -1;
+	machine.signo = SIGTERM;
+	machine_reset(&machine);
+	CHECK_EQ(atomic_load(&machine.cause), STOP_RESET);
+	CHECK_EQ(machine.signo, 0);
 }
 
 static void remove_folder(void)
