@@ -31,7 +31,8 @@ TOO_MUCH_FOR_BOTH = {
             'isolation.debug_registers': 'QEMU ends when in-tree KVM runs a traced client',
             'lapic.cr8_in_window': 'QEMU aborts: in-tree KVM has V_IRQ set at writes of CR8'},
     'vmx': dict.fromkeys(
-        ('badinput', 'hostile', 'hostile_guest', 'host_mm', 'limits', 'memory.delete_while_running',
+        ('badinput', 'dirty.no_lost_writes', 'dirty.no_lost_writes_manual', 'hostile',
+         'hostile_guest', 'host_mm', 'limits', 'memory.delete_while_running',
          'memory.dontneed_while_running', 'pv_features.kick', 'quirks.mwait_without_exits',
          'random_state'),
         'a guest that leaves interrupts off is never interrupted on Bochs')}

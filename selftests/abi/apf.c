@@ -211,7 +211,7 @@ static void check_waits(u64 flags)
 
 	vcpu_spawn(w.v);
 	CHECK(grows_to(&G(w.vm, progress), 1));
-	CHECK(eventually(host_sleeps(w.v->tid)));
+	CHECK(eventually(host_waits(w.v->tid)));
 	serve(&w, 0);
 	vcpu_join(w.v);
 }
@@ -258,10 +258,10 @@ CASE(kernel_always)
 
 	vcpu_spawn(w.v);
 	CHECK(grows_to(&G(w.vm, progress), 1));
-	CHECK(eventually(host_sleeps(w.v->tid)));
+	CHECK(eventually(host_waits(w.v->tid)));
 	serve(&w, 0);
 	CHECK(grows_to(&G(w.vm, absent), 1));
-	CHECK(eventually(host_sleeps(w.v->tid)));
+	CHECK(eventually(host_waits(w.v->tid)));
 	serve(&w, 1);
 	vcpu_join(w.v);
 }

@@ -148,6 +148,25 @@ static u8 first_pin(void)
 	return chip.chip.ioapic.redirtbl[0].fields.vector;
 }
 
+/* How the PIT's line is delivered, by the local APIC and by the I/O APIC: a bit for each mode. */
+#define DELIVERY_NMI  4
+#define DELIVERY_INIT 5
+
+static u32 wired;
+
+static u32 wiring(void)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_lapic_state apic;
+
+	if (!victim->vm->irqchip)
+		return 0;
+	OK(ioctl(victim->vm->fd, KVM_GET_IRQCHIP, &chip));
+	OK(ioctl(victim->fd, KVM_GET_LAPIC, &apic));
+	return BIT(chip.chip.ioapic.redirtbl[0].fields.delivery_mode) |
+	       BIT(apic.regs[APIC_LVT0 + 1] & 7);
+}
+
 /*
  * Bits of a byte of the APIC that may be another a moment later: the timer's count; what it is
  * wired to may have an interrupt accepted, which changes IRR and TMR.
@@ -195,10 +214,9 @@ static u8 moves(const struct group *g, const u8 *state, size_t i)
 		return apic_moves(state, i);
 	if (g->get == KVM_GET_IRQCHIP)
 		return chip_moves(g, i);
-	/* Whose line may be wired to NMI or INIT. */
-	if (g->get == KVM_GET_VCPU_EVENTS && victim->vm->irqchip)
+	if (g->get == KVM_GET_VCPU_EVENTS && wired & BIT(DELIVERY_NMI))
 		return i == offsetof(struct kvm_vcpu_events, nmi.pending) ? 0xff : 0;
-	if (g->get == KVM_GET_MP_STATE && victim->vm->irqchip)
+	if (g->get == KVM_GET_MP_STATE && wired & BIT(DELIVERY_INIT))
 		return 0xff;
 	/* The first channel starts its count when it is set. */
 	return g->get == KVM_GET_PIT2 && i >= loaded && i < loaded + 8 ? 0xff : 0;
@@ -231,6 +249,7 @@ static void try_group(const struct group *g)
 
 	if (!has(g))
 		return;
+	wired = wiring();
 	get(g, before);
 	memcpy(wish, before, g->size);
 	mutate(wish + skip, g->size - skip);

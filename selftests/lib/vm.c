@@ -555,7 +555,7 @@ void host_sleep_ms(unsigned int ms)
 		;
 }
 
-bool host_sleeps(pid_t tid)
+static char state_of(pid_t tid)
 {
 	char path[64], text[256] = "", *state;
 	int fd;
@@ -567,7 +567,19 @@ bool host_sleeps(pid_t tid)
 	/* Behind the name, which is in parentheses. */
 	state = strrchr(text, ')');
 	CHECK(state);
-	return state[2] == 'S' || state[2] == 'D';
+	return state[2];
+}
+
+bool host_sleeps(pid_t tid)
+{
+	return state_of(tid) == 'S';
+}
+
+bool host_waits(pid_t tid)
+{
+	char state = state_of(tid);
+
+	return state == 'S' || state == 'D';
 }
 
 void load_bytes(struct vm *vm, u64 gpa, const u8 *from, const u8 *end)

@@ -167,6 +167,9 @@ void host_sleep_ms(unsigned int ms);
 /** host_sleeps() - whether a thread of this process waits for something, by its id. */
 bool host_sleeps(pid_t tid);
 
+/** host_waits() - likewise, or waits for what no signal ends. */
+bool host_waits(pid_t tid);
+
 /*
  * BLOB(name, bits, "asm ...") - 16- or 32-bit guest code, to be copied to REAL_BASE by
  * load_blob(). Labels are relative to its own beginning: refer to them as (label - name).
