@@ -44,10 +44,9 @@ void machine_stop(struct machine *m, enum stop_cause cause, int vcpu)
 
 void machine_reset(struct machine *m)
 {
-	const struct itimerspec never = { 0 };
-
-	m->signo = 0;
-	timerfd_settime(m->grace_timer.fd, 0, &never, NULL);
+	/* Too late where that is the end already. */
+	if (atomic_load(&m->cause) != STOP_SIGNAL)
+		m->signo = 0;
 	machine_stop(m, STOP_RESET, -1);
 }
 
@@ -232,9 +231,13 @@ static void stop_ready(void *opaque)
 	loop_stop(&m->loop);
 }
 
+/* Unless a reset has made the signal forgotten in the same turn of the loop. */
 static void grace_ready(void *opaque)
 {
-	machine_stop(opaque, STOP_SIGNAL, -1);
+	struct machine *m = opaque;
+
+	if (m->signo)
+		machine_stop(m, STOP_SIGNAL, -1);
 }
 
 static void rtc_ready(void *opaque)

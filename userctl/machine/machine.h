@@ -221,7 +221,7 @@ int machine_run(struct machine *m, struct error *err);
  * @cause: why
  * @vcpu: number of the vCPU that found out, or -1
  *
- * From any thread. The first cause counts.
+ * From any thread. The first cause counts; STOP_QUIT and STOP_SIGNAL replace STOP_RESET.
  */
 void machine_stop(struct machine *m, enum stop_cause cause, int vcpu);
 

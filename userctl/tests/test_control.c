@@ -240,8 +240,8 @@ static void log_ends(void)
 /* Who ends a machine that is about to restart ends it; nothing else comes after the first cause. */
 static void causes(void)
 {
-	static const enum stop_cause all[] = { STOP_POWER_OFF, STOP_RESET, STOP_PANIC, STOP_QUIT,
-					       STOP_SIGNAL };
+	static const enum stop_cause all[] = { STOP_POWER_OFF, STOP_RESET,  STOP_PANIC,
+					       STOP_QUIT,      STOP_SIGNAL, STOP_HOST };
 	enum stop_cause first, second, stands;
 	unsigned int i, k;
 
@@ -253,7 +253,9 @@ static void causes(void)
 			machine.stop_event.fd = -1;
 			machine_stop(&machine, first, 1);
 			machine_stop(&machine, second, 2);
-			stands = first == STOP_RESET && second >= STOP_QUIT ? second : first;
+			stands = first;
+			if (first == STOP_RESET && (second == STOP_QUIT || second == STOP_SIGNAL))
+				stands = second;
 			CHECK_EQ(atomic_load(&machine.cause), stands);
 			CHECK_EQ(machine.culprit, stands == first ? 1 : 2);
 		}
@@ -261,11 +263,16 @@ static void causes(void)
 	/* Its user has it reset though a signal had asked for its end. */
 	memset(&machine, 0, sizeof(machine));
 	machine.stop_event.fd = -1;
-	machine.grace_timer.fd = -1;
 	machine.signo = SIGTERM;
 	machine_reset(&machine);
 	CHECK_EQ(atomic_load(&machine.cause), STOP_RESET);
 	CHECK_EQ(machine.signo, 0);
+	/* But not what has ended: which signal did is to be told. */
+	machine.signo = SIGTERM;
+	machine_stop(&machine, STOP_SIGNAL, -1);
+	machine_reset(&machine);
+	CHECK_EQ(atomic_load(&machine.cause), STOP_SIGNAL);
+	CHECK_EQ(machine.signo, SIGTERM);
 }
 
 static void remove_folder(void)
