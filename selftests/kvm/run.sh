@@ -38,9 +38,3 @@ while read -r name program args; do
 	echo "# $name: $took s" >&2
 done
 echo "1..$n"
-# What the last one has left may still be ending: the module can go when it has.
-tries=600
-while [ $tries -gt 0 ] && [ "$(cat /sys/module/vmm/refcnt 2>/dev/null)" -gt 0 ] 2>/dev/null; do
-	tries=$((tries - 1))
-	sleep 0.1
-done
